@@ -1,0 +1,58 @@
+# millrace_room(<floor>/<room> [DEPS <room>...] [LIBRARIES <target>...])
+#
+# The static library of one room, and one test program of its *_test.cc and *_contract.cc. DEPS are the rooms that it
+# may include, LIBRARIES the third-party targets that its .cc files use. The test `layers` compares DEPS with every
+# #include. Headers are found as "<room>/<file>.h".
+set(MILLRACE_LAYERS_FILE ${CMAKE_BINARY_DIR}/layers.txt)
+file(WRITE ${MILLRACE_LAYERS_FILE} "")
+
+set(MILLRACE_PCH_HEADERS <algorithm> <chrono> <cstdint> <functional> <map> <memory> <optional> <span> <string>
+                         <string_view> <utility> <variant> <vector>)
+
+function(millrace_room place)
+  cmake_parse_arguments(arg "" "" "DEPS;LIBRARIES" ${ARGN})
+  get_filename_component(floor ${place} DIRECTORY)
+  get_filename_component(room ${place} NAME)
+  set(folder ${CMAKE_SOURCE_DIR}/src/${place})
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cc)
+  file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.h)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_(test|contract)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|contract)\\.cc$")
+  list(FILTER headers EXCLUDE REGEX "_contract\\.h$")
+
+  foreach(dep ${arg_DEPS})
+    if(NOT TARGET ${dep})
+      message(FATAL_ERROR "${place} depends on ${dep}, which is not declared before it in CMakeLists.txt")
+    endif()
+  endforeach()
+
+  if(NOT sources)
+    file(WRITE ${CMAKE_BINARY_DIR}/headers_only/${room}.cc "")
+    set(sources ${CMAKE_BINARY_DIR}/headers_only/${room}.cc)
+  endif()
+  add_library(${room} STATIC ${sources})
+  target_sources(${room} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src/${floor} FILES ${headers})
+  set_target_properties(${room} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON OUTPUT_NAME millrace_${room})
+  target_compile_options(${room} PRIVATE ${MILLRACE_WARNINGS})
+  target_link_libraries(${room} PUBLIC ${arg_DEPS} PRIVATE ${arg_LIBRARIES})
+  if(MILLRACE_PCH)
+    target_precompile_headers(${room} PRIVATE ${MILLRACE_PCH_HEADERS})
+  endif()
+
+  list(JOIN arg_DEPS "," names)
+  file(APPEND ${MILLRACE_LAYERS_FILE} "${place}:${names}\n")
+
+  if(tests AND MILLRACE_TESTS)
+    add_executable(${room}_test ${tests})
+    target_compile_options(${room}_test PRIVATE ${MILLRACE_WARNINGS})
+    target_compile_definitions(${room}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_link_libraries(${room}_test PRIVATE ${room} ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
+    if(MILLRACE_PCH)
+      target_precompile_headers(${room}_test PRIVATE <gtest/gtest.h> ${MILLRACE_PCH_HEADERS})
+    endif()
+    add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
+    set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 300
+                         ENVIRONMENT "MILLRACE_DEPS=${MILLRACE_DEPS}")
+  endif()
+endfunction()

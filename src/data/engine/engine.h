@@ -1,0 +1,141 @@
+#pragma once
+
+// The port through which questions are asked of tables.
+//
+// A Session is one conversation with an engine: relations are defined in it (a table of the lake, a
+// SQL model, batches in memory), then SQL is asked over them. All times in a session are UTC. A
+// Session is used by one thread at a time, but progress() and cancel() may be called from any.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "columnar/record_batch.h"
+#include "columnar/schema.h"
+
+namespace millrace::engine {
+
+/// "schema.name" or "name", unquoted, as users write it: "raw.flights".
+using RelationName = std::string;
+
+/// One Parquet file of a table and what its path does not say.
+struct ScanFile {
+  std::string path;  // absolute path or URL
+  /// Partition column -> value as text in the lake's form, or null; the file itself does not hold
+  /// these columns.
+  std::map<std::string, std::optional<std::string>> partition_values;
+};
+
+/// A table as a list of files, decided by whoever knows its log. The engine never lists folders
+/// itself.
+struct TableScan {
+  columnar::Schema schema;  // of the result; a column that a file lacks is read as null
+  std::vector<ScanFile> files;
+};
+
+struct ParquetWrite {
+  std::string folder;  // where the files go; exists
+  std::vector<std::string>
+      partition_by;  // columns that become hive-style folders and leave the files
+  /// Keeps the query's order within each file (one writer); otherwise files are written in
+  /// parallel.
+  bool ordered = false;
+  std::optional<std::uint64_t> rows_per_group;
+};
+
+struct ColumnStatistics {
+  std::optional<std::string> min;  // as DuckDB prints the value; absent when unknown or not exact
+  std::optional<std::string> max;
+  std::optional<std::int64_t> null_count;
+  bool has_nan = false;
+};
+
+/// A file that write_parquet made: all that an `add` action of the lake needs.
+struct WrittenFile {
+  std::string relative_path;  // to ParquetWrite::folder
+  std::uint64_t size_bytes = 0;
+  std::int64_t row_count = 0;
+  std::map<std::string, std::optional<std::string>> partition_values;
+  /// By column path ("a" or "a.b" for a struct's field).
+  std::map<std::string, ColumnStatistics> statistics;
+};
+
+/// What a statement means over the relations defined so far, without running it.
+struct BoundStatement {
+  columnar::Schema result;  // the columns of its answer (empty for a statement that gives none)
+  Json plan;                // the engine's bound plan, for sql::references and lineage
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  /// Runs one or more statements for their effect in this session. Errors: Invalid (syntax, names,
+  /// types: the engine's own message, with its caret), Exhausted (memory or spill limit, with the
+  /// remedy), Cancelled.
+  virtual Status execute(std::string_view sql) = 0;
+  /// The answer of one statement, streamed. The reader must end before the next call of this
+  /// Session. Parameters stand as $1, $2 ... in the SQL.
+  virtual Result<std::unique_ptr<columnar::BatchReader>> query(
+      std::string_view sql, std::span<const Json> parameters = {}) = 0;
+  /// The answer of a statement that gives one value (one row, one column). Errors: Invalid when it
+  /// gives more.
+  Result<Json> scalar(std::string_view sql);
+  /// The whole answer, for small ones: at most `limit` rows. Errors: Exhausted beyond it.
+  Result<std::vector<columnar::RecordBatch>> collect(std::string_view sql,
+                                                     std::size_t limit = 1'000'000);
+
+  /// Defines or replaces `name` as a view over the files.
+  virtual Status define_scan(const RelationName& name, const TableScan& scan) = 0;
+  /// Defines or replaces `name` as a view over a SELECT.
+  virtual Status define_view(const RelationName& name, std::string_view select) = 0;
+  /// Defines or replaces `name` as a temporary table with these rows. Returns how many.
+  virtual Result<std::int64_t> load(const RelationName& name, columnar::BatchReader& rows) = 0;
+  virtual Status drop(const RelationName& name) = 0;
+
+  /// Writes a SELECT's answer as Parquet. An empty answer makes no file.
+  virtual Result<std::vector<WrittenFile>> write_parquet(std::string_view select,
+                                                         const ParquetWrite& write) = 0;
+
+  /// Parses and binds. Errors: Invalid with the engine's message and position.
+  virtual Result<BoundStatement> bind(std::string_view sql) = 0;
+  /// The syntax tree of a SELECT, as JSON, before any name is looked up; and the text of a tree.
+  /// Errors: Invalid.
+  virtual Result<Json> parse(std::string_view select) = 0;
+  virtual Result<std::string> unparse(const Json& tree) = 0;
+  /// The engine's own plan as text, with times and counts when `analyze`.
+  virtual Result<std::string> explain(std::string_view sql, bool analyze) = 0;
+
+  /// 0..1 of the running statement, or nothing when the engine does not know.
+  virtual std::optional<double> progress() const = 0;
+  /// Makes the running statement end with Cancelled within milliseconds.
+  virtual void cancel() = 0;
+};
+
+struct Limits {
+  int threads = 0;                 // 0: all that the machine lends this process
+  std::uint64_t memory_bytes = 0;  // 0: three quarters of the machine's
+  std::string
+      spill_folder;  // empty: no spilling; beyond the memory the statement ends with Exhausted
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual Result<std::unique_ptr<Session>> open_session() = 0;
+  /// "duckdb 1.5.5": part of every content key.
+  virtual std::string version() const = 0;
+};
+
+/// DuckDB in this process, with an in-memory catalog of its own. Errors: Invalid (limits),
+/// Unavailable.
+Result<std::unique_ptr<Engine>> open_duckdb(const Limits& limits);
+
+}  // namespace millrace::engine

@@ -1,0 +1,259 @@
+#include "base/json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <boost/json.hpp>
+#include <fmt/core.h>
+
+namespace millrace {
+namespace {
+
+namespace bj = boost::json;
+
+Json from_boost(const bj::value& value) {
+  switch (value.kind()) {
+    case bj::kind::null:
+      return {};
+    case bj::kind::bool_:
+      return value.get_bool();
+    case bj::kind::int64:
+      return value.get_int64();
+    case bj::kind::uint64:  // only above the signed range
+      return static_cast<double>(value.get_uint64());
+    case bj::kind::double_:
+      return value.get_double();
+    case bj::kind::string:
+      return std::string(value.get_string().data(), value.get_string().size());
+    case bj::kind::array: {
+      Json::Array array;
+      array.reserve(value.get_array().size());
+      for (const bj::value& element : value.get_array()) array.push_back(from_boost(element));
+      return array;
+    }
+    case bj::kind::object: {
+      Json object = Json::object();
+      for (const bj::key_value_pair& member : value.get_object())
+        object.as_object().emplace_back(std::string(member.key()), from_boost(member.value()));
+      return object;
+    }
+  }
+  return {};
+}
+
+void write_string(std::string& out, const std::string& text) {
+  out += bj::serialize(bj::string_view(text.data(), text.size()));
+}
+
+void write_double(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  const std::string text = fmt::format("{}", number);  // the shortest that reads back the same
+  out += text;
+  if (text.find_first_of(".eE") == std::string::npos) out += ".0";
+}
+
+enum class Layout { OneLine, Pretty, Canonical };
+
+void write(std::string& out, const Json& json, Layout layout, int depth);
+
+void new_line(std::string& out, Layout layout, int depth) {
+  if (layout != Layout::Pretty) return;
+  out += '\n';
+  out.append(static_cast<std::size_t>(depth) * 2, ' ');
+}
+
+void write_array(std::string& out, const Json::Array& array, Layout layout, int depth) {
+  out += '[';
+  for (std::size_t i = 0; i < array.size(); ++i) {
+    if (i > 0) out += ',';
+    new_line(out, layout, depth + 1);
+    write(out, array[i], layout, depth + 1);
+  }
+  if (!array.empty()) new_line(out, layout, depth);
+  out += ']';
+}
+
+void write_object(std::string& out, const Json::Object& object, Layout layout, int depth) {
+  std::vector<const Json::Member*> members;
+  for (const Json::Member& member : object) members.push_back(&member);
+  if (layout == Layout::Canonical)
+    std::ranges::stable_sort(members, {}, [](const Json::Member* m) { return m->first; });
+  out += '{';
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (i > 0) out += ',';
+    new_line(out, layout, depth + 1);
+    write_string(out, members[i]->first);
+    out += layout == Layout::Pretty ? ": " : ":";
+    write(out, members[i]->second, layout, depth + 1);
+  }
+  if (!members.empty()) new_line(out, layout, depth);
+  out += '}';
+}
+
+void write(std::string& out, const Json& json, Layout layout, int depth) {
+  if (json.is_null())
+    out += "null";
+  else if (json.is_bool())
+    out += json.as_bool() ? "true" : "false";
+  else if (json.is_integer())
+    out += std::to_string(json.as_integer());
+  else if (json.is_number())
+    write_double(out, json.as_double());
+  else if (json.is_string())
+    write_string(out, json.as_string());
+  else if (json.is_array())
+    write_array(out, json.as_array(), layout, depth);
+  else
+    write_object(out, json.as_object(), layout, depth);
+}
+
+std::string written(const Json& json, Layout layout) {
+  std::string out;
+  write(out, json, layout, 0);
+  return out;
+}
+
+std::string line_and_column(std::string_view text, std::size_t offset) {
+  offset = std::min(offset, text.size());
+  std::size_t line = 1;
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < offset; ++i)
+    if (text[i] == '\n') {
+      ++line;
+      start = i + 1;
+    }
+  return fmt::format("line {}, column {}", line, offset - start + 1);
+}
+
+Error wrong_type(std::string_view name, std::string_view expected, const Json* found) {
+  const auto with_article = [](std::string_view noun) {
+    return fmt::format("{} {}",
+                       std::string_view("aio").find(noun[0]) != std::string_view::npos ? "an" : "a",
+                       noun);
+  };
+  const std::string state = found == nullptr   ? "missing"
+                            : found->is_null() ? "null"
+                                               : with_article(found->type_name());
+  return Error(ErrorCode::Invalid,
+               fmt::format("'{}' is {}; expected {}", name, state, with_article(expected)));
+}
+
+}  // namespace
+
+Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin(), values.end())) {}
+
+Result<Json> Json::parse(std::string_view text) {
+  bj::parse_options options;
+  options.max_depth = 64;
+  bj::stream_parser parser(bj::storage_ptr(), options);
+  boost::system::error_code error;
+  const std::size_t used = parser.write_some(text.data(), text.size(), error);
+  if (!error && used < text.size() &&
+      text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
+    error = bj::error::extra_data;
+  if (!error) parser.finish(error);
+  if (error)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("not JSON at {}: {}", line_and_column(text, used), error.message()));
+  return from_boost(parser.release());
+}
+
+std::string Json::dump() const {
+  return written(*this, Layout::OneLine);
+}
+std::string Json::dump_pretty() const {
+  return written(*this, Layout::Pretty);
+}
+std::string Json::dump_canonical() const {
+  return written(*this, Layout::Canonical);
+}
+
+std::string_view Json::type_name() const {
+  static constexpr std::string_view kNames[] = {"null",   "boolean", "integer", "number",
+                                                "string", "array",   "object"};
+  return kNames[value_.index()];
+}
+
+double Json::as_double() const {
+  return is_integer() ? static_cast<double>(as_integer()) : std::get<double>(value_);
+}
+
+const Json* Json::find(std::string_view name) const {
+  if (!is_object()) return nullptr;
+  for (const Member& member : as_object())
+    if (member.first == name) return &member.second;
+  return nullptr;
+}
+
+const Json& Json::operator[](std::string_view name) const {
+  static const Json kNull;
+  const Json* found = find(name);
+  return found != nullptr ? *found : kNull;
+}
+
+Json& Json::set(std::string_view name, Json value) {
+  if (is_null()) value_ = Object{};
+  for (Member& member : as_object())
+    if (member.first == name) {
+      member.second = std::move(value);
+      return *this;
+    }
+  as_object().emplace_back(std::string(name), std::move(value));
+  return *this;
+}
+
+Json& Json::push(Json value) {
+  if (is_null()) value_ = Array{};
+  as_array().push_back(std::move(value));
+  return *this;
+}
+
+Result<std::string> Json::string_at(std::string_view name) const {
+  const Json* found = find(name);
+  if (found == nullptr || !found->is_string()) return wrong_type(name, "string", found);
+  return found->as_string();
+}
+
+Result<std::int64_t> Json::integer_at(std::string_view name) const {
+  const Json* found = find(name);
+  if (found == nullptr || !found->is_integer()) return wrong_type(name, "integer", found);
+  return found->as_integer();
+}
+
+Result<double> Json::number_at(std::string_view name) const {
+  const Json* found = find(name);
+  if (found == nullptr || !found->is_number()) return wrong_type(name, "number", found);
+  return found->as_double();
+}
+
+Result<bool> Json::bool_at(std::string_view name) const {
+  const Json* found = find(name);
+  if (found == nullptr || !found->is_bool()) return wrong_type(name, "boolean", found);
+  return found->as_bool();
+}
+
+std::string Json::string_or(std::string_view name, std::string fallback) const {
+  const Json* found = find(name);
+  return found != nullptr && found->is_string() ? found->as_string() : std::move(fallback);
+}
+
+std::int64_t Json::integer_or(std::string_view name, std::int64_t fallback) const {
+  const Json* found = find(name);
+  return found != nullptr && found->is_integer() ? found->as_integer() : fallback;
+}
+
+double Json::number_or(std::string_view name, double fallback) const {
+  const Json* found = find(name);
+  return found != nullptr && found->is_number() ? found->as_double() : fallback;
+}
+
+bool Json::bool_or(std::string_view name, bool fallback) const {
+  const Json* found = find(name);
+  return found != nullptr && found->is_bool() ? found->as_bool() : fallback;
+}
+
+}  // namespace millrace

@@ -1,0 +1,74 @@
+// Hashes, identifiers, suggestions and whole files.
+#include <filesystem>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/suggest.h"
+
+namespace millrace {
+namespace {
+
+TEST(Hash, MatchesTheStandardsTestVectors) {
+  // FIPS 180-4, the examples for SHA-256.
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256().update("a").update("bc").hex(), sha256_hex("abc"));
+  EXPECT_EQ(stable_hash("abc"), 0xba7816bf8f01cfeaULL);
+}
+
+TEST(Id, UuidsAreVersionFourAndDiffer) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    const std::string uuid = new_uuid();
+    ASSERT_EQ(uuid.size(), 36U);
+    EXPECT_EQ(uuid[14], '4');
+    seen.insert(uuid);
+  }
+  EXPECT_EQ(seen.size(), 100U);
+}
+
+TEST(Suggestion, NamesTheNearestWordOrListsThem) {
+  const std::vector<std::string> known = {"retries", "retry_delay", "schedule"};
+  EXPECT_EQ(suggestion("retires", known), "; did you mean 'retries'?");
+  EXPECT_EQ(suggestion("banana", known), "; known: retries, retry_delay, schedule");
+  EXPECT_EQ(suggestion("x", {}), "");
+}
+
+TEST(File, WriteReplacesWholeAndLeavesNothingBeside) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string path = folder.path() + "/a/b.txt";
+  ASSERT_TRUE(write_file(path, "one").ok());
+  ASSERT_TRUE(write_file(path, "two").ok());
+  EXPECT_EQ(*read_file(path), "two");
+  EXPECT_EQ(*sha256_hex_of_file(path), sha256_hex("two"));
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator(folder.path() + "/a"))
+    ++files;
+  EXPECT_EQ(files, 1U);
+}
+
+TEST(File, ErrorsNameThePathAndWhatToDo) {
+  EXPECT_EQ(read_file("/no/such").error().code(), ErrorCode::NotFound);
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  ASSERT_TRUE(write_file(folder.path() + "/big", std::string(100, 'x')).ok());
+  const auto read = read_file(folder.path() + "/big", 10);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code(), ErrorCode::Exhausted);
+}
+
+TEST(TemporaryFolder, IsGoneAfterwards) {
+  std::string path;
+  {
+    const TemporaryFolder folder = *TemporaryFolder::make();
+    path = folder.path();
+    ASSERT_TRUE(write_file(path + "/x/y", "z").ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,80 @@
+#include "base/time.h"
+
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+
+namespace millrace {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+TEST(Time, InstantsReadBackAsWritten) {
+  for (const char* text :
+       {"2013-12-01T05:00:00Z", "1969-12-31T23:59:59.5Z", "2013-01-01T00:00:00.000001Z"})
+    EXPECT_EQ(format_instant(*parse_instant(text)), text);
+  EXPECT_EQ(format_instant(*parse_instant("2013-12-01T00:00:00-05:00")), "2013-12-01T05:00:00Z");
+  EXPECT_EQ(format_instant(*parse_instant("2013-12-01")), "2013-12-01T00:00:00Z");
+  EXPECT_EQ(format_instant(*parse_instant("2013-12-01 06:30:00")), "2013-12-01T06:30:00Z");
+}
+
+TEST(Time, RefusesWhatIsNoInstant) {
+  for (const char* text :
+       {"", "yesterday", "2013-13-01", "2013-02-30", "2013-12-01T25:00:00Z", "infinite-future"})
+    EXPECT_FALSE(parse_instant(text).ok()) << text;
+}
+
+TEST(Time, DurationsAreSumsOfUnits) {
+  EXPECT_EQ(*parse_duration("1h30m"), std::chrono::minutes(90));
+  EXPECT_EQ(*parse_duration("250ms"), milliseconds(250));
+  EXPECT_EQ(*parse_duration("2w"), hours(24 * 14));
+  for (const char* text :
+       {"", "5", "m", "-5m", "5 m", "5y", "99999999999999999999s", "9999999999999w"})
+    EXPECT_FALSE(parse_duration(text).ok()) << text;
+}
+
+TEST(Time, DurationsReadAsPeopleSayThem) {
+  EXPECT_EQ(format_duration(milliseconds(320)), "320 ms");
+  EXPECT_EQ(format_duration(milliseconds(4'210)), "4.2 s");
+  EXPECT_EQ(format_duration(std::chrono::seconds(200)), "3 min 20 s");
+  EXPECT_EQ(format_duration(std::chrono::minutes(125)), "2 h 5 min");
+}
+
+TEST(TimeZone, SaysWhetherACivilTimeIsUniqueSkippedOrRepeated) {
+  const TimeZone zone = *TimeZone::load("America/New_York");
+  EXPECT_EQ(zone.resolve({2013, 12, 1, 0, 0, 0}).kind, TimeZone::Kind::Unique);
+  EXPECT_EQ(format_instant(zone.resolve({2013, 12, 1, 0, 0, 0}).before), "2013-12-01T05:00:00Z");
+  const auto skipped = zone.resolve({2013, 3, 10, 2, 30, 0});
+  EXPECT_EQ(skipped.kind, TimeZone::Kind::Skipped);
+  EXPECT_EQ(format_instant(skipped.transition), "2013-03-10T07:00:00Z");
+  const auto repeated = zone.resolve({2013, 11, 3, 1, 30, 0});
+  EXPECT_EQ(repeated.kind, TimeZone::Kind::Repeated);
+  EXPECT_EQ(repeated.after - repeated.before, hours(1));
+}
+
+TEST(TimeZone, RefusesAnUnknownName) {
+  for (const char* name : {"", "Mars/Olympus", "fixed-05:00", "/etc/localtime"})
+    EXPECT_FALSE(TimeZone::load(name).ok()) << name;
+}
+
+TEST(Civil, CountsWeekdaysAsCronDoes) {
+  EXPECT_EQ(weekday({2013, 12, 1}), 0);  // a Sunday
+  EXPECT_EQ(weekday({2013, 12, 7}), 6);
+  EXPECT_EQ(add_days({2012, 2, 28}, 2), (CivilTime{2012, 3, 1}));
+  EXPECT_EQ(days_in_month(2000, 2), 29);
+  EXPECT_EQ(days_in_month(1900, 2), 28);
+}
+
+TEST(SystemClock, NeverGoesBack) {
+  const auto clock = make_system_clock();
+  Instant last = clock->now();
+  for (int i = 0; i < 1'000; ++i) {
+    const Instant now = clock->now();
+    ASSERT_GE(now, last);
+    last = now;
+  }
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,84 @@
+#pragma once
+
+// The port through which bytes are kept: objects under keys.
+//
+// A key is a relative path of '/'-separated parts
+// ("raw/flights/_delta_log/00000000000000000000.json"): not empty, no empty part, no "." or "..",
+// no control character. A key that breaks this is Invalid in every call.
+//
+// The law that every implementation keeps (object_store_contract.h tests it):
+//   - An object appears whole or not at all; readers never see a part of one.
+//   - When put, put_if_absent or publish returns ok, the object survives a crash of the machine.
+//   - Of several put_if_absent of one key, at any time and from any process, exactly one returns
+//   ok.
+//   - list is sorted by key (bytewise) and shows every object whose put returned before list began.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+
+namespace millrace::storage {
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t size_bytes = 0;
+  Instant modified;
+
+  bool operator==(const ObjectInfo&) const = default;
+};
+
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  /// The whole object. Errors: NotFound; Exhausted above 1 GiB (read those in ranges).
+  virtual Result<std::string> get(std::string_view key) = 0;
+  /// Bytes [offset, offset + length), fewer where the object ends. Errors: NotFound.
+  virtual Result<std::string> get_range(std::string_view key, std::uint64_t offset,
+                                        std::uint64_t length) = 0;
+  /// Errors: NotFound.
+  virtual Result<ObjectInfo> head(std::string_view key) = 0;
+
+  /// Writes or replaces. Errors: Denied, Exhausted (no space), Unavailable.
+  virtual Status put(std::string_view key, std::string_view bytes) = 0;
+  /// Writes only where nothing is. Errors: AlreadyExists, and those of put. After Unavailable the
+  /// outcome is unknown: read the key back.
+  virtual Status put_if_absent(std::string_view key, std::string_view bytes) = 0;
+  /// Deletes; a key that is absent is fine.
+  virtual Status remove(std::string_view key) = 0;
+
+  /// Every object whose key starts with `prefix` (a text, not a folder: "a/b" finds "a/bc") and is
+  /// greater than `start_after`, sorted by key.
+  virtual Result<std::vector<ObjectInfo>> list(std::string_view prefix,
+                                               std::string_view start_after = "") = 0;
+
+  // For an engine that reads and writes files itself.
+
+  /// A folder of this machine in which files are written that publish() will turn into objects
+  /// under `folder`. Made if it is missing. What is never published is garbage: never listed as an
+  /// object by a store that copies, and left to vacuum by one that writes in place.
+  virtual Result<std::string> staging_folder(std::string_view folder) = 0;
+  /// Makes the files at `relative_paths` of the staging folder durable objects "<folder>/<relative
+  /// path>".
+  virtual Status publish(std::string_view folder, std::span<const std::string> relative_paths) = 0;
+  /// A path or URL by which an engine on this machine can read the object. Errors: NotFound.
+  virtual Result<std::string> engine_path(std::string_view key) = 0;
+};
+
+/// Files under `root`, which is made if it is missing. put_if_absent is a link(2) of a synced
+/// temporary file, so it is safe between processes. Errors: Denied, Unavailable.
+Result<std::unique_ptr<ObjectStore>> open_local_store(const std::string& root);
+
+/// For tests and small things: nothing survives the object. Thread-safe.
+std::unique_ptr<ObjectStore> make_memory_store();
+
+/// Errors: Invalid when `key` breaks the rules above.
+Status check_key(std::string_view key);
+
+}  // namespace millrace::storage
