@@ -39,4 +39,4 @@ target_link_libraries(millrace_duckdb INTERFACE -Wl,--start-group ${duckdb_archi
                                                 Threads::Threads ${CMAKE_DL_LIBS})
 
 # XGBoost is loaded on first use from beside the binary or from here.
-set(MILLRACE_XGBOOST "${MILLRACE_DEPS}/xgboost-3.2.0/xgboost/lib/libxgboost.so")
+set(MILLRACE_XGBOOST "${MILLRACE_DEPS}/xgboost-cpu-3.2.0/xgboost/lib/libxgboost.so")
