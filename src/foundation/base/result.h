@@ -77,7 +77,7 @@ class [[nodiscard]] Error {
   std::string message_;
 };
 
-template <typename T>
+template <typename T = void>
 class [[nodiscard]] Result {
   static_assert(!std::is_reference_v<T>, "return a pointer or a value");
 
