@@ -51,8 +51,24 @@ function(millrace_room place)
     if(MILLRACE_PCH)
       target_precompile_headers(${room}_test PRIVATE <gtest/gtest.h> ${MILLRACE_PCH_HEADERS})
     endif()
+    add_dependencies(unit_tests ${room}_test)
     add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
     set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 300
                          ENVIRONMENT "MILLRACE_DEPS=${MILLRACE_DEPS}")
   endif()
+endfunction()
+
+# millrace_python_test(<name> <label> <file> [VENV <venv>] [DEPENDS <target>...])
+#
+# One file of Python tests, run by the interpreter of a venv that scripts/setup --tests made from
+# tests/interop/requirements-<venv>.txt, or by the system's. It finds the programs in $MILLRACE_BIN.
+function(millrace_python_test name label file)
+  cmake_parse_arguments(arg "" "VENV" "" ${ARGN})
+  set(python /usr/bin/python3)
+  if(arg_VENV)
+    set(python ${MILLRACE_DEPS}/venv-${arg_VENV}/bin/python)
+  endif()
+  add_test(NAME ${name} COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/run.py ${name} ${CMAKE_SOURCE_DIR}/${file})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600
+    ENVIRONMENT "MILLRACE_DEPS=${MILLRACE_DEPS};MILLRACE_BIN=${CMAKE_BINARY_DIR};MILLRACE_SOURCE=${CMAKE_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1")
 endfunction()
