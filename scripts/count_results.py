@@ -1,7 +1,7 @@
 """Prints "N passed, N failed" for the results of one run of scripts/test.
 
-A test program counts by its own cases (GoogleTest's JSON, or the JSON that tests/run.py writes), any other test of ctest
-as one. A program that failed without saying which case (a crash, a timeout) counts as one failure.
+A test program counts by its own cases (GoogleTest's JSON, or the JSON that tests/run.py writes), any other test of
+ctest as one. A program that failed without saying which case (a crash, a timeout) counts as one failure.
 
 usage: count_results.py RESULTS_FOLDER
 """

@@ -1,5 +1,5 @@
-// The smallest pipeline in C++: three tasks in a row. `cmake --build --preset dev --target daily_training_pipeline`,
-// then run the program: it asks the millrace beside it to run its Dag.
+// The smallest pipeline in C++: three tasks in a row. `cmake --build --preset dev --target
+// daily_training_pipeline`, then run the program: it asks the millrace beside it to run its Dag.
 #include <millrace/millrace.h>
 
 int main(int argc, char** argv) {

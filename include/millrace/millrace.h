@@ -13,10 +13,11 @@
 //     return dag.main(argc, argv);
 //   }
 //
-// The program is the pipeline. Run alone, it asks the `millrace` beside it (or $MILLRACE, or the one on the path) to
-// run its Dag and shows the progress. Named under `programs:` in a project's millrace.yml, its Dag is scheduled with
-// the others. Both ways Millrace calls the program back: `program describe` prints the Dag as JSON, `program run-task
-// ID` is one attempt of one task, in a process of its own.
+// The program is the pipeline. Run alone, it asks the `millrace` beside it (or $MILLRACE, or the
+// one on the path) to run its Dag and shows the progress. Named under `programs:` in a project's
+// millrace.yml, its Dag is scheduled with the others. Both ways Millrace calls the program back:
+// `program describe` prints the Dag as JSON, `program run-task ID` is one attempt of one task, in a
+// process of its own.
 //
 // Link with the CMake target millrace::client.
 
@@ -137,8 +138,7 @@ class Dag {
           return work(context);
         }
       } else {
-        static_assert(std::is_invocable_v<Work&>,
-                      "a task's function takes a Context& or nothing");
+        static_assert(std::is_invocable_v<Work&>, "a task's function takes a Context& or nothing");
         if constexpr (std::is_void_v<std::invoke_result_t<Work&>>) {
           work();
           return {};
