@@ -21,13 +21,23 @@
 
 namespace millrace::columnar {
 
-/// One column of a batch. Cheap to copy.
+/// One column of a batch, or the child of a nested one. Cheap to copy.
+///
+/// The layouts are Arrow's with 32-bit offsets: utf8 and binary (not their large or view forms),
+/// list, struct, map, decimal128, date32, timestamp[us]. schema_from_arrow refuses the others.
 class Column {
  public:
-  Column(const DataType& type, const ArrowArray& array) : type_(&type), array_(&array) {}
+  Column(const DataType& type, const ArrowArray& array)
+      : Column(type, array, 0, static_cast<std::size_t>(array.length)) {}
+  /// The rows [first, first + size) of the array, as a struct lends its children.
+  Column(const DataType& type, const ArrowArray& array, std::size_t first, std::size_t size)
+      : type_(&type),
+        array_(&array),
+        start_(static_cast<std::size_t>(array.offset) + first),
+        size_(size) {}
 
   const DataType& type() const { return *type_; }
-  std::size_t size() const { return static_cast<std::size_t>(array_->length); }
+  std::size_t size() const { return size_; }
   bool is_null(std::size_t row) const;
   std::size_t null_count() const;
 
@@ -39,26 +49,36 @@ class Column {
   double number(std::size_t row) const;
   /// String and Binary.
   std::string_view text(std::size_t row) const;
-  /// List, Map: the rows [first, last) of element(); Struct: field(i) has the same rows.
+  /// List: the rows [first, last) of child(0); Map: those of child(0), the keys, and child(1), the
+  /// values.
   std::pair<std::size_t, std::size_t> range(std::size_t row) const;
+  /// The child named by type().children[i]. A Struct's children have the Struct's rows.
   Column child(std::size_t i) const;
 
-  /// For people and for JSON: numbers plain, text as it is, dates and moments in ISO 8601, nested
-  /// values as JSON, null as "".
+  /// For people: numbers plain ("nan", "inf"), text as it is, bytes beyond printable ASCII as
+  /// "\xAB", dates and moments in ISO 8601 ("2013-12-01T05:00:00Z", without Z where there is no
+  /// zone), nested values as JSON, null as "".
   std::string to_string(std::size_t row) const;
-  /// The same as a JSON value; decimals and 64-bit integers beyond 2^53 stay exact as integers or
-  /// strings.
+  /// The same as a JSON value. Integers are integers, decimals strings ("12.50") unless their scale
+  /// is 0 and they fit 64 bits; a Map is an object whose names are its keys' to_string.
   Json to_json(std::size_t row) const;
 
  private:
+  Json nested_json(std::size_t row) const;
+
   const DataType* type_;
   const ArrowArray* array_;
+  std::size_t start_;  // of row 0, counted from the beginning of the array's buffers
+  std::size_t size_;
 };
 
 class RecordBatch {
  public:
-  /// Takes over `array`, a struct array whose children are the columns of `schema`. Errors: Invalid
-  /// when they do not fit (count, lengths, missing buffers).
+  /// Takes over `array`, a struct array whose children are the columns of `schema`; it is released
+  /// in every case. Errors: Invalid when they do not fit: number of columns and buffers, lengths,
+  /// missing buffers, offsets that go backwards or beyond the child. What the C interface cannot
+  /// say is trusted: the sizes of the buffers, and that text is UTF-8. Cost: O(1) a fixed-width
+  /// column, O(rows) a column with offsets.
   static Result<RecordBatch> adopt(std::shared_ptr<const Schema> schema, ArrowArray array);
   RecordBatch(RecordBatch&& other) noexcept;
   RecordBatch& operator=(RecordBatch&& other) noexcept;
@@ -109,18 +129,20 @@ class ArrowSchemaHolder {
 };
 
 /// The Schema that a C description says (a struct whose children are the columns). The description
-/// stays the caller's. Errors: Unsupported names the column and its Arrow format.
+/// stays the caller's. Errors: Invalid (it is none), Unsupported names the column and its Arrow
+/// format.
 Result<Schema> schema_from_arrow(const ArrowSchema& schema);
 
 /// Builds a batch row by row or column by column, for flat columns (no nested types). Every column
-/// must have got the same number of values when finish() is called.
+/// must have got the same number of values when finish() is called. A column holds less than 2 GiB
+/// of text: whoever appends without bound finishes a batch when size_bytes() says so.
 class BatchBuilder {
  public:
   explicit BatchBuilder(std::shared_ptr<const Schema> schema);
   BatchBuilder(BatchBuilder&&) noexcept;
   ~BatchBuilder();
 
-  // Precondition: the column's kind fits (see Column).
+  // Precondition: the column's kind fits (see Column), and the value fits the kind.
   void append_null(std::size_t column);
   void append_boolean(std::size_t column, bool value);
   void append_integer(std::size_t column,
@@ -128,7 +150,10 @@ class BatchBuilder {
   void append_number(std::size_t column, double value);
   void append_text(std::size_t column, std::string_view value);
 
+  /// Rows that all columns have.
   std::size_t row_count() const;
+  /// What the values take in memory, in all columns.
+  std::size_t size_bytes() const;
   /// Takes back everything appended after the first `rows` rows, in all columns.
   void truncate(std::size_t rows);
   /// The batch; the builder starts again, empty.
