@@ -3,8 +3,10 @@
 // The port through which bytes are kept: objects under keys.
 //
 // A key is a relative path of '/'-separated parts
-// ("raw/flights/_delta_log/00000000000000000000.json"): not empty, no empty part, no "." or "..",
-// no control character. A key that breaks this is Invalid in every call.
+// ("raw/flights/_delta_log/00000000000000000000.json"): UTF-8, at most 1,024 bytes (S3's limit), no
+// part empty, longer than 255 bytes (a file's name), "." or "..", no control character, and the
+// first part is not ".millrace-tmp". A key that breaks this is Invalid in every call. Do not keep
+// an object below another ("a" and "a/b"): where objects are files it is Invalid.
 //
 // The law that every implementation keeps (object_store_contract.h tests it):
 //   - An object appears whole or not at all; readers never see a part of one.
@@ -13,6 +15,7 @@
 //   ok.
 //   - list is sorted by key (bytewise) and shows every object whose put returned before list began.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -50,7 +54,8 @@ class ObjectStore {
   /// Writes only where nothing is. Errors: AlreadyExists, and those of put. After Unavailable the
   /// outcome is unknown: read the key back.
   virtual Status put_if_absent(std::string_view key, std::string_view bytes) = 0;
-  /// Deletes; a key that is absent is fine.
+  /// Deletes; a key that is absent is fine. After a crash of the machine a deleted object may be
+  /// back.
   virtual Status remove(std::string_view key) = 0;
 
   /// Every object whose key starts with `prefix` (a text, not a folder: "a/b" finds "a/bc") and is
@@ -71,12 +76,22 @@ class ObjectStore {
   virtual Result<std::string> engine_path(std::string_view key) = 0;
 };
 
-/// Files under `root`, which is made if it is missing. put_if_absent is a link(2) of a synced
-/// temporary file, so it is safe between processes. Errors: Denied, Unavailable.
+/// Files under `root`, which is made if it is missing; thread-safe, and safe between processes.
+/// put_if_absent is a link(2) of a synced temporary file.
+///
+/// Temporary files live in "<root>/.millrace-tmp", are locked by their writer, and are never
+/// listed. What a crashed writer left there is swept by the next open_local_store of that root, in
+/// any process. Files are written in place by an engine (staging_folder), and swept by vacuum.
+///
+/// A symbolic link below `root` is never followed (`root` itself may be one): list passes over it,
+/// other calls are Denied. To spread a store over disks, mount them; a folder of another file
+/// system below `root` can be read and published to, but put there is Unsupported. Errors: Denied,
+/// Unavailable, Exhausted.
 Result<std::unique_ptr<ObjectStore>> open_local_store(const std::string& root);
 
-/// For tests and small things: nothing survives the object. Thread-safe.
-std::unique_ptr<ObjectStore> make_memory_store();
+/// For tests and small things: nothing survives the object. Thread-safe. `clock` (kept, not owned;
+/// the machine's when null) gives the time of modification.
+std::unique_ptr<ObjectStore> make_memory_store(const Clock* clock = nullptr);
 
 /// Errors: Invalid when `key` breaks the rules above.
 Status check_key(std::string_view key);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "storage/local_tree.h"
+#include "storage/object_store.h"
+
+struct stat;
+
+namespace millrace::storage {
+
+Instant modified_of(const struct stat& file);
+
+/// ObjectStore::list over a tree. Memory: the answer, and the names of the folders still to visit;
+/// one folder is open at a time.
+Result<std::vector<ObjectInfo>> list_objects(const LocalTree& tree, std::string_view prefix,
+                                             std::string_view start_after);
+
+}  // namespace millrace::storage
