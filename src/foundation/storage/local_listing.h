@@ -3,10 +3,10 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "storage/local_tree.h"
 #include "storage/object_store.h"
-
-struct stat;
 
 namespace millrace::storage {
 

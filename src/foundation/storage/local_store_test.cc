@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -180,15 +181,15 @@ TEST_F(LocalStore, SweepsDoNotDisturbWriters) {
 }
 
 TEST_F(LocalStore, OneOfManyProcessesWinsEachKey) {
-  constexpr int kProcesses = 4;
-  constexpr int kKeys = 40;
+  constexpr int processes = 4;
+  constexpr int keys = 40;
   std::vector<pid_t> children;
-  for (int p = 0; p < kProcesses; ++p) {
+  for (int p = 0; p < processes; ++p) {
     const pid_t child = ::fork();
     if (child == 0) {
       const auto store = open();
       int won = 0;
-      for (int k = 0; k < kKeys; ++k) {
+      for (int k = 0; k < keys; ++k) {
         const Status put = store->put_if_absent("log/" + std::to_string(k), std::to_string(p));
         if (put.ok()) ++won;
         if (!put.ok() && put.error().code() != ErrorCode::AlreadyExists) ::_exit(255);
@@ -203,8 +204,8 @@ TEST_F(LocalStore, OneOfManyProcessesWinsEachKey) {
     ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 255);
     won += WEXITSTATUS(status);
   }
-  EXPECT_EQ(won, kKeys);
-  EXPECT_EQ(open()->list("log/")->size(), static_cast<std::size_t>(kKeys));
+  EXPECT_EQ(won, keys);
+  EXPECT_EQ(open()->list("log/")->size(), static_cast<std::size_t>(keys));
 }
 
 /// What object number `i` holds: long enough that a kill can hit the middle of the write.
@@ -228,8 +229,8 @@ std::string log_key(int i) {
 }
 
 TEST_F(LocalStore, AWriterKilledInTheMiddleLeavesNothingHalfAndLosesNothing) {
-  constexpr unsigned kSeed = 20131201;
-  std::mt19937 random(kSeed);
+  constexpr unsigned seed = 20131201;
+  std::mt19937 random(seed);
   int first = 0;
   for (int round = 0; round < 15; ++round) {
     int ends[2];
@@ -240,7 +241,9 @@ TEST_F(LocalStore, AWriterKilledInTheMiddleLeavesNothingHalfAndLosesNothing) {
     int last = first - 1;
     const int enough = static_cast<int>(random() % 4);
     for (int got = 0; got < enough && ::read(ends[0], &last, sizeof last) == sizeof last;) ++got;
-    ::usleep(random() % 2'000);  // the moment of the kill; nothing waits for it
+    pollfd next{.fd = ends[0], .events = POLLIN, .revents = 0};
+    const timespec moment{.tv_sec = 0, .tv_nsec = static_cast<long>(random() % 2'000'000)};
+    ::ppoll(&next, 1, &moment, nullptr);  // somewhere inside the write that comes next
     ::kill(child, SIGKILL);
     ASSERT_TRUE(WIFSIGNALED(exit_status_of(child)));
     while (::read(ends[0], &last, sizeof last) == sizeof last) {

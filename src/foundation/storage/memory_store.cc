@@ -81,7 +81,7 @@ class MemoryStore final : public ObjectStore {
     for (const std::string& relative : relative_paths) {
       const std::string key = std::string(folder) + "/" + relative;
       TRY(check_key(key));
-      const std::string path = staging + "/" + relative;
+      const std::string key = std::string(folder).append("/").append(relative);
       TRY(put(key, TRY(read_file(path))));
       std::error_code ignored;  // a file that stays costs only room
       std::filesystem::remove(path, ignored);

@@ -210,15 +210,16 @@ TEST_P(ObjectStoreContract, AnEngineReadsTheObjectAtItsPath) {
 }
 
 TEST_P(ObjectStoreContract, OneOfManyThreadsWinsEachKey) {
-  constexpr int kThreads = 8;
-  constexpr int kKeys = 25;
-  std::vector<std::atomic<int>> winners(kKeys);
-  std::vector<std::atomic<int>> winner_of(kKeys);
+  constexpr int count = 8;
+  constexpr int keys = 25;
+  std::vector<std::atomic<int>> winners(keys);
+  std::vector<std::atomic<int>> winner_of(keys);
   std::atomic<int> surprises = 0;
   std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; ++t)
+  threads.reserve(count);
+  for (int t = 0; t < count; ++t)
     threads.emplace_back([&, t] {
-      for (int k = 0; k < kKeys; ++k) {
+      for (int k = 0; k < keys; ++k) {
         const Status put =
             store().put_if_absent("log/" + std::to_string(k), "by " + std::to_string(t));
         if (put.ok()) {
@@ -231,7 +232,7 @@ TEST_P(ObjectStoreContract, OneOfManyThreadsWinsEachKey) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(surprises, 0);
-  for (int k = 0; k < kKeys; ++k) {
+  for (int k = 0; k < keys; ++k) {
     EXPECT_EQ(winners[static_cast<std::size_t>(k)], 1) << "key " << k;
     EXPECT_EQ(*store().get("log/" + std::to_string(k)),
               "by " + std::to_string(winner_of[static_cast<std::size_t>(k)]));
@@ -244,6 +245,7 @@ TEST_P(ObjectStoreContract, ReadersSeeWholeObjectsWhileTheyAreReplaced) {
   std::atomic<bool> done = false;
   std::atomic<int> torn = 0;
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int r = 0; r < 2; ++r)
     readers.emplace_back([&] {
       while (!done) {
@@ -264,6 +266,7 @@ TEST_P(ObjectStoreContract, ReadersSeeWholeObjectsWhileTheyAreReplaced) {
 TEST_P(ObjectStoreContract, FoldersAppearAndVanishWhileOthersWriteAndList) {
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
       for (int i = 0; i < 20; ++i) {

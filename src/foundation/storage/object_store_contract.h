@@ -27,7 +27,9 @@ class StorePlace {
 struct StoreFactory {
   std::string name;
   std::function<std::unique_ptr<StorePlace>()> make;
-  friend void PrintTo(const StoreFactory& factory, std::ostream* out) { *out << factory.name; }
+  friend std::ostream& operator<<(std::ostream& out, const StoreFactory& factory) {
+    return out << factory.name;
+  }
 };
 
 class ObjectStoreContract : public testing::TestWithParam<StoreFactory> {
