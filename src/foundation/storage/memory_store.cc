@@ -79,9 +79,9 @@ class MemoryStore final : public ObjectStore {
   Status publish(std::string_view folder, std::span<const std::string> relative_paths) override {
     const std::string staging = TRY(staging_folder(folder));
     for (const std::string& relative : relative_paths) {
-      const std::string key = std::string(folder) + "/" + relative;
-      TRY(check_key(key));
       const std::string key = std::string(folder).append("/").append(relative);
+      TRY(check_key(key));
+      const std::string path = std::string(staging).append("/").append(relative);
       TRY(put(key, TRY(read_file(path))));
       std::error_code ignored;  // a file that stays costs only room
       std::filesystem::remove(path, ignored);
