@@ -1,0 +1,428 @@
+#include "quality/vocabulary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/core.h>
+#include <re2/re2.h>
+
+#include "base/suggest.h"
+#include "base/time.h"
+#include "quality/type_names.h"
+
+namespace millrace::quality {
+namespace {
+
+using Kind = ArgumentKind;
+
+const Argument kColumn = {"column", Kind::Text, true};
+
+std::vector<Argument> with_bounds(std::vector<Argument> arguments, Kind kind) {
+  arguments.push_back({"min_value", kind});
+  arguments.push_back({"max_value", kind});
+  arguments.push_back({"strict_min", Kind::Flag});
+  arguments.push_back({"strict_max", Kind::Flag});
+  return arguments;
+}
+
+/// An expectation about each value of `column`.
+template <typename Rule>
+Word map_word(std::string_view name, std::vector<Argument> arguments, Rule rule) {
+  arguments.insert(arguments.begin(), kColumn);
+  return {name, std::move(arguments), true, [rule](const Arguments& given) -> Check {
+            return ColumnValues{given.text("column"), rule(given)};
+          }};
+}
+
+Word statistic_word(std::string_view name, Kind bound, Statistic statistic) {
+  return {name, with_bounds({kColumn}, bound), false, [statistic](const Arguments& given) -> Check {
+            return ColumnStatistic{given.text("column"), statistic, given.bounds()};
+          }};
+}
+
+Word distinct_word(std::string_view name, DistinctValues::Relation relation) {
+  return {name,
+          {kColumn, {"value_set", Kind::Values, true}},
+          false,
+          [relation](const Arguments& given) -> Check {
+            return DistinctValues{given.text("column"), given.values("value_set"), relation};
+          }};
+}
+
+Word pair_word(std::string_view name, bool ordered) {
+  std::vector<Argument> arguments = {{"column_A", Kind::Text, true},
+                                     {"column_B", Kind::Text, true},
+                                     {"ignore_row_if", Kind::IgnoreRow}};
+  if (ordered) arguments.push_back({"or_equal", Kind::Flag});
+  return {name, std::move(arguments), true, [ordered](const Arguments& given) -> Check {
+            const Comparison comparison = !ordered ? Comparison::Equal
+                                          : given.flag("or_equal", false)
+                                              ? Comparison::GreaterOrEqual
+                                              : Comparison::Greater;
+            return ColumnPair{given.text("column_A"), given.text("column_B"), comparison,
+                              given.ignore()};
+          }};
+}
+
+Word like_word(std::string_view name, bool list, bool wanted) {
+  const std::string_view argument = list ? "like_pattern_list" : "like_pattern";
+  std::vector<Argument> arguments = {{argument, list ? Kind::Names : Kind::Text, true}};
+  if (list) arguments.push_back({"match_on", Kind::AnyOrAll});
+  return map_word(name, std::move(arguments), [=](const Arguments& given) -> ValueRule {
+    if (!list) return Like{{given.text(argument)}, true, wanted};
+    return Like{given.names(argument), given.text("match_on") != "all", wanted};
+  });
+}
+
+void add_table_words(std::vector<Word>& words) {
+  words.push_back({"expect_column_to_exist",
+                   {kColumn, {"column_index", Kind::WholeNumber}},
+                   false,
+                   [](const Arguments& given) -> Check {
+                     ColumnExists check{given.text("column"), {}};
+                     if (given.given("column_index")) check.index = given.integer("column_index");
+                     return check;
+                   }});
+  words.push_back({"expect_table_column_count_to_be_between", with_bounds({}, Kind::CountBound),
+                   false,
+                   [](const Arguments& given) -> Check { return ColumnCount{given.bounds()}; }});
+  words.push_back(
+      {"expect_table_column_count_to_equal",
+       {{"value", Kind::CountBound, true}},
+       false,
+       [](const Arguments& given) -> Check { return ColumnCount{given.exactly("value")}; }});
+  words.push_back(
+      {"expect_table_columns_to_match_ordered_list",
+       {{"column_list", Kind::Names, true}},
+       false,
+       [](const Arguments& given) -> Check { return ColumnsInOrder{given.names("column_list")}; }});
+  words.push_back({"expect_table_columns_to_match_set",
+                   {{"column_set", Kind::Names}, {"exact_match", Kind::Flag}},
+                   false,
+                   [](const Arguments& given) -> Check {
+                     ColumnsAsSet check;
+                     if (given.given("column_set")) check.columns = given.names("column_set");
+                     check.exact = given.flag("exact_match", true);
+                     return check;
+                   }});
+  words.push_back({"expect_table_row_count_to_be_between", with_bounds({}, Kind::CountBound), false,
+                   [](const Arguments& given) -> Check { return RowCount{given.bounds()}; }});
+  words.push_back(
+      {"expect_table_row_count_to_equal",
+       {{"value", Kind::CountBound, true}},
+       false,
+       [](const Arguments& given) -> Check { return RowCount{given.exactly("value")}; }});
+}
+
+void add_type_words(std::vector<Word>& words) {
+  words.push_back({"expect_column_values_to_be_of_type",
+                   {kColumn, {"type_", Kind::TypeName, true}},
+                   false,
+                   [](const Arguments& given) -> Check {
+                     return ColumnType{given.text("column"), {given.text("type_")}};
+                   }});
+  words.push_back({"expect_column_values_to_be_in_type_list",
+                   {kColumn, {"type_list", Kind::TypeNames}},
+                   false,
+                   [](const Arguments& given) -> Check {
+                     return ColumnType{given.text("column"), given.names("type_list")};
+                   }});
+}
+
+void add_value_words(std::vector<Word>& words) {
+  words.push_back(map_word("expect_column_values_to_not_be_null", {},
+                           [](const Arguments&) -> ValueRule { return NotNull{}; }));
+  words.push_back(map_word("expect_column_values_to_be_null", {},
+                           [](const Arguments&) -> ValueRule { return IsNull{}; }));
+  words.push_back(
+      map_word("expect_column_values_to_be_between", with_bounds({}, Kind::Bound),
+               [](const Arguments& given) -> ValueRule { return Between{given.bounds()}; }));
+  words.push_back(
+      map_word("expect_column_value_lengths_to_be_between", with_bounds({}, Kind::CountBound),
+               [](const Arguments& given) -> ValueRule { return LengthBetween{given.bounds()}; }));
+  words.push_back(map_word(
+      "expect_column_value_lengths_to_equal", {{"value", Kind::CountBound, true}},
+      [](const Arguments& given) -> ValueRule { return LengthBetween{given.exactly("value")}; }));
+  for (const bool inside : {true, false})
+    words.push_back(map_word(
+        inside ? "expect_column_values_to_be_in_set" : "expect_column_values_to_not_be_in_set",
+        {{"value_set", Kind::Values, true}}, [inside](const Arguments& given) -> ValueRule {
+          return InSet{given.values("value_set"), inside};
+        }));
+  for (const bool wanted : {true, false})
+    words.push_back(map_word(
+        wanted ? "expect_column_values_to_match_regex" : "expect_column_values_to_not_match_regex",
+        {{"regex", Kind::Text, true}}, [wanted](const Arguments& given) -> ValueRule {
+          return Matches{given.text("regex"), wanted};
+        }));
+  words.push_back(like_word("expect_column_values_to_match_like_pattern", false, true));
+  words.push_back(like_word("expect_column_values_to_not_match_like_pattern", false, false));
+  words.push_back(like_word("expect_column_values_to_match_like_pattern_list", true, true));
+}
+
+void add_row_words(std::vector<Word>& words) {
+  words.push_back(pair_word("expect_column_pair_values_a_to_be_greater_than_b", true));
+  words.push_back(pair_word("expect_column_pair_values_to_be_equal", false));
+  words.push_back(
+      {"expect_column_values_to_be_unique", {kColumn}, true, [](const Arguments& given) -> Check {
+         return Unique{{given.text("column")}, false, IgnoreRow::AnyMissing};
+       }});
+  words.push_back({"expect_compound_columns_to_be_unique",
+                   {{"column_list", Kind::Names, true}, {"ignore_row_if", Kind::IgnoreRow}},
+                   true,
+                   [](const Arguments& given) -> Check {
+                     return Unique{given.names("column_list"), true, given.ignore()};
+                   }});
+}
+
+void add_statistic_words(std::vector<Word>& words) {
+  words.push_back(
+      statistic_word("expect_column_mean_to_be_between", Kind::NumericBound, Statistic::Mean));
+  words.push_back(
+      statistic_word("expect_column_min_to_be_between", Kind::Bound, Statistic::Minimum));
+  words.push_back(
+      statistic_word("expect_column_max_to_be_between", Kind::Bound, Statistic::Maximum));
+  words.push_back(
+      statistic_word("expect_column_sum_to_be_between", Kind::NumericBound, Statistic::Sum));
+  words.push_back(
+      statistic_word("expect_column_median_to_be_between", Kind::NumericBound, Statistic::Median));
+  words.push_back(statistic_word("expect_column_stdev_to_be_between", Kind::NumericBound,
+                                 Statistic::StandardDeviation));
+  words.push_back(statistic_word("expect_column_unique_value_count_to_be_between", Kind::CountBound,
+                                 Statistic::DistinctCount));
+  words.push_back(statistic_word("expect_column_proportion_of_unique_values_to_be_between",
+                                 Kind::NumericBound, Statistic::DistinctShare));
+  using Relation = DistinctValues::Relation;
+  words.push_back(distinct_word("expect_column_distinct_values_to_be_in_set", Relation::Within));
+  words.push_back(distinct_word("expect_column_distinct_values_to_equal_set", Relation::Equal));
+  words.push_back(
+      distinct_word("expect_column_distinct_values_to_contain_set", Relation::Contains));
+}
+
+std::vector<Word> make_vocabulary() {
+  std::vector<Word> words;
+  add_table_words(words);
+  add_type_words(words);
+  add_value_words(words);
+  add_row_words(words);
+  add_statistic_words(words);
+  std::sort(words.begin(), words.end(),
+            [](const Word& a, const Word& b) { return a.name < b.name; });
+  return words;
+}
+
+bool is_list_of(const Json& value, bool (*fits)(const Json&)) {
+  return value.is_array() && std::all_of(value.as_array().begin(), value.as_array().end(), fits);
+}
+
+/// What stood there, short enough for a message.
+std::string shown(const Json& value) {
+  std::string text = value.is_string() ? "'" + value.as_string() + "'" : value.dump();
+  if (text.size() > 60) text = text.substr(0, 57) + "...";
+  return text;
+}
+
+/// What was expected of the argument, or "" when the value is that.
+std::string complaint(Kind kind, const Json& value) {
+  switch (kind) {
+    case Kind::Text:
+      return value.is_string() ? "" : "expected a text";
+    case Kind::Flag:
+      return value.is_bool() ? "" : "expected true or false";
+    case Kind::WholeNumber:
+      return value.is_integer() && value.as_integer() >= 0 ? "" : "expected a whole number from 0";
+    case Kind::CountBound:
+      return value.is_integer() ||
+                     (value.is_number() && value.as_double() == std::trunc(value.as_double()))
+                 ? ""
+                 : "not a valid integer";
+    case Kind::NumericBound:
+      if (value.is_string() && !parse_instant(value.as_string()))
+        return "expected a number (nor is the text a moment: invalid datetime format)";
+      return value.is_number() ? "" : "expected a number";
+    case Kind::Bound:
+      return value.is_number() || value.is_string() ? "" : "expected a number, a moment or a text";
+    case Kind::Names:
+      return is_list_of(value, [](const Json& item) { return item.is_string(); })
+                 ? ""
+                 : "expected a list of texts";
+    case Kind::Values:
+      return is_list_of(value,
+                        [](const Json& item) { return !item.is_array() && !item.is_object(); })
+                 ? ""
+                 : "expected a list of numbers, texts, true or false";
+    case Kind::TypeName:
+      return value.is_string() && is_type_name(value.as_string())
+                 ? ""
+                 : "not the name of a type; write it as SQL does (BIGINT, VARCHAR, TIMESTAMP)";
+    case Kind::TypeNames:
+      return is_list_of(value,
+                        [](const Json& item) {
+                          return item.is_string() && is_type_name(item.as_string());
+                        })
+                 ? ""
+                 : "expected a list of names of types, as SQL writes them (BIGINT, VARCHAR)";
+    case Kind::AnyOrAll:
+      return value == Json("any") || value == Json("all") ? "" : "expected any or all";
+    case Kind::IgnoreRow: {
+      static const std::vector<std::string> kWords = {"both_values_are_missing",
+                                                      "either_value_is_missing",
+                                                      "all_values_are_missing",
+                                                      "any_value_is_missing",
+                                                      "neither",
+                                                      "never"};
+      if (value.is_string() &&
+          std::find(kWords.begin(), kWords.end(), value.as_string()) != kWords.end())
+        return "";
+      return "expected one of both_values_are_missing, either_value_is_missing, neither (a pair), "
+             "all_values_are_missing, any_value_is_missing, never (several columns)";
+    }
+  }
+  return "";
+}
+
+Error refusal(std::string_view argument, const std::string& why, const Json& value) {
+  return {ErrorCode::Invalid, fmt::format("{}: {}; found {}", argument, why, shown(value))};
+}
+
+Status check_known(const Word& word, const Json& kwargs) {
+  std::vector<std::string> names;
+  for (const Argument& argument : word.arguments) names.emplace_back(argument.name);
+  if (word.takes_mostly) names.emplace_back("mostly");
+  for (const auto& [name, value] : kwargs.as_object()) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    return Error(ErrorCode::Invalid,
+                 fmt::format("unknown argument '{}'{}", name, suggestion(name, names)));
+  }
+  return {};
+}
+
+Status check_order(const Json& kwargs) {
+  const Json& min = kwargs["min_value"];
+  const Json& max = kwargs["max_value"];
+  if (min.is_null() || max.is_null()) return {};
+  if (min.is_number() != max.is_number())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("min_value {} and max_value {} are of different kinds", shown(min),
+                             shown(max)));
+  const bool wrong = min.is_number() ? min.as_double() > max.as_double() : false;
+  if (wrong)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("min_value {} is above max_value {}; min_value must be less than or "
+                             "equal to max_value",
+                             shown(min), shown(max)));
+  return {};
+}
+
+Status check_mostly(const Json& mostly) {
+  if (mostly.is_null()) return {};
+  if (!mostly.is_number() || mostly.as_double() < 0 || mostly.as_double() > 1)
+    return refusal("mostly",
+                   "expected a number greater than or equal to 0 and less than or equal to 1",
+                   mostly);
+  return {};
+}
+
+/// A rule about each value without an end on either side says nothing: a slip.
+Status check_some_bound(const Word& word, const Json& kwargs) {
+  const bool bounded = std::any_of(word.arguments.begin(), word.arguments.end(),
+                                   [](const Argument& it) { return it.name == "min_value"; });
+  if (!bounded || !kwargs["min_value"].is_null() || !kwargs["max_value"].is_null()) return {};
+  return Error(ErrorCode::Invalid, "min_value and max_value cannot both be missing");
+}
+
+Status check_pattern(const Json& regex) {
+  if (!regex.is_string()) return {};
+  const RE2 pattern(regex.as_string(), RE2::Quiet);
+  if (pattern.ok()) return {};
+  return Error(ErrorCode::Invalid,
+               fmt::format("regex {} is not a regular expression of RE2: {}; lookahead, lookbehind "
+                           "and backreferences do not exist there",
+                           shown(regex), pattern.error()));
+}
+
+}  // namespace
+
+std::vector<std::string> Arguments::names(std::string_view name) const {
+  std::vector<std::string> names;
+  if (!given(name)) return names;
+  for (const Json& item : (*kwargs_)[name].as_array()) names.push_back(item.as_string());
+  return names;
+}
+
+std::vector<Json> Arguments::values(std::string_view name) const {
+  return given(name) ? (*kwargs_)[name].as_array() : std::vector<Json>{};
+}
+
+Bounds Arguments::bounds() const {
+  return {(*kwargs_)["min_value"], (*kwargs_)["max_value"], flag("strict_min", false),
+          flag("strict_max", false)};
+}
+
+Bounds Arguments::exactly(std::string_view name) const {
+  return {(*kwargs_)[name], (*kwargs_)[name], false, false};
+}
+
+IgnoreRow Arguments::ignore() const {
+  const std::string word = text("ignore_row_if");
+  if (word == "either_value_is_missing" || word == "any_value_is_missing")
+    return IgnoreRow::AnyMissing;
+  if (word == "neither" || word == "never") return IgnoreRow::Never;
+  return IgnoreRow::AllMissing;
+}
+
+const std::vector<Word>& vocabulary() {
+  static const std::vector<Word> kWords = make_vocabulary();
+  return kWords;
+}
+
+const std::vector<std::string>& foreign_words() {
+  static const std::vector<std::string> kWords = {
+      "expect_column_kl_divergence_to_be_less_than",
+      "expect_column_most_common_value_to_be_in_set",
+      "expect_column_pair_values_to_be_in_set",
+      "expect_column_proportion_of_non_null_values_to_be_between",
+      "expect_column_quantile_values_to_be_between",
+      "expect_column_type_to_be",
+      "expect_column_value_z_scores_to_be_less_than",
+      "expect_column_values_to_be_dateutil_parseable",
+      "expect_column_values_to_be_decreasing",
+      "expect_column_values_to_be_increasing",
+      "expect_column_values_to_be_json_parseable",
+      "expect_column_values_to_match_json_schema",
+      "expect_column_values_to_match_regex_list",
+      "expect_column_values_to_match_strftime_format",
+      "expect_column_values_to_not_be_outliers",
+      "expect_column_values_to_not_match_like_pattern_list",
+      "expect_column_values_to_not_match_regex_list",
+      "expect_multicolumn_sum_to_equal",
+      "expect_multicolumn_values_to_be_equal",
+      "expect_multicolumn_values_to_be_unique",
+      "expect_query_results_to_match_comparison",
+      "expect_select_column_values_to_be_unique_within_record",
+      "expect_table_row_count_to_equal_other_table",
+      "unexpected_rows_expectation",
+  };
+  return kWords;
+}
+
+Status check_arguments(const Word& word, const Json& kwargs) {
+  TRY(check_known(word, kwargs));
+  for (const Argument& argument : word.arguments) {
+    const Json& value = kwargs[argument.name];
+    if (value.is_null()) {
+      if (!argument.required) continue;
+      return Error(ErrorCode::Invalid, fmt::format("the argument '{}' is missing", argument.name));
+    }
+    const std::string why = complaint(argument.kind, value);
+    if (!why.empty()) return refusal(argument.name, why, value);
+  }
+  TRY(check_order(kwargs));
+  if (word.takes_mostly) {
+    TRY(check_mostly(kwargs["mostly"]));
+    TRY(check_some_bound(word, kwargs));
+  }
+  return check_pattern(kwargs["regex"]);
+}
+
+}  // namespace millrace::quality
