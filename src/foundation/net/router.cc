@@ -1,0 +1,67 @@
+#include "net/router.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+namespace millrace::net {
+namespace {
+
+std::vector<std::string> parts_of(std::string_view pattern) {
+  INVARIANT(pattern.starts_with('/'), "a pattern begins with '/'");
+  std::vector<std::string> parts;
+  for (std::size_t begin = 1; begin < pattern.size();) {
+    const std::size_t end = std::min(pattern.find('/', begin), pattern.size());
+    parts.emplace_back(pattern.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+bool is_parameter(std::string_view part) {
+  return part.starts_with('{') && part.ends_with('}');
+}
+
+bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+  return std::ranges::equal(pattern, path,
+                            [](const std::string& expected, const std::string& found) {
+                              return is_parameter(expected) ? !found.empty() : expected == found;
+                            });
+}
+
+}  // namespace
+
+void Router::add(Method method, std::string_view pattern, Handler handler) {
+  routes_.push_back({method, parts_of(pattern), std::move(handler)});
+}
+
+Response Router::operator()(const Request& request) const {
+  const Method wanted = request.method == Method::Head ? Method::Get : request.method;
+  std::string allowed;
+  for (const Route& route : routes_) {
+    if (!matches(route.parts, request.path)) continue;
+    if (route.method != wanted) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(to_string(route.method));
+      if (route.method == Method::Get) allowed += ", HEAD";
+      continue;
+    }
+    Request matched = request;
+    for (std::size_t i = 0; i < route.parts.size(); ++i)
+      if (is_parameter(route.parts[i]))
+        matched.path_parameters.emplace_back(route.parts[i].substr(1, route.parts[i].size() - 2),
+                                             request.path[i]);
+    return route.handler(matched);
+  }
+  std::string path;
+  for (const std::string& part : request.path) path += "/" + part;
+  if (allowed.empty())
+    return Response::error(
+        Error(ErrorCode::NotFound, fmt::format("nothing answers at '{}'", path.substr(0, 200))));
+  Response refused = Response::error(
+      405, Error(ErrorCode::Invalid, fmt::format("'{}' does not answer {}; it answers {}", path,
+                                                 to_string(request.method), allowed)));
+  refused.headers.add("Allow", allowed);
+  return refused;
+}
+
+}  // namespace millrace::net
