@@ -1,4 +1,4 @@
-// Hashes, identifiers, suggestions and whole files.
+// Hashes, identifiers, sizes, suggestions and whole files.
 #include <filesystem>
 #include <set>
 
@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "base/size.h"
 #include "base/suggest.h"
 
 namespace millrace {
@@ -28,6 +29,17 @@ TEST(Id, UuidsAreVersionFourAndDiffer) {
     seen.insert(uuid);
   }
   EXPECT_EQ(seen.size(), 100U);
+}
+
+TEST(Size, ReadsAndWritesAsPeopleDo) {
+  EXPECT_EQ(*parse_bytes("4GB"), 4'000'000'000U);
+  EXPECT_EQ(*parse_bytes("1.5 KiB"), 1'536U);
+  EXPECT_EQ(*parse_bytes("17"), 17U);
+  for (const char* text : {"", "GB", "-1GB", "4 parsecs", "1e30GB", "nan"})
+    EXPECT_FALSE(parse_bytes(text).ok()) << text;
+  EXPECT_EQ(format_bytes(532), "532 B");
+  EXPECT_EQ(format_bytes(1'400'000), "1.4 MB");
+  EXPECT_EQ(format_bytes(999'960), "1.0 MB");
 }
 
 TEST(Suggestion, NamesTheNearestWordOrListsThem) {
