@@ -1,0 +1,223 @@
+// argv to plain values: the only file that knows CLI11.
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/verbs.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "Millrace runs batch machine-learning pipelines from the source to the served model.\n"
+    "Every verb works in the project folder that it stands in, or in the one that --project names.";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 done and failed (a run, an expectation); 2 the command line or the "
+    "project's files must be\n"
+    "mended; 3 could not be done now (no server, a full disk).\n"
+    "Each verb has --help with an example.";
+
+/// What argv says to do; filled by the callbacks of the verbs.
+struct Plan {
+  Common common;
+  std::function<int()> action;
+};
+
+CLI::App* add_verb(CLI::App& app, Plan& plan, const std::string& name, const std::string& what,
+                   const std::string& example) {
+  CLI::App* verb = app.add_subcommand(name, what);
+  verb->footer("Example:\n  " + example);
+  verb->add_option("-C,--project", plan.common.project, "The project folder")->type_name("FOLDER");
+  verb->add_option("-t,--target", plan.common.target, "Where it runs: a target of millrace.yml")
+      ->type_name("NAME");
+  verb->add_flag("--json", plan.common.json, "Answer in JSON, for machines");
+  return verb;
+}
+
+/// Keeps the arguments of one verb alive and says what to call with them.
+template <typename Arguments>
+std::shared_ptr<Arguments> calls(CLI::App* verb, Plan& plan,
+                                 int (*function)(const Common&, const Arguments&)) {
+  auto arguments = std::make_shared<Arguments>();
+  verb->callback([&plan, arguments, function] {
+    plan.action = [&plan, arguments, function] { return function(plan.common, *arguments); };
+  });
+  return arguments;
+}
+
+void calls(CLI::App* verb, Plan& plan, int (*function)(const Common&)) {
+  verb->callback(
+      [&plan, function] { plan.action = [&plan, function] { return function(plan.common); }; });
+}
+
+void add_runs(CLI::App& app, Plan& plan) {
+  CLI::App* verb = add_verb(
+      app, plan, "run", "Run one logical date of a Dag now and wait for it",
+      "millrace run weekly_retraining --logical-date 2013-12-01 --param score_at=departure");
+  auto run_arguments = calls(verb, plan, run);
+  verb->add_option("dag", run_arguments->dag, "The Dag; may be left out when the project has one");
+  verb->add_option("-d,--logical-date", run_arguments->logical_date,
+                   "When the run is due; a date is midnight in the Dag's zone. Default: the latest "
+                   "point of its schedule")
+      ->type_name("TIME");
+  verb->add_option("-p,--param", run_arguments->params, "A parameter of the run")
+      ->type_name("NAME=VALUE");
+  verb->add_flag("--clear", run_arguments->clear,
+                 "Run again although it succeeded: a new generation");
+  verb->add_flag("-q,--quiet", run_arguments->quiet, "Only the end");
+  verb->add_option("--program", run_arguments->program, "A C++ pipeline, run without a project")
+      ->type_name("FILE");
+
+  verb = add_verb(app, plan, "backfill", "Run the past logical dates of a Dag, oldest first",
+                  "millrace backfill weekly_retraining --from 2013-06-01 --to 2013-07-01");
+  auto backfill_arguments = calls(verb, plan, backfill);
+  verb->add_option("dag", backfill_arguments->dag,
+                   "The Dag; may be left out when the project has one");
+  verb->add_option("--from", backfill_arguments->from, "The first logical date")
+      ->required()
+      ->type_name("TIME");
+  verb->add_option("--to", backfill_arguments->to, "The last logical date (included)")
+      ->required()
+      ->type_name("TIME");
+  verb->add_option("-p,--param", backfill_arguments->params, "A parameter of the runs")
+      ->type_name("NAME=VALUE");
+  verb->add_flag("--clear", backfill_arguments->clear, "Run again those that succeeded");
+
+  verb = add_verb(app, plan, "up", "Start the project's server: schedule, endpoint, status",
+                  "millrace up --detach");
+  auto up_arguments = calls(verb, plan, up);
+  verb->add_flag("--detach", up_arguments->detach,
+                 "Go on in the background; `millrace down` stops it");
+  verb = add_verb(app, plan, "down", "Stop the project's server in good order", "millrace down");
+  calls(verb, plan, down);
+
+  verb = add_verb(app, plan, "check",
+                  "Read the whole project and show every mistake with its place", "millrace check");
+  calls(verb, plan, check);
+  verb =
+      add_verb(app, plan, "status", "What runs, what ran last, what comes next", "millrace status");
+  calls(verb, plan, status);
+  verb = add_verb(app, plan, "logs", "What the tasks of a run said",
+                  "millrace logs weekly_retraining 2013-12-01T05:00:00Z --task train");
+  auto logs_arguments = calls(verb, plan, logs);
+  verb->add_option("dag", logs_arguments->dag, "The Dag; may be left out when the project has one");
+  verb->add_option("run", logs_arguments->run, "The run; default: the latest");
+  verb->add_option("--task", logs_arguments->task, "Only this task");
+}
+
+void add_tables(CLI::App& app, Plan& plan) {
+  CLI::App* verb = add_verb(
+      app, plan, "sql", "Ask the lake",
+      "millrace sql \"select carrier, count(*) from raw.flights group by 1\" --output counts.csv");
+  auto sql_arguments = calls(verb, plan, sql);
+  verb->add_option("statement", sql_arguments->statement,
+                   "A SELECT; a table may stand with AT (VERSION => 3)")
+      ->required();
+  verb->add_option("-o,--output", sql_arguments->output,
+                   "Write all rows to a .parquet, .csv or .json file")
+      ->type_name("FILE");
+  verb->add_option("--limit", sql_arguments->limit, "Rows to print")->capture_default_str();
+
+  CLI::App* group = app.add_subcommand("table", "Tables of the lake: ls, show, history, at");
+  group->require_subcommand(1);
+  calls(add_verb(*group, plan, "ls", "All tables", "millrace table ls"), plan, table_list);
+  struct Verb {
+    const char* name;
+    const char* what;
+    const char* example;
+    int (*function)(const Common&, const TableArguments&);
+  };
+  for (const Verb& each :
+       {Verb{"show", "Columns, size, writers", "millrace table show raw.flights", table_show},
+        Verb{"history", "Versions, newest first", "millrace table history raw.flights",
+             table_history},
+        Verb{"at", "Rows as they were", "millrace table at raw.flights 3", table_at}}) {
+    verb = add_verb(*group, plan, each.name, each.what, each.example);
+    auto arguments = calls(verb, plan, each.function);
+    verb->add_option("table", arguments->name, "The table: schema.name")->required();
+    if (each.function == table_at)
+      verb->add_option("when", arguments->at, "A version, or a time")->required();
+    if (each.function != table_show)
+      verb->add_option("--limit", arguments->limit, "Rows")->capture_default_str();
+  }
+}
+
+void add_models(CLI::App& app, Plan& plan) {
+  CLI::App* group =
+      app.add_subcommand("model", "Registered models: ls, show, promote, rollback, predict");
+  group->require_subcommand(1);
+  calls(add_verb(*group, plan, "ls", "All versions of all models", "millrace model ls"), plan,
+        model_list);
+
+  CLI::App* verb =
+      add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
+               "millrace model show flight_delay_departure 3");
+  auto show = calls(verb, plan, model_show);
+  verb->add_option("model", show->name)->required();
+  verb->add_option("version", show->version, "Default: the one in Production, or the newest");
+
+  verb = add_verb(*group, plan, "promote", "Tag a version Production and let the endpoint serve it",
+                  "millrace model promote flight_delay_departure 2 --reason \"better calibrated\"");
+  auto promote = calls(verb, plan, model_promote);
+  verb->add_option("model", promote->name)->required();
+  verb->add_option("version", promote->version)->required();
+  verb->add_option("--reason", promote->reason, "Why; kept in the history")->required();
+
+  verb = add_verb(*group, plan, "rollback", "Go back to the version that was in Production before",
+                  "millrace model rollback flight_delay_departure");
+  auto rollback = calls(verb, plan, model_rollback);
+  verb->add_option("model", rollback->name)->required();
+  verb->add_option("--reason", rollback->reason, "Why; kept in the history");
+
+  verb = add_verb(*group, plan, "predict", "Score rows of a file",
+                  "millrace model predict flight_delay_departure --input rows.csv");
+  auto predict = calls(verb, plan, model_predict);
+  verb->add_option("model", predict->name)->required();
+  verb->add_option("--version", predict->version, "Default: the one in Production");
+  verb->add_option("-i,--input", predict->input,
+                   "Rows as CSV with a header or as JSON; - is standard input")
+      ->required();
+}
+
+void add_others(CLI::App& app, Plan& plan) {
+  CLI::App* verb = add_verb(app, plan, "validate", "Check a table against a suite of expectations",
+                            "millrace validate training_data --table ml.training_data");
+  auto validate_arguments = calls(verb, plan, validate);
+  verb->add_option("suite", validate_arguments->suite, "The suite's name")->required();
+  verb->add_option("--table", validate_arguments->table, "The table: schema.name")->required();
+  verb->add_option("--at", validate_arguments->at, "A version, or a time; default: now");
+
+  calls(add_verb(app, plan, "version", "Versions of Millrace and its engines", "millrace version"),
+        plan, version);
+
+  CLI::App* hidden = app.add_subcommand("attempt", "")->group("");
+  hidden->callback([&plan] { plan.action = attempt; });
+  hidden = app.add_subcommand("engine", "")->group("");
+  hidden->add_flag("--stdio")->required();
+  hidden->callback([&plan] { plan.action = engine_stdio; });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{kDescription, "millrace"};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help of every verb");
+  Plan plan;
+  add_runs(app, plan);
+  add_tables(app, plan);
+  add_models(app, plan);
+  add_others(app, plan);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? kSuccess : kMistake;
+  }
+  return plan.action();
+}
+
+}  // namespace millrace::cli
