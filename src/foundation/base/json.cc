@@ -1,10 +1,13 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
 #include <fmt/core.h>
 
 namespace millrace {
@@ -12,35 +15,105 @@ namespace {
 
 namespace bj = boost::json;
 
-Json from_boost(const bj::value& value) {
-  switch (value.kind()) {
-    case bj::kind::null:
-      return {};
-    case bj::kind::bool_:
-      return value.get_bool();
-    case bj::kind::int64:
-      return value.get_int64();
-    case bj::kind::uint64:  // only above the signed range
-      return static_cast<double>(value.get_uint64());
-    case bj::kind::double_:
-      return value.get_double();
-    case bj::kind::string:
-      return std::string(value.get_string().data(), value.get_string().size());
-    case bj::kind::array: {
-      Json::Array array;
-      array.reserve(value.get_array().size());
-      for (const bj::value& element : value.get_array()) array.push_back(from_boost(element));
-      return array;
-    }
-    case bj::kind::object: {
-      Json object = Json::object();
-      for (const bj::key_value_pair& member : value.get_object())
-        object.as_object().emplace_back(std::string(member.key()), from_boost(member.value()));
-      return object;
-    }
+/// Builds a Json from the events of Boost's parser. Boost.JSON 1.81's own doubles are up to a unit
+/// in the last place off (0.9123456789012345 came back as ...344), so numbers are read from their
+/// text.
+class Builder {
+ public:
+  using Code = boost::system::error_code;
+  static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
+
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) {
+    open_.push_back(Json::object());
+    return true;
   }
-  return {};
-}
+  bool on_object_end(std::size_t, Code&) {
+    Json object = take_open();
+    keep_last_of_each_name(object.as_object());
+    return add(std::move(object));
+  }
+  bool on_array_begin(Code&) {
+    open_.push_back(Json::array());
+    return true;
+  }
+  bool on_array_end(std::size_t, Code&) { return add(take_open()); }
+  bool on_key_part(bj::string_view part, std::size_t, Code&) { return on_part(part); }
+  bool on_key(bj::string_view part, std::size_t, Code&) {
+    on_part(part);
+    open_.back().as_object().emplace_back(std::move(text_), Json());
+    text_.clear();
+    return true;
+  }
+  bool on_string_part(bj::string_view part, std::size_t, Code&) { return on_part(part); }
+  bool on_string(bj::string_view part, std::size_t, Code&) {
+    on_part(part);
+    const bool added = add(Json(std::move(text_)));
+    text_.clear();
+    return added;
+  }
+  bool on_number_part(bj::string_view part, Code&) { return on_part(part); }
+  bool on_int64(std::int64_t number, bj::string_view, Code&) {
+    text_.clear();
+    return add(number);
+  }
+  // Only above the signed range.
+  bool on_uint64(std::uint64_t number, bj::string_view, Code&) {
+    text_.clear();
+    return add(static_cast<double>(number));
+  }
+  bool on_double(double roughly, bj::string_view part, Code&) {
+    on_part(part);
+    double number = 0;
+    const auto read = std::from_chars(text_.data(), text_.data() + text_.size(), number);
+    text_.clear();
+    // Outside the range of a double: zero or infinite, as Boost has it.
+    return add(read.ec == std::errc() ? number : roughly);
+  }
+  bool on_bool(bool value, Code&) { return add(value); }
+  bool on_null(Code&) { return add(nullptr); }
+  bool on_comment_part(bj::string_view, Code&) { return true; }
+  bool on_comment(bj::string_view, Code&) { return true; }
+
+  Json take() { return std::move(root_); }
+
+ private:
+  bool on_part(bj::string_view part) {
+    text_.append(part.data(), part.size());
+    return true;
+  }
+  Json take_open() {
+    Json json = std::move(open_.back());
+    open_.pop_back();
+    return json;
+  }
+  bool add(Json value) {
+    if (open_.empty())
+      root_ = std::move(value);
+    else if (open_.back().is_array())
+      open_.back().push(std::move(value));
+    else
+      open_.back().as_object().back().second = std::move(value);
+    return true;
+  }
+  static void keep_last_of_each_name(Json::Object& members) {
+    std::unordered_map<std::string_view, std::size_t> last;
+    for (std::size_t i = 0; i < members.size(); ++i) last[members[i].first] = i;
+    if (last.size() == members.size()) return;
+    Json::Object kept;
+    for (std::size_t i = 0; i < members.size(); ++i)
+      if (last.at(members[i].first) == i) kept.push_back(members[i]);
+    members = std::move(kept);
+  }
+
+  std::vector<Json> open_;  // containers whose end has not come yet
+  std::string text_;        // a key, string or number that came in parts
+  Json root_;
+};
 
 void write_string(std::string& out, const std::string& text) {
   out += bj::serialize(bj::string_view(text.data(), text.size()));
@@ -149,17 +222,17 @@ Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin()
 Result<Json> Json::parse(std::string_view text) {
   bj::parse_options options;
   options.max_depth = 64;
-  bj::stream_parser parser(bj::storage_ptr(), options);
+  bj::basic_parser<Builder> parser(options);
   boost::system::error_code error;
-  const std::size_t used = parser.write_some(text.data(), text.size(), error);
+  const std::size_t used = parser.write_some(false, text.data(), text.size(), error);
   if (!error && used < text.size() &&
       text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
     error = bj::error::extra_data;
-  if (!error) parser.finish(error);
+  if (!error && !parser.done()) error = bj::error::incomplete;
   if (error)
     return Error(ErrorCode::Invalid,
                  fmt::format("not JSON at {}: {}", line_and_column(text, used), error.message()));
-  return from_boost(parser.release());
+  return parser.handler().take();
 }
 
 std::string Json::dump() const {

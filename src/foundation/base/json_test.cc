@@ -1,6 +1,8 @@
 #include "base/json.h"
 
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -23,6 +25,54 @@ TEST(Json, ReadsBackWhatItWrote) {
   const Result<Json> back = Json::parse(json.dump_pretty());
   ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(*back, json);
+}
+
+TEST(Json, EveryNumberReadsBackTheSame) {
+  std::uint64_t bits = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    bits = bits * 6364136223846793005ULL + 1442695040888963407ULL;
+    double number = 0;
+    static_assert(sizeof number == sizeof bits);
+    std::memcpy(&number, &bits, sizeof number);
+    if (!std::isfinite(number)) continue;
+    const Result<Json> back = Json::parse(Json(number).dump());
+    ASSERT_TRUE(back.ok()) << Json(number).dump();
+    ASSERT_EQ(back->as_double(), number) << Json(number).dump();
+  }
+}
+
+TEST(Json, ReadsNumbersAtTheEdges) {
+  struct Case {
+    const char* text;
+    Json expected;
+  };
+  const std::vector<Case> cases = {
+      {"0.9123456789012345", 0.9123456789012345},
+      {"9223372036854775807", std::numeric_limits<std::int64_t>::max()},
+      {"-9223372036854775808", std::numeric_limits<std::int64_t>::min()},
+      {"18446744073709551615", 18446744073709551615.0},
+      {"123456789012345678901234567890", 123456789012345678901234567890.0},
+      {"1E5", 1e5},
+      {"1e-400", 0.0},
+      {"1e400", std::numeric_limits<double>::infinity()},
+  };
+  for (const Case& c : cases) {
+    const Result<Json> json = Json::parse(c.text);
+    ASSERT_TRUE(json.ok()) << c.text << ": " << json.error().message();
+    EXPECT_EQ(*json, c.expected) << c.text << " became " << json->dump();
+  }
+  for (const char* text : {"01", "1.", ".5", "+1", "1e", "nan", "-", "0x1"})
+    EXPECT_FALSE(Json::parse(text).ok()) << text;
+}
+
+TEST(Json, LastOfEqualNamesCounts) {
+  EXPECT_EQ(Json::parse(R"({"a":1,"b":{"c":2},"a":[3]})")->dump(), R"({"b":{"c":2},"a":[3]})");
+}
+
+TEST(Json, ReadsEscapesAndLongText) {
+  const std::string text = std::string(5000, 'x') + "\\u00fc\\n\\ud83d\\ude00";
+  EXPECT_EQ(Json::parse("{\"" + text + "\":\"" + text + "\"}")->as_object().front(),
+            Json::Member(std::string(5000, 'x') + "ü\n😀", std::string(5000, 'x') + "ü\n😀"));
 }
 
 TEST(Json, RefusesWithLineAndColumn) {
