@@ -1,0 +1,17 @@
+#pragma once
+
+// UTF-8 (RFC 3629): what text must be before it is kept in a database or used as a name.
+
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+bool is_utf8(std::string_view text);
+
+/// The text with every byte that is no part of a character replaced by U+FFFD: for what others
+/// wrote and we must keep (a task's error message, a log line). Text that is UTF-8 comes back as it
+/// was.
+std::string to_utf8(std::string_view text);
+
+}  // namespace millrace
