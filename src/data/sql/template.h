@@ -10,7 +10,7 @@
 //
 // with "{{-" and "-}}" taking away the whitespace beside them. That is all for now: any other
 // expression, filter or statement is refused by name with its place, so that the full engine that
-// stays, as in Jinja2.
+// comes later takes today's files unchanged.
 
 #include <functional>
 #include <optional>
