@@ -1,0 +1,49 @@
+#pragma once
+
+// The bytes of one delivered object from front to back, unpacked where they are gzip (RFC 1952).
+//
+// Gzip is known by its first two bytes, not by a name. Several members one after the other are one
+// text, as gzip(1) reads them. Memory: one fetched range, whatever the object's size.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "storage/object_store.h"
+
+namespace millrace::ingest {
+
+class ByteStream {
+ public:
+  /// `info` as the store listed it: reading ends after info.size_bytes.
+  ByteStream(storage::ObjectStore& store, storage::ObjectInfo info);
+  ~ByteStream();
+
+  /// Fills `into` from its front; fewer bytes than asked for, and then 0, only at the end. Errors:
+  /// Corruption when the gzip data are cut off or damaged; Unavailable when the object shrank while
+  /// it was read; those of the store.
+  Result<std::size_t> read(std::span<char> into);
+
+ private:
+  struct Inflater;
+  Status fetch();
+  Status begin();
+  Result<std::size_t> copy(std::span<char> into);
+  Result<std::size_t> inflate(std::span<char> into);
+  Status end_of_member();
+  Error cut_off() const;
+
+  storage::ObjectStore& store_;
+  storage::ObjectInfo info_;
+  std::string range_;           // fetched bytes
+  std::size_t used_ = 0;        // of range_
+  std::uint64_t fetched_ = 0;   // of the object
+  std::uint64_t unpacked_ = 0;  // bytes handed out
+  bool begun_ = false;
+  std::unique_ptr<Inflater> inflater_;  // null when the bytes are plain
+};
+
+}  // namespace millrace::ingest

@@ -1,0 +1,376 @@
+#include "ingest/file_source.h"
+
+#include <gtest/gtest.h>
+
+#include "ingest/source_contract.h"
+
+namespace millrace::ingest {
+namespace {
+
+using columnar::Field;
+using columnar::Kind;
+using columnar::Schema;
+using columnar::simple;
+
+Instant at(std::string_view text) {
+  return *parse_instant(text);
+}
+
+Schema flights() {
+  return Schema({{"id", simple(Kind::Int32), false},
+                 {"delay", simple(Kind::Int16), true},
+                 {"carrier", simple(Kind::String), true}});
+}
+
+struct Folder {
+  std::unique_ptr<storage::ObjectStore> store = storage::make_memory_store();
+
+  std::unique_ptr<Source> source(FileSourceSpec spec) {
+    if (spec.name.empty()) spec.name = "flights";
+    if (spec.pattern.empty()) spec.pattern = "in/flights-{date}*";
+    if (spec.columns.size() == 0) spec.columns = flights();
+    auto opened = open_file_source(std::move(spec), *store);
+    EXPECT_TRUE(opened.ok()) << opened.error().message();
+    return *std::move(opened);
+  }
+
+  /// What comes of one file with this content.
+  ReadBack read(std::string_view content, FileSourceSpec spec = {}) {
+    EXPECT_TRUE(store->put("in/flights-2013-01-05.x", content).ok());
+    const auto opened = source(std::move(spec));
+    return read_back(*opened, opened->list(Instant::max())->at(0));
+  }
+  ReadBack read_csv(std::string_view content) {
+    FileSourceSpec spec;
+    spec.format = FileFormat::Csv;
+    return read(content, std::move(spec));
+  }
+};
+
+constexpr std::string_view kEnd = "2013-01-05T23:59:59.999999Z|in/flights-2013-01-05.x|";
+
+std::string row(std::string_view values, int number) {
+  return std::string(values) + "|" + std::string(kEnd) + std::to_string(number) + "|2013-01-05";
+}
+
+TEST(FileSource, ReadsJsonLinesPlainAndPacked) {
+  const std::string text =
+      "{\"id\": 1, \"delay\": -5, \"carrier\": \"UA\"}\n\r\n{\"carrier\":\"\\u00fc\",\"id\":2}\r\n"
+      "{\"id\": 3.0, \"delay\": null, \"carrier\": null}";
+  const std::vector<std::string> rows = {row("1|-5|UA", 1), row("2|-|ü", 3), row("3|-|-", 4)};
+  EXPECT_EQ(Folder().read(text).rows, rows);
+  EXPECT_EQ(Folder().read(gzipped(text)).rows, rows);
+  EXPECT_EQ(Folder()
+                .read(gzipped(text.substr(0, 50)) + gzipped(text.substr(50)) + std::string(3, '\0'))
+                .rows,
+            rows);
+  EXPECT_EQ(Folder().read("\xEF\xBB\xBF" + text).rows, rows);
+}
+
+TEST(FileSource, ReadsCsvByTheRulesOfRfc4180) {
+  const ReadBack back = Folder().read_csv(
+      "carrier,id,\"delay\"\r\n\"U\"\"A, \nb\",1,-5\r\n\r\n,2,\r\n\"\",3,7\nlast,4,1");
+  EXPECT_EQ(back.error, "");
+  EXPECT_EQ(back.rejected, std::vector<std::string>{});
+  EXPECT_EQ(back.rows, (std::vector<std::string>{row("1|-5|U\"A, \nb", 2), row("2|-|-", 5),
+                                                 row("3|7|", 6), row("4|1|last", 7)}));
+  EXPECT_EQ(Folder().read_csv("\xEF\xBB\xBFid,delay,carrier\n1,2,\"x\"\r").rows,
+            std::vector<std::string>{row("1|2|x", 2)});
+  EXPECT_EQ(Folder().read_csv("id,delay,carrier\n").rows.size(), 0U);
+}
+
+TEST(FileSource, RejectsABadRowWithItsReasonAndReadsOn) {
+  struct Case {
+    const char* why;
+    std::string line;
+    std::string reason;
+    std::string column;
+  };
+  const std::vector<Case> cases = {
+      {"an integer became a string", R"({"id": "12"})",
+       R"(column "id" is INTEGER, found the string "12")", "id"},
+      {"an integer became a fraction", R"({"id": 1.5})",
+       R"(column "id" is INTEGER, found the number 1.5)", "id"},
+      {"an integer became a boolean", R"({"id": true})", R"(column "id" is INTEGER, found true)",
+       "id"},
+      {"an integer became an object", R"({"id": {"a": 1}})",
+       R"(column "id" is INTEGER, found an object)", "id"},
+      {"a string became a number", R"({"id": 1, "carrier": 5})",
+       R"(column "carrier" is VARCHAR, found the number 5)", "carrier"},
+      {"out of range", R"({"id": 1, "delay": 40000})",
+       R"(column "delay" is SMALLINT, 40000 is out of its range -32768 to 32767)", "delay"},
+      {"beyond 64 bits", R"({"id": 99999999999999999999})",
+       R"(column "id" is INTEGER, 99999999999999999999 is out of its range -2147483648 to 2147483647)",
+       "id"},
+      {"required, missing", R"({"delay": 1})", R"(column "id" is required and is missing)", "id"},
+      {"required, null", R"({"id": null})", R"(column "id" is required and is null)", "id"},
+      {"stands twice", R"({"id": 1, "id": 2})", R"(member "id" stands twice)", "id"},
+      {"no object", R"([1, 2])", R"(is not a JSON object: "[1, 2]")", ""},
+      {"two objects in a line", R"({"id": 1} {"id": 2})",
+       "is not valid JSON: text after the object", ""},
+      {"invalid UTF-8", "{\"id\": 1, \"carrier\": \"\xff\xfe\"}", "is not valid UTF-8", ""},
+      {"a NUL byte", std::string("{\"id\": 1, \"carrier\": \"a\0b\"}", 27), "holds a NUL byte", ""},
+      {"an escaped NUL", R"({"id": 1, "carrier": "a\u0000b"})",
+       R"(column "carrier" holds a NUL byte)", "carrier"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const ReadBack back = Folder().read("{\"id\": 7}\n" + c.line + "\n{\"id\": 8}\n");
+    EXPECT_EQ(back.error, "");
+    EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 1), row("8|-|-", 3)}));
+    ASSERT_EQ(back.letters.size(), 1U);
+    EXPECT_EQ(back.rejected[0], "2: " + c.reason);
+    EXPECT_EQ(back.letters[0].column_name, c.column);
+    EXPECT_EQ(back.letters[0].raw, readable_text(c.line));
+  }
+}
+
+TEST(FileSource, RejectsWhatIsNotJson) {
+  for (const std::string line :
+       {"{\"id\": 1", "{\"id\" 1}", "{\"id\": 01}", "{\"id\": 1,}", "{id: 1}", "{\"id\": nul}",
+        "{\"id\": 1, \"carrier\": \"\\x\"}", "{\"id\": 1, \"other\": [1, tru]}", "{", "}", "x",
+        "{\"id\": 1, \"other\": 1.}", "{\"id\": 1}}", "{\"id\": 1, \"carrier\": \"\\ud800\"}"}) {
+    SCOPED_TRACE(line);
+    const ReadBack back = Folder().read("{\"id\": 7}\n" + line + "\n{\"id\": 8}\n");
+    EXPECT_EQ(back.rows.size(), 2U);
+    ASSERT_EQ(back.rejected.size(), 1U);
+    EXPECT_TRUE(back.rejected[0].starts_with("2: is not ")) << back.rejected[0];
+  }
+}
+
+TEST(FileSource, RejectsABadCsvRowWithItsReasonAndReadsOn) {
+  struct Case {
+    const char* why;
+    std::string line;
+    std::string reason;
+  };
+  const std::vector<Case> cases = {
+      {"an integer became text", "x12,1,UA", R"(column "id" is INTEGER, found "x12")"},
+      {"too few fields", "1,2", "has 2 fields, the header has 3"},
+      {"too many fields", "1,2,UA,4", "has 4 fields, the header has 3"},
+      {"out of range", "1,-32769,UA",
+       R"(column "delay" is SMALLINT, -32769 is out of its range -32768 to 32767)"},
+      {"required", ",2,UA", R"(column "id" is required and is null)"},
+      {"invalid UTF-8", "1,2,\xc3\x28", "is not valid UTF-8"},
+      {"a NUL byte", std::string("1,2,a\0b", 7), "holds a NUL byte"},
+      {"text after a quote", "1,2,\"a\"b", "is not valid CSV: text after a closing quote"},
+      {"a quote in the middle", "1,2,a\"b",
+       "is not valid CSV: a quote inside of a field that does not begin with one"},
+      {"a quote never closed", "1,2,\"a", "is not valid CSV: a quote is opened and never closed"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const ReadBack back = Folder().read_csv("id,delay,carrier\n7,,\n" + c.line + "\n8,,\n");
+    EXPECT_EQ(back.error, "");
+    EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 2), row("8|-|-", 4)}));
+    EXPECT_EQ(back.rejected, std::vector<std::string>{"3: " + c.reason});
+  }
+}
+
+TEST(FileSource, RejectsALineThatIsTooLongAndReadsOn) {
+  const std::string longest(2 << 20, 'x');
+  ReadBack back =
+      Folder().read("{\"id\": 7}\n{\"id\": 9, \"carrier\": \"" + longest + "\"}\n{\"id\": 8}\n");
+  EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 1), row("8|-|-", 3)}));
+  EXPECT_EQ(back.rejected,
+            std::vector<std::string>{"2: is longer than 1048576 bytes (max_line_bytes)"});
+  EXPECT_EQ(back.letters[0].raw.size(), kRawBytes);
+  back = Folder().read_csv("id,delay,carrier\n7,,\n9,,\"" + longest + "\"\n8,,\n9,," + longest);
+  EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 2), row("8|-|-", 4)}));
+  EXPECT_EQ(back.rejected.size(), 2U);
+  EXPECT_EQ(back.rejected[0], "3: is longer than 1048576 bytes (max_line_bytes)");
+}
+
+TEST(FileSource, RefusesAFileThatIsEmptyCutOffOrDamaged) {
+  const std::string packed = gzipped("{\"id\": 1}\n{\"id\": 2}\n");
+  std::string damaged = packed;
+  damaged[damaged.size() - 6] ^= 1;  // the checksum
+  struct Case {
+    const char* why;
+    std::string content;
+    ErrorCode code;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"empty", "", ErrorCode::DataQuality, "is empty: it holds no byte of data"},
+      {"packed nothing", gzipped(""), ErrorCode::DataQuality, "is empty: it holds no byte of data"},
+      {"blank lines", "\n\n  \n", ErrorCode::DataQuality, "is empty: it holds blank lines only"},
+      {"cut off", packed.substr(0, packed.size() - 10), ErrorCode::Corruption,
+       "ends in the middle of its gzip data, after 24 bytes: it was cut off"},
+      {"only the magic bytes", packed.substr(0, 2), ErrorCode::Corruption, "ends in the middle"},
+      {"damaged", damaged, ErrorCode::Corruption, "holds damaged gzip data"},
+      {"something behind it", packed + "x", ErrorCode::Corruption, "not gzip after the end"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const ReadBack back = Folder().read(c.content);
+    EXPECT_EQ(back.code, c.code);
+    EXPECT_TRUE(back.error.starts_with("in/flights-2013-01-05.x ")) << back.error;
+    if (c.content.size() != packed.size() - 10) {
+      EXPECT_NE(back.error.find(c.message), std::string::npos) << back.error;
+    }
+  }
+}
+
+TEST(FileSource, RefusesACsvFileByItsHeader) {
+  EXPECT_EQ(Folder().read_csv("").error,
+            "in/flights-2013-01-05.x is empty: it holds not even a header; deliver it again with "
+            "its rows");
+  const ReadBack back = Folder().read_csv("id,dely,id\n1,2,3\n");
+  EXPECT_EQ(back.code, ErrorCode::DataQuality);
+  EXPECT_EQ(back.error,
+            "in/flights-2013-01-05.x:1: wrong header: column \"delay\" is missing; column "
+            "\"carrier\" is missing; \"dely\" is not a declared column; did you mean 'delay'?; "
+            "\"id\" stands twice");
+}
+
+TEST(FileSource, CountsKeepsOrRefusesMembersThatAreNotDeclared) {
+  const std::string text =
+      "{\"x\": {\"a\": [1, 1e999, \"\\u00fc\"]}, \"id\": 1}\n{\"id\": 2, \"x\" : true , \"y\": "
+      "null}\n";
+  ReadBack back = Folder().read(text);
+  EXPECT_EQ(back.rows.size(), 2U);
+  EXPECT_EQ(back.counts.unknown_members, (std::map<std::string, std::int64_t>{{"x", 2}, {"y", 1}}));
+
+  FileSourceSpec spec;
+  spec.unknown = UnknownMembers::Keep;
+  back = Folder().read(text, spec);
+  EXPECT_EQ(back.rows[0], row(R"(1|-|-|{"x":{"a":[1,1e999,"\u00fc"]}})", 1));
+  EXPECT_EQ(back.rows[1], row(R"(2|-|-|{"x":true,"y":null})", 2));
+
+  spec.unknown = UnknownMembers::Refuse;
+  back = Folder().read(text, spec);
+  EXPECT_EQ(back.rejected[1], "2: member \"x\" has no declared column");
+}
+
+TEST(FileSource, KnowsWhenAFileIsComplete) {
+  Folder folder;
+  for (const char* path :
+       {"in/flights-2013-03-09.jsonl", "in/flights-2013-03-10.jsonl", "in/flights-20130311.jsonl",
+        "in/flights-2013-02-30.jsonl", "in/flights-.jsonl", "other/flights-2013-03-10.jsonl"})
+    ASSERT_TRUE(folder.store->put(path, "{\"id\": 1}\n").ok());
+  FileSourceSpec spec;
+  spec.zone = *TimeZone::load("America/New_York");
+  const auto source = folder.source(spec);
+  const auto all = *source->list(Instant::max());
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(format_instant(all[0].delivered_at), "2013-03-10T04:59:59.999999Z");
+  EXPECT_EQ(format_instant(all[1].delivered_at), "2013-03-11T03:59:59.999999Z");  // 23 hours
+  EXPECT_EQ(source->list(at("2013-03-10T05:00:00Z"))->size(), 1U) << "its midnight sees the day";
+  EXPECT_EQ(source->list(at("2013-03-10T04:59:59Z"))->size(), 0U);
+}
+
+TEST(FileSource, TakesTheDeclaredMomentOfAFileWithoutDate) {
+  Folder folder;
+  FileSourceSpec spec;
+  spec.pattern = "in/*.x";
+  spec.delivered = at("2013-01-01T00:00:00Z");
+  EXPECT_EQ(folder.read("{\"id\": 1}", spec).rows[0],
+            "1|-|-|2013-01-01T00:00:00Z|in/flights-2013-01-05.x|1|2013-01-01");
+  spec.delivered.reset();
+  const auto source = folder.source(spec);
+  EXPECT_EQ(source->list(Instant::max())->at(0).delivered_at,
+            folder.store->head("in/flights-2013-01-05.x")->modified);
+}
+
+TEST(FileSource, HoldsRowsToTheDayOfTheirFile) {
+  FileSourceSpec spec;
+  spec.columns =
+      Schema({{"id", simple(Kind::Int32), false}, {"landed", simple(Kind::Timestamp), false}});
+  spec.delivered_at_column = "landed";
+  const ReadBack back = Folder().read(
+      "{\"id\": 1, \"landed\": \"2013-01-05T10:00:00+01:00\"}\n"
+      "{\"id\": 2, \"landed\": \"2013-01-04T23:59:59Z\"}\n"
+      "{\"id\": 3, \"landed\": \"yesterday\"}\n"
+      "{\"id\": 4, \"landed\": 1357381000}\n",
+      spec);
+  EXPECT_EQ(back.rows, std::vector<std::string>{
+                           "1|2013-01-05T09:00:00Z|in/flights-2013-01-05.x|1|2013-01-05"});
+  EXPECT_EQ(back.rejected,
+            (std::vector<std::string>{
+                "2: column \"landed\" says 2013-01-04T23:59:59Z, but this delivery holds what was "
+                "delivered from 2013-01-05T00:00:00Z to 2013-01-05T23:59:59.999999Z",
+                "3: column \"landed\" is TIMESTAMP WITH TIME ZONE, found the string \"yesterday\" "
+                "(expected a time such as 2013-12-01T05:00:00Z)",
+                "4: column \"landed\" is TIMESTAMP WITH TIME ZONE, found the number 1357381000 "
+                "(expected a time such as 2013-12-01T05:00:00Z)"}));
+}
+
+TEST(FileSource, RefusesASpecThatCannotBe) {
+  const auto store = storage::make_memory_store();
+  struct Case {
+    const char* why;
+    std::function<void(FileSourceSpec&)> change;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"name", [](auto& s) { s.name = "a/b"; }, "source name \"a/b\" must be of letters"},
+      {"pattern", [](auto& s) { s.pattern = "a-{day}"; }, "has a brace that is not {date}"},
+      {"outside", [](auto& s) { s.pattern = "../x"; }, "without '/' at the front or '..'"},
+      {"no columns", [](auto& s) { s.columns = Schema(); }, "no columns are declared"},
+      {"ours", [](auto& s) { s.columns = Schema({{"_file", simple(Kind::String)}}); },
+       "begins with '_'"},
+      {"nested", [](auto& s) { s.columns = Schema({{"a", list_of(simple(Kind::String))}}); },
+       "declare it VARCHAR"},
+      {"twice",
+       [](auto& s) {
+         s.columns = Schema({{"a", simple(Kind::String)}, {"A", simple(Kind::String)}});
+       },
+       "declared twice"},
+      {"delivered_at", [](auto& s) { s.delivered_at_column = "idd"; },
+       "not a declared column; did you mean 'id'?"},
+      {"its type", [](auto& s) { s.delivered_at_column = "id"; },
+       "must be a required TIMESTAMP WITH TIME ZONE"},
+      {"taken",
+       [](auto& s) { s.columns = Schema({{"delivered_at", simple(Kind::Timestamp), false}}); },
+       "set delivered_at to it"},
+      {"line", [](auto& s) { s.max_line_bytes = 0; }, "it must be from 1 to"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    FileSourceSpec spec;
+    spec.name = "flights";
+    spec.pattern = "in/{date}";
+    spec.columns = flights();
+    c.change(spec);
+    const auto opened = open_file_source(spec, *store);
+    ASSERT_FALSE(opened.ok());
+    EXPECT_NE(opened.error().message().find(c.message), std::string::npos)
+        << opened.error().message();
+  }
+}
+
+/// Three days, the middle one with bad rows.
+std::unique_ptr<Source> contract_source(FileFormat format, bool packed) {
+  static std::vector<std::unique_ptr<storage::ObjectStore>> stores;
+  auto& store = *stores.emplace_back(storage::make_memory_store());
+  for (int day = 1; day <= 3; ++day) {
+    std::string text = format == FileFormat::Csv ? "id,delay,carrier\n" : "";
+    for (int id = 0; id < 20'000; ++id) {
+      const std::string number = id % 1000 == 3 && day == 2 ? "oops" : std::to_string(id);
+      text += format == FileFormat::Csv ? number + ",1,UA\n"
+                                        : "{\"id\": " + number + ", \"carrier\": \"UA\"}\n";
+    }
+    const std::string path = "in/flights-2013-01-0" + std::to_string(day) + ".x";
+    EXPECT_TRUE(store.put(path, packed ? gzipped(text) : text).ok());
+  }
+  FileSourceSpec spec;
+  spec.name = "flights";
+  spec.pattern = "in/flights-{date}.x";
+  spec.format = format;
+  spec.columns = flights();
+  return *open_file_source(spec, store);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, SourceContract,
+    testing::Values(SourceUnderTest{"JsonLines",
+                                    [] { return contract_source(FileFormat::JsonLines, false); },
+                                    at("2013-01-03T00:00:00Z")},
+                    SourceUnderTest{"PackedCsv",
+                                    [] { return contract_source(FileFormat::Csv, true); },
+                                    at("2013-01-03T00:00:00Z")}),
+    [](const auto& under_test) { return under_test.param.name; });
+
+}  // namespace
+}  // namespace millrace::ingest
