@@ -161,6 +161,22 @@ CivilTime TimeZone::civil(Instant instant) const {
   return from_absl(zone_->zone.At(to_absl(instant)).cs);
 }
 
+std::optional<TimeZone::Transition> TimeZone::next_transition(Instant instant) const {
+  absl::TimeZone::CivilTransition change;
+  if (!zone_->zone.NextTransition(to_absl(instant), &change)) return std::nullopt;
+  return Transition{from_absl(zone_->zone.At(change.to).trans), from_absl(change.from),
+                    from_absl(change.to)};
+}
+
+std::optional<TimeZone::Transition> TimeZone::last_transition(Instant instant) const {
+  absl::TimeZone::CivilTransition change;
+  // absl answers strictly before, in whole seconds.
+  const Instant later = std::chrono::floor<std::chrono::seconds>(instant) + std::chrono::seconds(1);
+  if (!zone_->zone.PrevTransition(to_absl(later), &change)) return std::nullopt;
+  return Transition{from_absl(zone_->zone.At(change.to).trans), from_absl(change.from),
+                    from_absl(change.to)};
+}
+
 std::string TimeZone::format(Instant instant) const {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S %Z", to_absl(instant), zone_->zone);
 }

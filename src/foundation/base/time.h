@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -76,6 +77,17 @@ class TimeZone {
   const std::string& name() const;
   Resolved resolve(const CivilTime& civil) const;
   CivilTime civil(Instant instant) const;
+
+  /// A moment at which the zone's clocks are set: they would have shown `from`, and show `to`.
+  struct Transition {
+    Instant at;
+    CivilTime from;
+    CivilTime to;
+  };
+  /// The first change later than `instant`; none when the zone knows no further one.
+  std::optional<Transition> next_transition(Instant instant) const;
+  /// The last change at `instant` or earlier.
+  std::optional<Transition> last_transition(Instant instant) const;
   /// "2013-12-01 00:00:00 EST".
   std::string format(Instant instant) const;
 

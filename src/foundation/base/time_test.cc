@@ -53,6 +53,20 @@ TEST(TimeZone, SaysWhetherACivilTimeIsUniqueSkippedOrRepeated) {
   EXPECT_EQ(repeated.after - repeated.before, hours(1));
 }
 
+TEST(TimeZone, TellsWhenItsClocksAreSet) {
+  const TimeZone zone = *TimeZone::load("America/New_York");
+  const Instant spring = *parse_instant("2013-03-10T07:00:00Z");
+  const auto next = zone.next_transition(*parse_instant("2013-01-01"));
+  ASSERT_TRUE(next.has_value());
+  EXPECT_EQ(next->at, spring);
+  EXPECT_EQ(next->from, (CivilTime{2013, 3, 10, 2, 0, 0}));
+  EXPECT_EQ(next->to, (CivilTime{2013, 3, 10, 3, 0, 0}));
+  EXPECT_EQ(zone.last_transition(spring)->at, spring) << "the moment itself counts as past";
+  EXPECT_EQ(format_instant(zone.next_transition(spring)->at), "2013-11-03T06:00:00Z");
+  EXPECT_LT(zone.last_transition(spring - Duration(1))->at, spring);
+  EXPECT_FALSE(TimeZone::utc().next_transition(spring).has_value());
+}
+
 TEST(TimeZone, RefusesAnUnknownName) {
   for (const char* name : {"", "Mars/Olympus", "fixed-05:00", "/etc/localtime"})
     EXPECT_FALSE(TimeZone::load(name).ok()) << name;
