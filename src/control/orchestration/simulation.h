@@ -1,0 +1,122 @@
+#pragma once
+
+// The scheduler in a world made of values: virtual time, attempts that do what they are told, a
+// server that can be restarted. Days pass in milliseconds, and equal inputs give equal histories.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "orchestration/scheduler.h"
+
+namespace millrace::orchestration {
+
+/// What a simulated attempt does.
+struct AttemptPlan {
+  Duration starts_after = Duration::zero();
+  Duration runs_for = std::chrono::seconds(1);
+  Outcome outcome;
+  bool silent = false;         // neither heartbeats nor a report, until it is killed
+  bool ignores_kill = false;   // lives on as a ghost and reports late
+  bool reports_twice = false;  // its last message is delivered again
+};
+
+/// What a store would hold: the newest records.
+struct StoredRun {
+  RunRecord run;
+  std::shared_ptr<const Dag> dag;
+  std::map<TaskId, TaskRecord> tasks;
+};
+
+/// Checks after every action what must always hold; each breach is one line of `breaches`.
+class Invariants {
+ public:
+  explicit Invariants(const SchedulerOptions& options) : options_(options) {}
+  void observe(Instant now, const Action& action, const std::map<RunKey, StoredRun>& stored);
+  const std::vector<std::string>& breaches() const { return breaches_; }
+
+ private:
+  void on_start(const AttemptId& attempt, const StoredRun& run);
+  void on_end(const AttemptId& attempt, const StoredRun& run);
+  void on_run(const RunRecord& run);
+  void require(bool holds, const AttemptId& attempt, const char* otherwise);
+
+  const SchedulerOptions& options_;
+  Instant now_;
+  std::map<std::pair<RunKey, TaskId>, int> live_;    // epoch
+  std::map<std::pair<RunKey, TaskId>, int> newest_;  // epoch
+  std::map<std::string, int> slots_;
+  std::map<DagId, std::set<RunId>> active_;
+  std::map<DagId, int> limit_;
+  std::vector<std::string> breaches_;
+  friend class Simulation;
+};
+
+class Simulation {
+ public:
+  using Plan = std::function<AttemptPlan(const AttemptId&, int number)>;
+  using Observer = std::function<void(Instant, const Action&)>;
+
+  Simulation(Instant start, SchedulerOptions options, Plan plan);
+
+  Instant now() const { return now_; }
+  void observe(Observer observer) { observers_.push_back(std::move(observer)); }
+
+  Status add_dag(std::shared_ptr<const Dag> dag);
+  /// Errors: Invalid (parameters), NotFound (no such Dag). A run that exists is left alone.
+  Result<RunId> request_run(const DagId& dag, Instant logical_date, const Json& params = {},
+                            RunReason reason = RunReason::Manual);
+  Status backfill(const DagId& dag, Instant from, Instant to);
+  /// Errors: NotFound.
+  Status clear(const RunKey& run, const std::optional<TaskId>& task);
+  Status cancel(const RunKey& run);
+  /// A report that comes from nowhere: duplicated, late, or of an attempt long dead.
+  void report(const Event& event) { apply(event); }
+  /// The server dies, and comes back `down_for` later with what was stored; its attempts died with
+  /// it.
+  void restart_server(Duration down_for = Duration::zero());
+
+  /// Lets time pass, one event after the other.
+  void run_until(Instant until);
+  /// Lets time pass until nothing is left to happen, at most until `limit`.
+  void run_dry(Instant limit);
+
+  const std::map<RunKey, StoredRun>& runs() const { return stored_; }
+  const Scheduler& scheduler() const { return *scheduler_; }
+  const std::vector<std::string>& breaches() const { return invariants_.breaches(); }
+  std::uint64_t steps() const { return steps_; }
+
+ private:
+  struct Happening {
+    Event event;
+    bool of_living = true;  // dropped when the attempt is dead by then
+  };
+
+  void apply(const Event& event);
+  void carry_out(const Action& action);
+  void store(const Action& action);
+  void start(const action::StartAttempt& start);
+  void kill(const AttemptId& attempt);
+  void at(Instant when, Event event, bool of_living = true);
+  std::optional<Instant> next_moment() const;
+
+  Instant now_;
+  SchedulerOptions options_;
+  Plan plan_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Invariants invariants_;
+  std::vector<Observer> observers_;
+  std::map<std::pair<Instant, std::uint64_t>, Happening> future_;
+  std::uint64_t last_happening_ = 0;
+  std::uint64_t steps_ = 0;
+  std::map<AttemptId, AttemptPlan> alive_;
+  std::map<RunKey, StoredRun> stored_;
+  std::map<DagId, std::shared_ptr<const Dag>> dags_;
+  std::map<std::pair<DagId, std::string>, std::shared_ptr<const Dag>> versions_;
+  std::map<DagId, Instant> last_points_;
+};
+
+}  // namespace millrace::orchestration
