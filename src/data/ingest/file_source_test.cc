@@ -346,8 +346,8 @@ std::unique_ptr<Source> contract_source(FileFormat format, bool packed) {
   auto& store = *stores.emplace_back(storage::make_memory_store());
   for (int day = 1; day <= 3; ++day) {
     std::string text = format == FileFormat::Csv ? "id,delay,carrier\n" : "";
-    for (int id = 0; id < 20'000; ++id) {
-      const std::string number = id % 1000 == 3 && day == 2 ? "oops" : std::to_string(id);
+    for (int id = 0; id < 9'000; ++id) {
+      const std::string number = id % 900 == 3 && day == 2 ? "oops" : std::to_string(id);
       text += format == FileFormat::Csv ? number + ",1,UA\n"
                                         : "{\"id\": " + number + ", \"carrier\": \"UA\"}\n";
     }

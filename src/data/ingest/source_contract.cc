@@ -102,7 +102,8 @@ TEST_P(SourceContract, NumbersRowsAndKeepsItsSchema) {
   const auto source = GetParam().open();
   const columnar::Schema schema = arrived(*source);
   const std::size_t row_column = *schema.index_of(kRow);
-  for (const Delivery& delivery : *source->list(GetParam().before)) {
+  const std::vector<Delivery> deliveries = *source->list(GetParam().before);
+  for (const Delivery& delivery : deliveries) {
     auto reader = *source->open(delivery);
     std::int64_t last = 0;
     while (auto piece = *reader->next()) {
