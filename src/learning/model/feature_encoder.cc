@@ -72,16 +72,17 @@ Result<Column> column_of(const RecordBatch& batch, const Feature& feature) {
                            to_string(feature.kind), feature.type, columnar::to_sql(column.type())));
 }
 
-Result<float> number_in(const Column& column, const Feature& feature, std::size_t row) {
+Result<float> number_in(const Column& column, const Feature& feature, std::size_t row,
+                        std::size_t first_row) {
   if (column.is_null(row)) return kMissing;
   if (column.type().kind == Kind::Boolean) return column.boolean(row) ? 1.0F : 0.0F;
-  return to_float(feature, column.number(row), row + 1);
+  return to_float(feature, column.number(row), first_row + row);
 }
 
 /// The one way from a batch to floats. `code_of(feature index, text)` gives a category's float.
 template <typename CodeOf>
 Status encode_batch(const RecordBatch& batch, const std::vector<Feature>& features,
-                    const CodeOf& code_of, std::vector<float>& out) {
+                    const CodeOf& code_of, std::size_t first_row, std::vector<float>& out) {
   const std::size_t width = features.size();
   const std::size_t start = out.size();
   out.resize(start + batch.row_count() * width);
@@ -90,7 +91,7 @@ Status encode_batch(const RecordBatch& batch, const std::vector<Feature>& featur
     for (std::size_t row = 0; row < batch.row_count(); ++row) {
       float& cell = out[start + row * width + f];
       if (features[f].kind == FeatureKind::Number) {
-        cell = TRY(number_in(column, features[f], row));
+        cell = TRY(number_in(column, features[f], row, first_row));
       } else if (column.is_null(row)) {
         cell = kMissing;
       } else if (column.type().kind == Kind::String) {
@@ -211,7 +212,7 @@ Result<FeatureRows> FeatureEncoder::encode(const RecordBatch& batch) const {
   const auto code_of = [this](std::size_t feature, std::string_view text) -> Result<float> {
     return state_->code(feature, text);
   };
-  TRY(encode_batch(batch, state_->features, code_of, rows.values));
+  TRY(encode_batch(batch, state_->features, code_of, 1, rows.values));
   return rows;
 }
 
@@ -288,7 +289,7 @@ std::size_t FeatureLearner::row_count() const {
   return state_->rows.row_count();
 }
 
-Status FeatureLearner::append(const RecordBatch& batch) {
+Status FeatureLearner::append(const RecordBatch& batch, std::size_t first_row) {
   State& state = *state_;
   const auto code_of = [&state](std::size_t feature, std::string_view text) -> Result<float> {
     Codes& codes = state.codes[feature];
@@ -305,7 +306,7 @@ Status FeatureLearner::append(const RecordBatch& batch) {
     return static_cast<float>(code);
   };
   const std::size_t before = state.rows.values.size();
-  Status encoded = encode_batch(batch, state.features, code_of, state.rows.values);
+  Status encoded = encode_batch(batch, state.features, code_of, first_row, state.rows.values);
   if (!encoded.ok()) state.rows.values.resize(before);
   return encoded;
 }

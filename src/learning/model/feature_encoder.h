@@ -76,8 +76,9 @@ class FeatureLearner {
   FeatureLearner(FeatureLearner&&) noexcept;
   ~FeatureLearner();
 
-  /// Errors: those of encode; Exhausted when a feature has more than kMaxCategories.
-  Status append(const columnar::RecordBatch& batch);
+  /// `first_row` is the number of the batch's first row, for messages. Errors: those of encode;
+  /// Exhausted when a feature has more than kMaxCategories.
+  Status append(const columnar::RecordBatch& batch, std::size_t first_row = 1);
 
   struct Learned {
     FeatureEncoder encoder;

@@ -108,27 +108,32 @@ Result<std::vector<float>> Predictor::predict(const FeatureRows& rows) const {
   return state_->booster.predict(rows.values, rows.width);
 }
 
-Result<std::vector<GoldenRow>> make_golden_rows(const FeatureEncoder& encoder,
-                                                const FeatureRows& rows, std::string_view booster,
-                                                std::size_t count) {
+FeatureRows spread_rows(const FeatureRows& rows, std::size_t count) {
   const std::size_t available = rows.row_count();
-  if (available == 0)
-    return Error(ErrorCode::Invalid, "there are no rows to take golden rows from");
-  count = std::min(count, available);
+  if (available <= count) return rows;
   FeatureRows chosen{.values = {}, .width = rows.width};
   for (std::size_t i = 0; i < count; ++i) {
-    const auto begin =
-        rows.values.begin() + static_cast<std::ptrdiff_t>(i * available / count * rows.width);
+    const std::size_t row = i * available / count;
+    const auto begin = rows.values.begin() + static_cast<std::ptrdiff_t>(row * rows.width);
     chosen.values.insert(chosen.values.end(), begin,
                          begin + static_cast<std::ptrdiff_t>(rows.width));
   }
+  return chosen;
+}
+
+Result<std::vector<GoldenRow>> make_golden_rows(const FeatureEncoder& encoder,
+                                                const FeatureRows& rows, std::string_view booster) {
+  const FeatureRows chosen = spread_rows(rows, kGoldenRows);
+  if (chosen.row_count() == 0) {
+    return Error(ErrorCode::Invalid, "there are no rows to take golden rows from");
+  }
   const Booster model = TRY(Booster::load(booster));
   const std::vector<float> scores = TRY(model.predict(chosen.values, chosen.width));
-  std::vector<GoldenRow> golden(count);
-  for (std::size_t i = 0; i < count; ++i) {
+  std::vector<GoldenRow> golden(scores.size());
+  for (std::size_t i = 0; i < golden.size(); ++i) {
     golden[i].score = static_cast<double>(scores[i]);
-    for (std::size_t f = 0; f < rows.width; ++f) {
-      golden[i].inputs.push_back(encoder.decode(f, chosen.values[i * rows.width + f]));
+    for (std::size_t f = 0; f < chosen.width; ++f) {
+      golden[i].inputs.push_back(encoder.decode(f, chosen.values[i * chosen.width + f]));
     }
   }
   return golden;

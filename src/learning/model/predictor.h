@@ -41,10 +41,12 @@ class Predictor {
   std::unique_ptr<State> state_;
 };
 
-/// `count` rows spread evenly over `rows`, with the scores that `booster` gives them. `booster` is
-/// the model in UBJSON. Errors: Invalid without rows.
+/// `count` rows spread evenly over `rows`, or all of them when there are fewer.
+FeatureRows spread_rows(const FeatureRows& rows, std::size_t count);
+
+/// The rows as callers would send them, with the scores that `booster` (the model in UBJSON) gives
+/// them. At most kGoldenRows, spread evenly. Errors: Invalid without rows.
 Result<std::vector<GoldenRow>> make_golden_rows(const FeatureEncoder& encoder,
-                                                const FeatureRows& rows, std::string_view booster,
-                                                std::size_t count = kGoldenRows);
+                                                const FeatureRows& rows, std::string_view booster);
 
 }  // namespace millrace::model

@@ -1,0 +1,282 @@
+#include "train/xgboost_trainer.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "model/artefact.h"
+#include "model/booster_format.h"
+#include "model/predictor.h"
+#include "model/sample_model.h"
+#include "model/xgboost_library.h"
+#include "train/metrics.h"
+
+namespace millrace::train {
+namespace {
+
+using columnar::Kind;
+
+constexpr std::uint64_t kSeed = 4;
+
+TrainingRequest request() {
+  TrainingRequest asked;
+  asked.features = {"delay", "distance", "carrier", "weekend"};
+  asked.label = "late";
+  asked.parameters = {{"max_depth", "3"}, {"subsample", "0.8"}, {"learning_rate", "0.2"}};
+  asked.rounds = 12;
+  asked.seed = 7;
+  return asked;
+}
+
+/// Flights [first, first + rows) in batches of `batch_rows`.
+std::unique_ptr<columnar::BatchReader> flights(std::size_t rows, std::size_t batch_rows = 10'000,
+                                               std::size_t first = 0) {
+  std::vector<columnar::RecordBatch> batches;
+  for (std::size_t at = 0; at < rows; at += batch_rows) {
+    batches.push_back(model::sample_flights(std::min(batch_rows, rows - at), kSeed, first + at));
+  }
+  return columnar::read_batches(model::sample_flights(0, kSeed).shared_schema(),
+                                std::move(batches));
+}
+
+Result<TrainedModel> train(const TrainingRequest& asked, std::size_t rows = 2000,
+                           std::size_t batch_rows = 10'000, const TrainingControl& control = {}) {
+  const auto reader = flights(rows, batch_rows);
+  return make_xgboost_trainer()->train(asked, {*reader}, control);
+}
+
+model::Manifest described(const TrainedModel& trained, const TrainingRequest& asked) {
+  model::Manifest manifest = manifest_of(trained, asked);
+  manifest.model = "late_flights";
+  return manifest;
+}
+
+TEST(XgboostTrainer, LearnsWhatTheRowsHold) {
+  const Result<TrainedModel> trained = train(request());
+  ASSERT_TRUE(trained) << trained.error().message();
+  const auto predictor = model::Predictor::load(trained->artefact, described(*trained, request()));
+  ASSERT_TRUE(predictor) << predictor.error().message();
+  const columnar::RecordBatch holdout = model::sample_flights(3000, kSeed, 2000);
+  const auto scores = (*predictor)->predict(holdout);
+  ASSERT_TRUE(scores) << scores.error().message();
+  std::vector<std::uint8_t> labels;
+  const columnar::Column late = *holdout.column("late");
+  for (std::size_t row = 0; row < late.size(); ++row) {
+    labels.push_back(static_cast<std::uint8_t>(late.integer(row)));
+  }
+  const Result<Evaluation> evaluation = evaluate(*scores, labels);
+  ASSERT_TRUE(evaluation) << evaluation.error().message();
+  EXPECT_GT(evaluation->auc, 0.72);
+  EXPECT_LT(evaluation->calibration.expected_error, 0.1);
+}
+
+TEST(XgboostTrainer, SameBytesWithAnyThreadsAndAnyBatches) {
+  TrainingRequest asked = request();
+  asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.2};
+  asked.early_stopping = EarlyStopping{.rounds = 5};
+  const Result<TrainedModel> first = train(asked, 4000);
+  ASSERT_TRUE(first) << first.error().message();
+  for (const int threads : {1, 2}) {
+    for (const std::size_t batch_rows : {7U, 4000U}) {
+      SCOPED_TRACE(testing::Message() << threads << " threads, batches of " << batch_rows);
+      asked.threads = threads;
+      const Result<TrainedModel> again = train(asked, 4000, batch_rows);
+      ASSERT_TRUE(again) << again.error().message();
+      EXPECT_EQ(again->artefact, first->artefact);
+      EXPECT_EQ(again->golden_rows, first->golden_rows);
+      EXPECT_EQ(again->history, first->history);
+    }
+  }
+}
+
+TEST(XgboostTrainer, AnotherSeedGivesAnotherModel) {
+  TrainingRequest asked = request();
+  const Result<TrainedModel> first = train(asked);
+  asked.seed = 8;
+  EXPECT_NE(train(asked)->artefact, first->artefact);
+}
+
+TEST(XgboostTrainer, ArtefactHoldsNamesTypesAndAScalarBaseScore) {
+  const Result<TrainedModel> trained = train(request());
+  ASSERT_TRUE(trained) << trained.error().message();
+  const std::string booster = *model::unpack_artefact(trained->artefact);
+  EXPECT_TRUE(model::check_base_score(booster));
+  EXPECT_EQ(*model::Booster::load(booster)->feature_names(), request().features);
+  EXPECT_EQ(trained->features[2].categories,
+            (std::vector<std::string>{"AA", "B6", "DL", "EV", "UA"}));
+}
+
+TEST(XgboostTrainer, EarlyStoppingKeepsTheBestRound) {
+  TrainingRequest asked = request();
+  asked.rounds = 400;
+  asked.parameters["learning_rate"] = "0.9";
+  asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.3};
+  asked.early_stopping = EarlyStopping{.rounds = 10};
+  const Result<TrainedModel> trained = train(asked, 1000);
+  ASSERT_TRUE(trained) << trained.error().message();
+  ASSERT_TRUE(trained->best_iteration);
+  EXPECT_EQ(trained->rounds, *trained->best_iteration + 1);
+  EXPECT_EQ(trained->history.size(), static_cast<std::size_t>(trained->rounds) + 10);
+  EXPECT_EQ(trained->training_rows, 700);
+  EXPECT_EQ(trained->validation_rows, 300);
+  const double best =
+      *trained->history[static_cast<std::size_t>(*trained->best_iteration)].validation;
+  for (const RoundMetrics& round : trained->history) EXPECT_LE(*round.validation, best);
+  const auto booster = model::Booster::load(*model::unpack_artefact(trained->artefact));
+  EXPECT_EQ(*booster->rounds(), trained->rounds);
+  EXPECT_TRUE(model::Predictor::load(trained->artefact, described(*trained, asked)));
+}
+
+TEST(XgboostTrainer, RoundMetricsAreThoseOfTheModel) {
+  TrainingRequest asked = request();
+  const auto training = flights(2000);
+  const auto validation = flights(1000, 300, 2000);
+  std::vector<RoundMetrics> seen;
+  const TrainingControl control{
+      .progress = [&](const RoundMetrics& round) { seen.push_back(round); }};
+  const Result<TrainedModel> trained =
+      make_xgboost_trainer()->train(asked, {*training, validation.get()}, control);
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_EQ(seen, trained->history);
+  ASSERT_EQ(seen.size(), 12U);
+  EXPECT_EQ(seen.front().round, 1);
+  EXPECT_EQ(trained->rounds, 12);
+  EXPECT_EQ(trained->metric, "auc");
+  const auto predictor = *model::Predictor::load(trained->artefact, described(*trained, asked));
+  const columnar::RecordBatch rows = model::sample_flights(1000, kSeed, 2000);
+  std::vector<std::uint8_t> labels;
+  for (std::size_t row = 0; row < rows.row_count(); ++row) {
+    labels.push_back(static_cast<std::uint8_t>(rows.column("late")->integer(row)));
+  }
+  EXPECT_NEAR(*area_under_roc(*predictor->predict(rows), labels), *seen.back().validation, 1e-6);
+}
+
+TEST(XgboostTrainer, CategoryOfValidationAloneIsMissing) {
+  TrainingRequest asked = request();
+  asked.categorical = {"flight"};
+  asked.features.emplace_back("flight");  // every row its own: none of validation is known
+  asked.validate_on_last = ValidateOnLast{.time_column = "flight", .fraction = 0.5};
+  const Result<TrainedModel> trained = train(asked, 200);
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_EQ(trained->features[4].categories.size(), 100U);
+  EXPECT_TRUE(model::Predictor::load(trained->artefact, described(*trained, asked)));
+}
+
+TEST(XgboostTrainer, OtherObjectivesLearnNumbers) {
+  for (const char* objective : {"reg:squarederror", "reg:absoluteerror", "count:poisson"}) {
+    SCOPED_TRACE(objective);
+    TrainingRequest asked = request();
+    asked.features = {"delay", "carrier"};
+    asked.label = "distance";
+    asked.parameters["objective"] = objective;
+    const Result<TrainedModel> trained = train(asked);
+    ASSERT_TRUE(trained) << trained.error().message();
+    EXPECT_LT(trained->history.back().training, trained->history.front().training);
+    const auto loaded = model::Predictor::load(trained->artefact, described(*trained, asked));
+    EXPECT_TRUE(loaded) << loaded.error().message();
+  }
+}
+
+TEST(XgboostTrainer, CancelEndsBetweenRounds) {
+  std::stop_source source;
+  int rounds = 0;
+  const TrainingControl control{.progress =
+                                    [&](const RoundMetrics&) {
+                                      if (++rounds == 3) source.request_stop();
+                                    },
+                                .stop = source.get_token()};
+  const Result<TrainedModel> cancelled = train(request(), 500, 100, control);
+  ASSERT_FALSE(cancelled);
+  EXPECT_EQ(cancelled.error().code(), ErrorCode::Cancelled);
+  EXPECT_EQ(rounds, 3);
+}
+
+TEST(XgboostTrainer, WrongRequestsAreRefused) {
+  struct Case {
+    const char* why;
+    std::function<void(TrainingRequest&)> change;
+    ErrorCode code;
+    const char* says;
+  };
+  const std::vector<Case> cases = {
+      {"no feature of that name", [](auto& r) { r.features[0] = "dealy"; }, ErrorCode::NotFound,
+       "did you mean 'delay'"},
+      {"no label of that name", [](auto& r) { r.label = "laet"; }, ErrorCode::NotFound, "late"},
+      {"the label as feature", [](auto& r) { r.features.push_back("late"); }, ErrorCode::Invalid,
+       "also a feature"},
+      {"no features", [](auto& r) { r.features.clear(); }, ErrorCode::Invalid, "1 to"},
+      {"a moment as feature", [](auto& r) { r.features.push_back("at"); }, ErrorCode::Unsupported,
+       "turn it into"},
+      {"a text as label",
+       [](auto& r) {
+         r.features.erase(r.features.begin() + 2);
+         r.label = "carrier";
+       },
+       ErrorCode::Invalid, "expected a number or a boolean"},
+      {"labels that are no classes",
+       [](auto& r) {
+         r.features = {"delay"};
+         r.label = "distance";
+       },
+       ErrorCode::Invalid, "takes 0 or 1"},
+      {"null labels",
+       [](auto& r) {
+         r.features = {"carrier"};
+         r.label = "delay";
+         r.parameters["objective"] = "reg:squarederror";
+       },
+       ErrorCode::Invalid, "it is null"},
+      {"no rounds", [](auto& r) { r.rounds = 0; }, ErrorCode::Invalid, "rounds is 0"},
+      {"no threads", [](auto& r) { r.threads = 0; }, ErrorCode::Invalid, "threads is 0"},
+      {"a parameter's slip", [](auto& r) { r.parameters["etaa"] = "1"; }, ErrorCode::Invalid,
+       "'etaa'"},
+      {"an unknown metric", [](auto& r) { r.metric = "ndcg"; }, ErrorCode::Invalid, "'ndcg'"},
+      {"early stopping without validation", [](auto& r) { r.early_stopping = EarlyStopping{}; },
+       ErrorCode::Invalid, "needs validation rows"},
+      {"a fraction of all", [](auto& r) { r.validate_on_last = {"at", 1.0}; }, ErrorCode::Invalid,
+       "between 0 and 1"},
+      {"a split by text", [](auto& r) { r.validate_on_last = {"carrier", 0.2}; },
+       ErrorCode::Invalid, "expected a date"},
+      {"a split that takes all", [](auto& r) { r.validate_on_last = {"late", 0.99}; },
+       ErrorCode::Invalid, "no row is left"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    TrainingRequest asked = request();
+    c.change(asked);
+    const Result<TrainedModel> refused = train(asked, 300);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), c.code) << refused.error().message();
+    EXPECT_NE(refused.error().message().find(c.says), std::string::npos)
+        << refused.error().message();
+  }
+}
+
+TEST(XgboostTrainer, RowsWithoutBothClassesAreDataQuality) {
+  EXPECT_EQ(train(request(), 0).error().code(), ErrorCode::DataQuality);
+  EXPECT_EQ(train(request(), 1).error().code(), ErrorCode::DataQuality);
+}
+
+TEST(XgboostTrainer, NumberThatIsNotFiniteNamesItsRow) {
+  columnar::BatchBuilder builder(std::make_shared<const columnar::Schema>(
+      std::vector<columnar::Field>{{"x", columnar::simple(Kind::Float64), true},
+                                   {"y", columnar::simple(Kind::Boolean), true}}));
+  std::vector<columnar::RecordBatch> batches;
+  for (const double x : {1.0, 2.0, HUGE_VAL, 4.0}) {
+    builder.append_number(0, x);
+    builder.append_boolean(1, x > 1);
+    if (builder.row_count() == 2) batches.push_back(builder.finish());
+  }
+  const auto schema = batches.front().shared_schema();
+  const auto reader = columnar::read_batches(schema, std::move(batches));
+  TrainingRequest asked = request();
+  asked.features = {"x"};
+  asked.label = "y";
+  const Result<TrainedModel> refused = make_xgboost_trainer()->train(asked, {*reader}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("row 3, feature 'x'"), std::string::npos)
+      << refused.error().message();
+}
+
+}  // namespace
+}  // namespace millrace::train
