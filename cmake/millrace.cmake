@@ -6,8 +6,19 @@
 set(MILLRACE_LAYERS_FILE ${CMAKE_BINARY_DIR}/layers.txt)
 file(WRITE ${MILLRACE_LAYERS_FILE} "")
 
-set(MILLRACE_PCH_HEADERS <algorithm> <chrono> <cstdint> <functional> <map> <memory> <optional> <span> <string>
-                         <string_view> <utility> <variant> <vector>)
+# The standard headers that nearly every file needs, precompiled once for the rooms and once, with GoogleTest, for the
+# tests.
+if(MILLRACE_PCH)
+  set(MILLRACE_PCH_HEADERS <algorithm> <chrono> <cstdint> <functional> <map> <memory> <optional> <span> <string>
+                           <string_view> <utility> <variant> <vector>)
+  file(WRITE ${CMAKE_BINARY_DIR}/precompiled/empty.cc "")
+  foreach(target precompiled precompiled_tests)
+    add_library(${target} STATIC ${CMAKE_BINARY_DIR}/precompiled/empty.cc)
+    target_compile_options(${target} PRIVATE ${MILLRACE_WARNINGS})
+  endforeach()
+  target_precompile_headers(precompiled PRIVATE ${MILLRACE_PCH_HEADERS})
+  target_precompile_headers(precompiled_tests PRIVATE <gtest/gtest.h> ${MILLRACE_PCH_HEADERS})
+endif()
 
 function(millrace_room place)
   cmake_parse_arguments(arg "" "" "DEPS;LIBRARIES" ${ARGN})
@@ -37,7 +48,7 @@ function(millrace_room place)
   target_compile_options(${room} PRIVATE ${MILLRACE_WARNINGS})
   target_link_libraries(${room} PUBLIC ${arg_DEPS} PRIVATE ${arg_LIBRARIES})
   if(MILLRACE_PCH)
-    target_precompile_headers(${room} PRIVATE ${MILLRACE_PCH_HEADERS})
+    target_precompile_headers(${room} REUSE_FROM precompiled)
   endif()
 
   list(JOIN arg_DEPS "," names)
@@ -49,7 +60,7 @@ function(millrace_room place)
     target_compile_definitions(${room}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(${room}_test PRIVATE ${room} ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
     if(MILLRACE_PCH)
-      target_precompile_headers(${room}_test PRIVATE <gtest/gtest.h> ${MILLRACE_PCH_HEADERS})
+      target_precompile_headers(${room}_test REUSE_FROM precompiled_tests)
     endif()
     add_dependencies(unit_tests ${room}_test)
     add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
