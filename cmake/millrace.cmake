@@ -17,6 +17,7 @@ if(MILLRACE_PCH)
     target_compile_options(${target} PRIVATE ${MILLRACE_WARNINGS})
   endforeach()
   target_precompile_headers(precompiled PRIVATE ${MILLRACE_PCH_HEADERS})
+  target_link_libraries(precompiled_tests PRIVATE GTest::gtest)
   target_precompile_headers(precompiled_tests PRIVATE <gtest/gtest.h> ${MILLRACE_PCH_HEADERS})
 endif()
 
