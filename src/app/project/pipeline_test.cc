@@ -79,7 +79,7 @@ TEST(Pipeline, RefusesAGraphThatCannotRun) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"tasks:\n  - {id: a, kind: x, upstream: [b]}\n  - {id: b, kind: x, upstream: [a]}\n", "->"},
       {"tasks:\n  - {id: train, kind: x}\n  - {id: b, kind: x, upstream: [trian]}\n",
-       "pipelines/p.yml:3:33: the task 'b' comes after 'trian', which this Dag does not have; did "
+       "pipelines/p.yml:3:32: the task 'b' comes after 'trian', which this Dag does not have; did "
        "you mean 'train'?"},
       {"tasks:\n  - {id: a, kind: x}\n  - {id: a, kind: x}\n",
        "pipelines/p.yml:3:5: the task 'a' stands twice"},
