@@ -219,9 +219,9 @@ Error wrong_type(std::string_view name, std::string_view expected, const Json* f
 
 Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin(), values.end())) {}
 
-Result<Json> Json::parse(std::string_view text) {
+Result<Json> Json::parse(std::string_view text, std::size_t deepest) {
   bj::parse_options options;
-  options.max_depth = 64;
+  options.max_depth = deepest;
   bj::basic_parser<Builder> parser(options);
   boost::system::error_code error;
   const std::size_t used = parser.write_some(false, text.data(), text.size(), error);
