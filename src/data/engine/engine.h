@@ -42,16 +42,23 @@ struct TableScan {
 
 struct ParquetWrite {
   std::string folder;  // where the files go; exists
-  std::vector<std::string>
-      partition_by;  // columns that become hive-style folders and leave the files
-  /// Keeps the query's order within each file (one writer); otherwise files are written in
-  /// parallel.
+  /// Columns that become hive-style folders and leave the files. A folder's name is
+  /// "column=value", both percent-encoded (RFC 3986: all but letters, digits and "-._~"), null as
+  /// __HIVE_DEFAULT_PARTITION__.
+  std::vector<std::string> partition_by;
+  /// Keeps the query's order: one file, or one a partition, with its rows as the answer had them
+  /// (the partitions of an ordered answer pass through a temporary table). Otherwise files of up to
+  /// about 512 MB, in no order.
   bool ordered = false;
   std::optional<std::uint64_t> rows_per_group;
 };
 
 struct ColumnStatistics {
-  std::optional<std::string> min;  // as DuckDB prints the value; absent when unknown or not exact
+  /// Bounds of the values that are not null, as DuckDB prints them ("2013-12-01 05:00:00.5+00",
+  /// "true"); absent when unknown, or where a bound means nothing (NaN, infinity, binary). A long
+  /// text's are cut to 256 bytes and still bounds: the minimum may be smaller than the smallest
+  /// value, the maximum greater than the greatest.
+  std::optional<std::string> min;
   std::optional<std::string> max;
   std::optional<std::int64_t> null_count;
   bool has_nan = false;
@@ -59,11 +66,16 @@ struct ColumnStatistics {
 
 /// A file that write_parquet made: all that an `add` action of the lake needs.
 struct WrittenFile {
-  std::string relative_path;  // to ParquetWrite::folder
+  /// To ParquetWrite::folder, as the file is called on disk: the '%' of a partition's folder is a
+  /// '%' there, and becomes "%25" in a URI.
+  std::string relative_path;
   std::uint64_t size_bytes = 0;
   std::int64_t row_count = 0;
+  /// In the lake's form, unescaped: dates and moments in ISO 8601 (a Timestamp ends in Z, a
+  /// TimestampNtz has a space for the T), booleans as true and false. An empty text stays one.
   std::map<std::string, std::optional<std::string>> partition_values;
-  /// By column path ("a" or "a.b" for a struct's field).
+  /// By column path ("a" or "a.b" for a struct's field). Lists, maps and columns with a
+  /// dot in their name have none.
   std::map<std::string, ColumnStatistics> statistics;
 };
 
@@ -104,7 +116,9 @@ class Session {
   virtual Result<std::vector<WrittenFile>> write_parquet(std::string_view select,
                                                          const ParquetWrite& write) = 0;
 
-  /// Parses and binds. Errors: Invalid with the engine's message and position.
+  /// Parses and binds. The plan names the relations that define_scan, define_view and load made (a
+  /// view's plan is that of its SELECT), not the files they consist of, and costs the same for one
+  /// file as for thousands. Errors: Invalid with the engine's message and position.
   virtual Result<BoundStatement> bind(std::string_view sql) = 0;
   /// The syntax tree of a SELECT, as JSON, before any name is looked up; and the text of a tree.
   /// Errors: Invalid.

@@ -1,0 +1,106 @@
+#include "engine/duckdb_connection.h"
+
+#include <fmt/core.h>
+
+#include "engine/duckdb_error.h"
+
+namespace millrace::engine {
+
+std::string take_text(char* text) {
+  std::string taken = text == nullptr ? "" : text;
+  duckdb_free(text);
+  return taken;
+}
+
+Status check(ErrorData error) {
+  if (!error || !duckdb_error_data_has_error(error.get())) return {};
+  return duckdb_failure(duckdb_error_data_message(error.get()));
+}
+
+Result<Chunk> Answer::next() {
+  Chunk chunk(duckdb_fetch_chunk(result_));
+  if (chunk) return chunk;
+  const char* error = duckdb_result_error(&result_);
+  if (error != nullptr && *error != '\0') return duckdb_failure(error);
+  return chunk;
+}
+
+Result<Connection> Connection::open(duckdb_database database) {
+  RawConnection connection;
+  if (duckdb_connect(database, connection.out()) != DuckDBSuccess) {
+    return Error(ErrorCode::Unavailable, "DuckDB makes no further connection");
+  }
+  return Connection(std::move(connection));
+}
+
+Status Connection::run(const std::string& sql) {
+  Answer answer;
+  if (duckdb_query(raw(), sql.c_str(), answer.get()) != DuckDBSuccess) {
+    return duckdb_failure(duckdb_result_error(answer.get()));
+  }
+  return {};
+}
+
+Result<Prepared> Connection::prepare(const std::string& sql) {
+  Extracted statements;
+  idx_t count = duckdb_extract_statements(raw(), sql.c_str(), statements.out());
+  if (count == 0) {
+    const char* error = duckdb_extract_statements_error(statements.get());
+    return duckdb_failure(error == nullptr ? "Parser Error: the SQL holds no statement" : error);
+  }
+  for (idx_t i = 0;; ++i) {
+    Prepared prepared;
+    if (duckdb_prepare_extracted_statement(raw(), statements.get(), i, prepared.out()) !=
+        DuckDBSuccess) {
+      return duckdb_failure(duckdb_prepare_error(prepared.get()));
+    }
+    if (i + 1 == count) return prepared;
+    TRY(stream(prepared));
+  }
+}
+
+Result<std::unique_ptr<Answer>> Connection::stream(const Prepared& statement) {
+  auto answer = std::make_unique<Answer>();
+  // Deprecated, and in 1.5 the C API's only way to an answer that is not first kept whole.
+  if (duckdb_execute_prepared_streaming(statement.get(), answer->get()) != DuckDBSuccess) {
+    return duckdb_failure(duckdb_result_error(answer->get()));
+  }
+  return answer;
+}
+
+namespace {
+
+duckdb_state bind_one(duckdb_prepared_statement statement, idx_t index, const Json& value) {
+  if (value.is_null()) return duckdb_bind_null(statement, index);
+  if (value.is_bool()) return duckdb_bind_boolean(statement, index, value.as_bool());
+  if (value.is_integer()) return duckdb_bind_int64(statement, index, value.as_integer());
+  if (value.is_number()) return duckdb_bind_double(statement, index, value.as_double());
+  if (value.is_string()) {
+    const std::string& text = value.as_string();
+    return duckdb_bind_varchar_length(statement, index, text.data(), text.size());
+  }
+  return DuckDBError;
+}
+
+}  // namespace
+
+Status bind_parameters(const Prepared& statement, std::span<const Json> parameters) {
+  idx_t expected = duckdb_nparams(statement.get());
+  if (expected != parameters.size()) {
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("the statement has {} parameters ($1, $2 ...), but {} values were given",
+                    expected, parameters.size()));
+  }
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (bind_one(statement.get(), i + 1, parameters[i]) != DuckDBSuccess) {
+      return Error(ErrorCode::Invalid,
+                   fmt::format("parameter ${} is {}: only null, boolean, number and text can be "
+                               "passed; a list may travel as JSON text",
+                               i + 1, parameters[i].type_name()));
+    }
+  }
+  return {};
+}
+
+}  // namespace millrace::engine

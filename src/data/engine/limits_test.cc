@@ -1,0 +1,158 @@
+// What a statement may use, and how it is stopped.
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "base/file.h"
+#include "engine/engine.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::string_view kWide =
+    "select i % 1500000 as k, count(*) as n, min('some text that takes room ' || i) as t "
+    "from range(2000000) r(i) group by k order by t desc";
+
+TEST(Limits, WhatDoesNotFitMemorySpillsToTheFolder) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  auto engine =
+      *open_duckdb({.threads = 2, .memory_bytes = 100ULL << 20U, .spill_folder = folder.path()});
+  auto session = *engine->open_session();
+  auto rows = session->query(kWide);
+  ASSERT_TRUE(rows.ok()) << rows.error().message();
+  std::size_t count = 0;
+  for (;;) {
+    auto batch = (*rows)->next();
+    ASSERT_TRUE(batch.ok()) << batch.error().message();
+    if (!*batch) break;
+    count += (*batch)->row_count();
+  }
+  EXPECT_EQ(count, 1'500'000U);
+}
+
+TEST(Limits, WithoutAFolderItEndsWithTheRemedy) {
+  auto engine = *open_duckdb({.threads = 2, .memory_bytes = 60ULL << 20U});
+  auto session = *engine->open_session();
+  auto rows = session->query(kWide);
+  ASSERT_FALSE(rows.ok());
+  EXPECT_EQ(rows.error().code(), ErrorCode::Exhausted);
+  EXPECT_NE(rows.error().message().find("spill folder"), std::string::npos)
+      << rows.error().message();
+  EXPECT_EQ(rows.error().message().find("SET "), std::string::npos) << rows.error().message();
+  EXPECT_EQ(session->scalar("select 1")->as_integer(), 1) << "the session works on";
+}
+
+TEST(Limits, WhatCannotSpillIsExhaustedTooNotKilled) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  auto engine =
+      *open_duckdb({.threads = 2, .memory_bytes = 100ULL << 20U, .spill_folder = folder.path()});
+  auto session = *engine->open_session();
+  auto value = session->scalar(
+      "select len(string_agg('some text that takes room ' || i)) from range(20000000) r(i)");
+  ASSERT_FALSE(value.ok());
+  EXPECT_EQ(value.error().code(), ErrorCode::Exhausted) << value.error().message();
+}
+
+TEST(Limits, ALargeAnswerIsNotKeptInMemory) {
+  auto engine = *open_duckdb({.threads = 2, .memory_bytes = 64ULL << 20U});
+  auto session = *engine->open_session();
+  // 20 million rows of 60 bytes: 1.2 GB if it were kept.
+  auto rows = *session->query(
+      "select i, 'a text that is long enough to be kept outside ' || i as t from range(20000000) "
+      "r(i)");
+  rusage before{};
+  std::size_t count = 0;
+  for (;;) {
+    auto batch = rows->next();
+    ASSERT_TRUE(batch.ok()) << batch.error().message();
+    if (!*batch) break;
+    count += (*batch)->row_count();
+    if (count < 1'000'000) getrusage(RUSAGE_SELF, &before);
+  }
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_EQ(count, 20'000'000U);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 50'000) << "KiB more than after the first million";
+}
+
+class Running : public testing::Test {
+ protected:
+  void SetUp() override {
+    engine_ = *open_duckdb({.threads = 2});
+    session_ = *engine_->open_session();
+  }
+
+  /// Cancels when the statement reports that it runs, and again until it has ended: a cancel that
+  /// comes before the engine has begun is lost.
+  template <typename Work>
+  void cancel_while(const Work& work) {
+    std::atomic<bool> done = false;
+    std::thread canceller([&] {
+      while (!done) {
+        session_->cancel();
+        std::this_thread::yield();
+      }
+    });
+    work();
+    done = true;
+    canceller.join();
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Session> session_;
+};
+
+TEST_F(Running, CancelEndsARunawayQuery) {
+  Result<Json> value = 0;
+  cancel_while([&] {
+    value = session_->scalar(
+        "select count(*) from range(1000000) a, range(1000000) b where hash(a.range, "
+        "b.range) % 7 = 3");
+  });
+  ASSERT_FALSE(value.ok());
+  EXPECT_EQ(value.error().code(), ErrorCode::Cancelled) << value.error().message();
+  EXPECT_EQ(session_->scalar("select 1")->as_integer(), 1) << "the session works on";
+}
+
+TEST_F(Running, CancelEndsAWrite) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  Result<std::vector<WrittenFile>> files = std::vector<WrittenFile>();
+  cancel_while([&] {
+    files = session_->write_parquet("select a.range as x from range(1000000) a, range(1000000) b",
+                                    {.folder = folder.path()});
+  });
+  ASSERT_FALSE(files.ok());
+  EXPECT_EQ(files.error().code(), ErrorCode::Cancelled) << files.error().message();
+}
+
+TEST_F(Running, ProgressGrowsWhileAStatementRuns) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  ASSERT_TRUE(
+      session_->write_parquet("select i from range(3000000) t(i)", {.folder = folder.path()}).ok());
+  ASSERT_TRUE(session_
+                  ->execute("create view v as select * from read_parquet('" + folder.path() +
+                            "/*.parquet')")
+                  .ok());
+  std::atomic<bool> done = false;
+  double seen = 0;
+  std::thread watcher([&] {
+    while (!done) {
+      std::optional<double> progress = session_->progress();
+      if (progress && *progress > seen) seen = *progress;
+      std::this_thread::yield();
+    }
+  });
+  auto value = session_->scalar("select count(distinct md5(i::varchar)) from v");
+  done = true;
+  watcher.join();
+  ASSERT_TRUE(value.ok()) << value.error().message();
+  EXPECT_GT(seen, 0.1);
+  EXPECT_LE(seen, 1.0);
+}
+
+}  // namespace
+}  // namespace millrace::engine

@@ -1,0 +1,222 @@
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "engine/engine.h"
+
+namespace millrace::engine {
+namespace {
+
+using columnar::Field;
+using columnar::Kind;
+using columnar::RecordBatch;
+using columnar::Schema;
+
+class SessionTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    engine_ = *open_duckdb({.threads = 2, .memory_bytes = 1ULL << 30U});
+    session_ = *engine_->open_session();
+  }
+
+  /// The answer as text, "a|b;c|d", or the error.
+  std::string ask(std::string_view sql, std::span<const Json> parameters = {}) {
+    auto rows = session_->query(sql, parameters);
+    if (!rows.ok()) return error_text(rows.error());
+    std::string text;
+    for (;;) {
+      auto batch = (*rows)->next();
+      if (!batch.ok()) return error_text(batch.error());
+      if (!*batch) return text;
+      for (std::size_t row = 0; row < (*batch)->row_count(); ++row) {
+        text += text.empty() ? "" : ";";
+        for (std::size_t i = 0; i < (*batch)->schema().size(); ++i) {
+          text += (i == 0 ? "" : "|") + (*batch)->column(i).to_string(row);
+        }
+      }
+    }
+  }
+
+  static std::string error_text(const Error& error) {
+    return std::string(to_string(error.code())) + ": " + error.message();
+  }
+
+  std::string types_of(std::string_view sql) {
+    auto rows = session_->query(sql);
+    if (!rows.ok()) return error_text(rows.error());
+    std::string text;
+    for (const Field& field : (*rows)->schema().fields()) {
+      text += (text.empty() ? "" : ", ") + columnar::to_sql(field.type);
+    }
+    return text;
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Session> session_;
+};
+
+#define EXPECT_HAS(text, part) \
+  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
+
+TEST_F(SessionTest, AnswersComeInBatchesWithTheirTypes) {
+  EXPECT_EQ(engine_->version(), "duckdb 1.5.5");
+  auto batches = *session_->collect("select i, 'n' || i as name from range(5000) t(i)");
+  ASSERT_EQ(batches.size(), 3U);
+  EXPECT_EQ(batches[0].schema(), Schema({{"i", columnar::simple(Kind::Int64)},
+                                         {"name", columnar::simple(Kind::String)}}));
+  EXPECT_EQ(batches[2].column(1).text(5000 - 4096 - 1), "n4999");
+}
+
+TEST_F(SessionTest, EveryTypeOfTheLakeComesOutAsItIs) {
+  EXPECT_EQ(
+      ask("select true, 1::tinyint, -2::smallint, 3, 4::bigint, 1.5::float, 0.1::double, "
+          "1.50::decimal(9,2), 'é', '\\xAA'::blob, date '2013-12-01', "
+          "timestamptz '2013-12-01 00:00:00-05', timestamp '2013-12-01 00:00:00.25', [1,null], "
+          "{'a': 1, 'b': [date '2013-01-01']}, map {'k': 1.5}"),
+      "true|1|-2|3|4|1.5|0.1|1.50|é|\\xAA|2013-12-01|2013-12-01T05:00:00Z|"
+      "2013-12-01T00:00:00.25|[1,null]|{\"a\":1,\"b\":[\"2013-01-01\"]}|{\"k\":\"1.5\"}");
+}
+
+TEST_F(SessionTest, TypesThatNoLakeHasBecomeTheNearestThatLosesNothing) {
+  EXPECT_EQ(
+      types_of("select 1::utinyint, 1::usmallint, 1::uinteger, 1::ubigint, sum(i), uuid(), "
+               "time '12:00', interval 1 day, null, [1::ubigint], {'a': 1::uinteger}, "
+               "array_value(1, 2), 'a'::enum('a', 'b'), timestamp_ns '2013-01-01', "
+               "map {1::utinyint: 2} from range(3) t(i)"),
+      "SMALLINT, INTEGER, BIGINT, DECIMAL(20,0), BIGINT, VARCHAR, VARCHAR, VARCHAR, INTEGER, "
+      "DECIMAL(20,0)[], STRUCT(a BIGINT), INTEGER[], VARCHAR, TIMESTAMP, MAP(SMALLINT, INTEGER)");
+  EXPECT_EQ(ask("select 18446744073709551615::ubigint, time '12:00', interval 90 minute, "
+                "'b'::enum('a', 'b'), sum(i) from range(4) t(i)"),
+            "18446744073709551615|12:00:00|01:30:00|b|6");
+  EXPECT_HAS(ask("select sum(i) from (values (9223372036854775807), (1)) t(i)"),
+             "invalid: Conversion Error");
+  EXPECT_HAS(ask("select 1 as ok, 'x'::union(a varchar) as odd"), "unsupported: column 'odd'");
+}
+
+TEST_F(SessionTest, ACastAnswerKeepsItsOrderAndItsNames) {
+  EXPECT_EQ(ask("select i::uinteger as \"a\"\"b\", i as \"a\"\"b\" from range(5) t(i) "
+                "order by i desc; -- last\n"),
+            "4|4;3|3;2|2;1|1;0|0");
+}
+
+TEST_F(SessionTest, ParametersAreValuesAndNeverSql) {
+  const std::vector<Json> parameters = {3, "it's; drop table x", 0.5, true, nullptr};
+  EXPECT_EQ(ask("select $1 + 1, $2, $3 * 2, not $4, $5 is null", parameters),
+            "4|it's; drop table x|1|false|true");
+  EXPECT_HAS(ask("select $1", std::vector<Json>{}), "invalid: the statement has 1 parameters");
+  EXPECT_HAS(ask("select $1", std::vector<Json>{Json::array()}), "invalid: parameter $1 is array");
+  EXPECT_EQ(ask("select hash($1) > 0, $1::ubigint", std::vector<Json>{7}), "true|7");
+}
+
+TEST_F(SessionTest, ErrorsSayWhatCanBeDone) {
+  EXPECT_HAS(ask("selec 1"), "invalid: Parser Error: syntax error at or near \"selec\"");
+  EXPECT_HAS(ask("select nope"), "invalid: Binder Error");
+  EXPECT_HAS(ask("select nope"), "^");
+  EXPECT_HAS(ask("select * from nix"),
+             "invalid: Catalog Error: Table with name nix does not exist!");
+  EXPECT_HAS(ask("select 'x'::int"), "invalid: Conversion Error");
+  EXPECT_HAS(ask("select error('no ' || i) from range(3) t(i)"),
+             "invalid: Invalid Input Error: no ");
+  EXPECT_HAS(ask("select * from read_parquet('/nonexistent/x.parquet')"), "unavailable: IO Error");
+  EXPECT_HAS(ask("select 1; select 2"), "invalid: expected one SQL statement");
+  EXPECT_HAS(ask(""), "invalid: the SQL is empty");
+  EXPECT_HAS(ask(std::string("select 1\0", 9)), "NUL");
+  EXPECT_HAS(ask("install httpfs; load httpfs"), "invalid");
+  TemporaryFolder folder = *TemporaryFolder::make();
+  ASSERT_TRUE(write_file(folder.path() + "/broken.parquet", "PAR1 is not enough").ok());
+  EXPECT_HAS(ask("select * from read_parquet('" + folder.path() + "/broken.parquet')"),
+             "corruption: ");
+}
+
+TEST_F(SessionTest, AnErrorInTheMiddleOfAStreamIsNotItsEnd) {
+  auto rows = *session_->query(
+      "select case when i = 300000 then error('stop') else i end "
+      "from range(1000000) t(i)");
+  std::size_t seen = 0;
+  Result<std::optional<RecordBatch>> batch = rows->next();
+  for (; batch.ok() && *batch; batch = rows->next()) seen += (*batch)->row_count();
+  ASSERT_FALSE(batch.ok()) << seen;
+  EXPECT_EQ(batch.error().code(), ErrorCode::Invalid);
+}
+
+TEST_F(SessionTest, ScalarAndCollectBoundWhatTheyReturn) {
+  EXPECT_EQ(session_->scalar("select 42")->as_integer(), 42);
+  EXPECT_TRUE(session_->scalar("select null::int")->is_null());
+  EXPECT_HAS(session_->scalar("select 1, 2").error().message(), "found 2 columns");
+  EXPECT_HAS(session_->scalar("select 1 where false").error().message(), "found no row");
+  EXPECT_HAS(session_->scalar("from range(2)").error().message(), "found several rows");
+  EXPECT_HAS(session_->scalar("from range(5000)").error().message(), "found several rows");
+  auto much = session_->collect("from range(10)", 9);
+  ASSERT_FALSE(much.ok());
+  EXPECT_EQ(much.error().code(), ErrorCode::Exhausted);
+  EXPECT_EQ(session_->collect("from range(10)", 10)->size(), 1U);
+}
+
+TEST_F(SessionTest, TimesAreUtc) {
+  EXPECT_EQ(ask("select timestamptz '2013-07-01 12:00:00', current_setting('TimeZone')"),
+            "2013-07-01T12:00:00Z|UTC");
+  EXPECT_EQ(ask("select timezone('America/New_York', timestamptz '2013-07-01 12:00:00+00')"),
+            "2013-07-01T08:00:00");
+}
+
+TEST_F(SessionTest, ViewsAreDefinedReplacedAndDropped) {
+  ASSERT_TRUE(session_->define_view("raw.v", "select 1 as a; -- one").ok());
+  EXPECT_EQ(ask("select * from raw.v"), "1");
+  ASSERT_TRUE(session_->define_view("raw.v", "select 2 as a, 3 as b").ok());
+  EXPECT_EQ(ask("select * from raw.v"), "2|3");
+  ASSERT_TRUE(session_->drop("raw.v").ok());
+  EXPECT_EQ(session_->drop("raw.v").error().code(), ErrorCode::NotFound);
+  EXPECT_HAS(session_->define_view("v", "select nope from nix").error().message(), "nix");
+  EXPECT_HAS(session_->define_view("v", "select 1; drop view raw.v").error().message(),
+             "second one");
+  EXPECT_HAS(session_->define_view("v\"; --", "select 1").error().message(), "not allowed");
+}
+
+TEST_F(SessionTest, ARelationOfAnotherKindIsReplacedOrStaysAsItWas) {
+  ASSERT_TRUE(session_->execute("create table t as select 1 as a").ok());
+  EXPECT_FALSE(session_->define_view("t", "select nope").ok());
+  EXPECT_EQ(ask("select * from t"), "1");
+  ASSERT_TRUE(session_->define_view("t", "select 2 as a").ok());
+  EXPECT_EQ(ask("select * from t"), "2");
+}
+
+TEST_F(SessionTest, SessionsOfOneEngineShareNoNames) {
+  auto other = *engine_->open_session();
+  ASSERT_TRUE(session_->define_view("raw.v", "select 'mine' as a").ok());
+  ASSERT_TRUE(other->define_view("raw.v", "select 'theirs' as a").ok());
+  EXPECT_EQ(session_->scalar("select a from raw.v")->as_string(), "mine");
+  EXPECT_EQ(other->scalar("select a from raw.v")->as_string(), "theirs");
+  other.reset();
+  EXPECT_EQ(session_->scalar("select a from raw.v")->as_string(), "mine");
+  EXPECT_EQ(
+      session_->scalar("select count(*) from duckdb_databases() where not internal")->as_integer(),
+      3);
+}
+
+TEST_F(SessionTest, ASessionOutlivesItsEngine) {
+  engine_.reset();
+  EXPECT_EQ(session_->scalar("select 1")->as_integer(), 1);
+}
+
+TEST(Open, LimitsThatCannotBeAreRefused) {
+  EXPECT_EQ(open_duckdb({.threads = -1}).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(open_duckdb({.memory_bytes = 1000}).error().code(), ErrorCode::Invalid);
+  EXPECT_FALSE(open_duckdb({.spill_folder = "/proc/nowhere/x"}).ok());
+}
+
+TEST(Open, LimitsAreTheEngines) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  auto engine = *open_duckdb(
+      {.threads = 3, .memory_bytes = 256ULL << 20U, .spill_folder = folder.path() + "/spill"});
+  auto session = *engine->open_session();
+  EXPECT_EQ(session->scalar("select current_setting('threads')")->as_integer(), 3);
+  EXPECT_EQ(session->scalar("select current_setting('memory_limit')")->as_string(), "256.0 MiB");
+  EXPECT_EQ(session->scalar("select current_setting('temp_directory')")->as_string(),
+            folder.path() + "/spill");
+  auto plain = *(*open_duckdb({}))->open_session();
+  EXPECT_EQ(plain->scalar("select current_setting('temp_directory')")->as_string(), "");
+}
+
+}  // namespace
+}  // namespace millrace::engine
