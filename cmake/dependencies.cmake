@@ -20,6 +20,8 @@ find_package(simdjson REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+# Its -pthread defines _REENTRANT, which the headers precompiled for all rooms do not have; glibc needs it no more.
+set_target_properties(PkgConfig::RE2 PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_LINK_OPTIONS "")
 
 # DuckDB: static libraries and the C API's header, from the Go module that carries them.
 set(MILLRACE_DUCKDB "${MILLRACE_DEPS}/duckdb-1.5.5")
