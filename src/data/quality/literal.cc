@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/time.h"
+#include "sql/names.h"
 
 namespace millrace::quality {
 namespace {
@@ -31,36 +32,12 @@ Result<std::string> moment_literal(const Json& value, const columnar::DataType& 
   const auto moment = parse_instant(value.as_string());
   if (!moment) return misfit(value, type);
   std::string text = format_instant(*moment);
-  if (type.kind == Kind::Timestamp) return "TIMESTAMPTZ " + text_literal(text);
+  if (type.kind == Kind::Timestamp) return "TIMESTAMPTZ " + sql::quote_literal(text);
   if (text.ends_with("Z")) text.pop_back();
-  return "TIMESTAMP " + text_literal(text);
+  return "TIMESTAMP " + sql::quote_literal(text);
 }
 
 }  // namespace
-
-std::string quoted(std::string_view name) {
-  std::string text = "\"";
-  for (const char c : name) {
-    text += c;
-    if (c == '"') text += c;
-  }
-  return text + "\"";
-}
-
-std::string quoted_relation(std::string_view name) {
-  const auto dot = name.find('.');
-  if (dot == std::string_view::npos) return quoted(name);
-  return quoted(name.substr(0, dot)) + "." + quoted(name.substr(dot + 1));
-}
-
-std::string text_literal(std::string_view text) {
-  std::string literal = "'";
-  for (const char c : text) {
-    literal += c;
-    if (c == '\'') literal += c;
-  }
-  return literal + "'";
-}
 
 std::string double_literal(double value) {
   return fmt::format("CAST('{}' AS DOUBLE)", value);
@@ -79,7 +56,7 @@ Result<std::string> literal(const Json& value, const columnar::DataType& type) {
       return std::string(value.as_bool() ? "true" : "false");
     case Kind::String:
       if (!value.is_string()) return misfit(value, type);
-      return text_literal(value.as_string());
+      return sql::quote_literal(value.as_string());
     case Kind::Date:
     case Kind::Timestamp:
     case Kind::TimestampNtz:

@@ -13,13 +13,6 @@
 
 namespace millrace::quality {
 
-/// "name", with quotes doubled: a column.
-std::string quoted(std::string_view name);
-/// "schema"."name" of a relation that users write as schema.name.
-std::string quoted_relation(std::string_view name);
-/// 'text', with quotes doubled.
-std::string text_literal(std::string_view text);
-
 /// A double exactly as it is: the engine reads the digits as a double, not as a decimal.
 std::string double_literal(double value);
 

@@ -8,6 +8,7 @@
 #include "quality/exact_sum.h"
 #include "quality/literal.h"
 #include "quality/type_names.h"
+#include "sql/names.h"
 
 namespace millrace::quality {
 namespace {
@@ -86,7 +87,7 @@ class Compiler {
 
 /// The column as text: what a pattern looks at. Numbers and moments are read as they are printed.
 std::string as_text(const Field& field) {
-  const std::string name = quoted(field.name);
+  const std::string name = sql::quote_identifier(field.name);
   return field.type.kind == Kind::String ? name : "CAST(" + name + " AS VARCHAR)";
 }
 
@@ -102,7 +103,7 @@ std::string kept_rows(const std::vector<std::string>& columns, IgnoreRow ignore)
   std::string condition;
   for (const std::string& column : columns) {
     if (!condition.empty()) condition += ignore == IgnoreRow::AnyMissing ? " AND " : " OR ";
-    condition += quoted(column) + " IS NOT NULL";
+    condition += sql::quote_identifier(column) + " IS NOT NULL";
   }
   return "(" + condition + ")";
 }
@@ -183,7 +184,8 @@ Result<About> Compiler::compile(const ColumnValues& check) {
       std::holds_alternative<NotNull>(check.rule) || std::holds_alternative<IsNull>(check.rule);
   RowsQuestion rows;
   rows.elements = ask("count(*)");
-  rows.considered = about_nulls ? rows.elements : ask("count(" + quoted(check.column) + ")");
+  rows.considered =
+      about_nulls ? rows.elements : ask("count(" + sql::quote_identifier(check.column) + ")");
   // A missing value makes the condition null, and null is never counted.
   rows.condition = "NOT (" + wanted + ")";
   rows.unexpected = ask("count(*) FILTER (WHERE " + rows.condition + ")");
@@ -193,22 +195,23 @@ Result<About> Compiler::compile(const ColumnValues& check) {
 }
 
 Result<std::string> Compiler::expected(const NotNull&, const Field& field) {
-  return quoted(field.name) + " IS NOT NULL";
+  return sql::quote_identifier(field.name) + " IS NOT NULL";
 }
 
 Result<std::string> Compiler::expected(const IsNull&, const Field& field) {
-  return quoted(field.name) + " IS NULL";
+  return sql::quote_identifier(field.name) + " IS NULL";
 }
 
 Result<std::string> Compiler::expected(const Between& rule, const Field& field) {
-  return within(quoted(field.name), field.type, rule.bounds);
+  return within(sql::quote_identifier(field.name), field.type, rule.bounds);
 }
 
 Result<std::string> Compiler::expected(const LengthBetween& rule, const Field& field) {
   if (field.type.kind != Kind::String)
     return Error(ErrorCode::Invalid, fmt::format("the column {} is {}; a length is that of a text",
                                                  field.name, columnar::to_sql(field.type)));
-  return within("length(" + quoted(field.name) + ")", columnar::simple(Kind::Int64), rule.bounds);
+  return within("length(" + sql::quote_identifier(field.name) + ")", columnar::simple(Kind::Int64),
+                rule.bounds);
 }
 
 Result<std::string> Compiler::expected(const InSet& rule, const Field& field) {
@@ -217,7 +220,7 @@ Result<std::string> Compiler::expected(const InSet& rule, const Field& field) {
   std::string list;
   for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
   // An empty set holds no value; the comparison keeps missing values missing.
-  const std::string name = quoted(field.name);
+  const std::string name = sql::quote_identifier(field.name);
   if (list.empty())
     return fmt::format("CASE WHEN {} IS NOT NULL THEN {} END", name,
                        rule.inside ? "false" : "true");
@@ -226,14 +229,14 @@ Result<std::string> Compiler::expected(const InSet& rule, const Field& field) {
 
 Result<std::string> Compiler::expected(const Matches& rule, const Field& field) {
   return fmt::format("{}regexp_matches({}, {})", rule.wanted ? "" : "NOT ", as_text(field),
-                     text_literal(rule.pattern));
+                     sql::quote_literal(rule.pattern));
 }
 
 Result<std::string> Compiler::expected(const Like& rule, const Field& field) {
   std::string condition;
   for (const std::string& pattern : rule.patterns) {
     if (!condition.empty()) condition += rule.any ? " OR " : " AND ";
-    condition += as_text(field) + " LIKE " + text_literal(pattern);
+    condition += as_text(field) + " LIKE " + sql::quote_literal(pattern);
   }
   if (condition.empty()) return Error(ErrorCode::Invalid, "like_pattern_list holds no pattern");
   return fmt::format("{}({})", rule.wanted ? "" : "NOT ", condition);
@@ -250,7 +253,8 @@ Result<About> Compiler::compile(const ColumnPair& check) {
   rows.elements = ask("count(*)");
   rows.considered = ask("count(*) FILTER (WHERE " + kept + ")");
   rows.condition =
-      fmt::format("({} AND ({} {} {}) IS NOT TRUE)", kept, quoted(check.a), sign, quoted(check.b));
+      fmt::format("({} AND ({} {} {}) IS NOT TRUE)", kept, sql::quote_identifier(check.a), sign,
+                  sql::quote_identifier(check.b));
   rows.unexpected = ask("count(*) FILTER (WHERE " + rows.condition + ")");
   rows.columns = {check.a, check.b};
   rows.shape = SampleShape::Pair;
@@ -275,12 +279,12 @@ Result<About> Compiler::compile(const Unique& check) {
 
 std::optional<RangeQuestion> Compiler::range_of(const Field& field) {
   if (!is_whole(field.type)) return std::nullopt;
-  const std::string number = whole_number(quoted(field.name), field.type);
+  const std::string number = whole_number(sql::quote_identifier(field.name), field.type);
   return RangeQuestion{ask("min(" + number + ")"), ask("max(" + number + ")")};
 }
 
 SumQuestion Compiler::sum_of(const Field& field) {
-  const std::string name = quoted(field.name);
+  const std::string name = sql::quote_identifier(field.name);
   SumQuestion sum;
   sum.count = ask("count(" + name + ")");
   sum.floating = is_floating(field.type);
@@ -297,10 +301,11 @@ SumQuestion Compiler::sum_of(const Field& field) {
 }
 
 Result<About> Compiler::extreme(const ColumnStatistic& check, const Field& field) {
-  const std::string aggregate = fmt::format(
-      "{}({})", check.statistic == Statistic::Minimum ? "min" : "max", quoted(field.name));
+  const std::string aggregate =
+      fmt::format("{}({})", check.statistic == Statistic::Minimum ? "min" : "max",
+                  sql::quote_identifier(field.name));
   StatisticQuestion question;
-  question.count = ask("count(" + quoted(field.name) + ")");
+  question.count = ask("count(" + sql::quote_identifier(field.name) + ")");
   question.extreme = ask(aggregate);
   question.within = ask(TRY(within(aggregate, field.type, check.bounds)));
   return question;
@@ -311,7 +316,7 @@ Result<About> Compiler::compile(const ColumnStatistic& check) {
   if (check.statistic == Statistic::Minimum || check.statistic == Statistic::Maximum)
     return extreme(check, *column);
   StatisticQuestion question;
-  question.count = ask("count(" + quoted(column->name) + ")");
+  question.count = ask("count(" + sql::quote_identifier(column->name) + ")");
   if (check.statistic == Statistic::DistinctCount || check.statistic == Statistic::DistinctShare) {
     question.range = range_of(*column);
     return question;
@@ -319,7 +324,7 @@ Result<About> Compiler::compile(const ColumnStatistic& check) {
   if (!column->type.is_numeric())
     return Error(ErrorCode::Invalid, fmt::format("the column {} is {}; this needs a numeric column",
                                                  column->name, columnar::to_sql(column->type)));
-  question.number = "CAST(" + quoted(column->name) + " AS DOUBLE)";
+  question.number = "CAST(" + sql::quote_identifier(column->name) + " AS DOUBLE)";
   if (check.statistic != Statistic::Median) question.sum = sum_of(*column);
   if (check.statistic == Statistic::StandardDeviation) {
     question.extreme = ask("min(" + question.number + ")");

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "quality/literal.h"
+#include "sql/names.h"
 
 namespace millrace::quality {
 namespace {
@@ -60,7 +61,7 @@ std::string statement(const std::string& batch, const Columns& columns,
                       const std::vector<std::string>& order_by) {
   std::string select;
   std::string where;
-  for (const std::string& name : columns.names()) select += quoted(name) + ", ";
+  for (const std::string& name : columns.names()) select += sql::quote_identifier(name) + ", ";
   for (const SampleRequest& request : requests) {
     select += fmt::format("coalesce({}, false), ", request.condition);
     where += (where.empty() ? "(" : " OR (") + request.condition + ")";
@@ -68,7 +69,7 @@ std::string statement(const std::string& batch, const Columns& columns,
   select.resize(select.size() - 2);
   std::string sql = fmt::format("SELECT {} FROM {} WHERE {}", select, batch, where);
   for (std::size_t i = 0; i < order_by.size(); ++i)
-    sql += (i == 0 ? " ORDER BY " : ", ") + quoted(order_by[i]);
+    sql += (i == 0 ? " ORDER BY " : ", ") + sql::quote_identifier(order_by[i]);
   // With one request the engine keeps only the first rows instead of sorting them all.
   if (requests.size() == 1) sql += fmt::format(" LIMIT {}", requests.front().wanted);
   return sql;

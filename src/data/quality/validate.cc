@@ -12,6 +12,8 @@
 #include "quality/question.h"
 #include "quality/samples.h"
 #include "quality/uniqueness.h"
+#include "sql/names.h"
+#include "sql/statement_text.h"
 
 namespace millrace::quality {
 namespace {
@@ -233,15 +235,16 @@ Result<Repetition> Validation::repetition(const std::vector<std::string>& column
                                           const std::string& kept, std::int64_t count,
                                           const std::optional<RangeQuestion>& range) {
   std::string list;
-  for (const std::string& column : columns) list += (list.empty() ? "" : ", ") + quoted(column);
+  for (const std::string& column : columns)
+    list += (list.empty() ? "" : ", ") + sql::quote_identifier(column);
   const auto known = repetitions_.find(list + " " + kept);
   if (known != repetitions_.end()) return known->second;
   begin_pass("counting distinct values of " + list);
   Result<Repetition> found = Repetition{};
   if (count > 0 && range && !at(range->min).is_null()) {
     const WholeRange whole{at(range->min).as_integer(), at(range->max).as_integer(), count};
-    const std::string number =
-        whole_number(quoted(columns.front()), schema_[*schema_.index_of(columns.front())].type);
+    const std::string number = whole_number(sql::quote_identifier(columns.front()),
+                                            schema_[*schema_.index_of(columns.front())].type);
     found = whole.dense() ? count_in_bits(session_, batch_, number, whole)
                           : count_by_grouping(session_, batch_, list, kept);
   } else if (count > 0) {
@@ -277,8 +280,9 @@ Result<std::optional<double>> Validation::statistic(const ColumnStatistic& check
   switch (check.statistic) {
     case Statistic::DistinctCount:
     case Statistic::DistinctShare: {
-      const Repetition found = TRY(repetition(
-          {check.column}, "(" + quoted(check.column) + " IS NOT NULL)", count, about.range));
+      const Repetition found = TRY(
+          repetition({check.column}, "(" + sql::quote_identifier(check.column) + " IS NOT NULL)",
+                     count, about.range));
       const auto distinct = static_cast<double>(found.distinct);
       if (check.statistic == Statistic::DistinctCount) return std::optional(distinct);
       return count == 0 ? std::nullopt : std::optional(distinct / values);
@@ -348,7 +352,7 @@ Result<double> Validation::median(const std::string& number, std::int64_t count)
 Result<Verdict> Validation::answer(const Expectation& expectation, const DistinctQuestion& about) {
   const auto& check = std::get<DistinctValues>(expectation.check);
   begin_pass("listing distinct values of " + check.column);
-  const std::string name = quoted(check.column);
+  const std::string name = sql::quote_identifier(check.column);
   std::string set;
   for (const std::string& value : about.literals) set += (set.empty() ? "" : ", ") + value;
   const std::string distinct =
@@ -388,7 +392,7 @@ std::optional<SampleRequest> Validation::sample_request(std::size_t i,
   const auto& unique = std::get<UniqueQuestion>(questions_[i].about);
   std::string list;
   for (const std::string& column : unique.columns)
-    list += (list.empty() ? "" : ", ") + quoted(column);
+    list += (list.empty() ? "" : ", ") + sql::quote_identifier(column);
   const std::string key = unique.columns.size() == 1 ? list : "ROW(" + list + ")";
   return SampleRequest{
       fmt::format("{0} AND {1} IN (SELECT {1} FROM {2} WHERE {0} GROUP BY {3} HAVING count(*) > 1)",
@@ -427,8 +431,12 @@ Result<SuiteVerdict> validate(engine::Session& session, const Batch& batch, cons
                               const ValidateOptions& options) {
   if (batch.relation.empty() == batch.select.empty())
     return Error(ErrorCode::Invalid, "validating: give either a relation or a SELECT");
-  const std::string from =
-      batch.relation.empty() ? "(" + batch.select + ") AS batch" : quoted_relation(batch.relation);
+  std::string from;
+  if (batch.relation.empty())
+    from = fmt::format("({}\n) AS batch",
+                       TRY_DOING("validating", sql::single_statement(batch.select)));
+  else
+    from = TRY_DOING("validating", sql::parse_table_name(batch.relation)).quoted();
   return Validation(session, from, suite, options).run();
 }
 

@@ -297,6 +297,13 @@ Status check_known(const Word& word, const Json& kwargs) {
   return {};
 }
 
+/// A NUL would end a text early where it becomes SQL, and stands in no column of texts.
+bool holds_nul(const Json& value) {
+  if (value.is_string()) return value.as_string().find('\0') != std::string::npos;
+  return value.is_array() &&
+         std::any_of(value.as_array().begin(), value.as_array().end(), holds_nul);
+}
+
 Status check_order(const Json& kwargs) {
   const Json& min = kwargs["min_value"];
   const Json& max = kwargs["max_value"];
@@ -414,7 +421,8 @@ Status check_arguments(const Word& word, const Json& kwargs) {
       if (!argument.required) continue;
       return Error(ErrorCode::Invalid, fmt::format("the argument '{}' is missing", argument.name));
     }
-    const std::string why = complaint(argument.kind, value);
+    const std::string why =
+        holds_nul(value) ? "a text without NUL characters" : complaint(argument.kind, value);
     if (!why.empty()) return refusal(argument.name, why, value);
   }
   TRY(check_order(kwargs));
