@@ -1,0 +1,259 @@
+#include "features/feature_view.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "features/members.h"
+
+namespace millrace::features {
+namespace {
+
+template <typename Named>
+std::vector<std::string> names_of(const std::vector<Named>& things) {
+  std::vector<std::string> names;
+  for (const Named& thing : things) names.push_back(thing.name);
+  return names;
+}
+
+Result<Entity> read_entity(const Json& json) {
+  TRY(only_members(json, {"name", "join_keys", "description"}));
+  return Entity {
+    TRY(required_text(json, "name"))
+    , TRY(required_texts(json, "join_keys"))
+  };
+}
+
+Result<Feature> read_feature(const Json& json) {
+  if (json.is_string()) return Feature{json.as_string(), std::nullopt};
+  TRY(only_members(json, {"name", "type", "description"}));
+  Feature feature {
+    TRY(required_text(json, "name"))
+    , std::nullopt
+  };
+  const std::string type = TRY(optional_text(json, "type"));
+  if (!type.empty()) feature.type = TRY_DOING("type", columnar::parse_type(type));
+  return feature;
+}
+
+Result<Mode> read_mode(const Json& json) {
+  static const std::vector<std::string> kModes = {"as_known", "latest_event"};
+  const std::string mode = TRY(optional_text(json, "mode"));
+  if (mode.empty() || mode == kModes[0]) return Mode::AsKnown;
+  if (mode == kModes[1]) return Mode::LatestEvent;
+  return Error(ErrorCode::Invalid,
+               fmt::format("mode: expected as_known or latest_event, found '{}'{}", mode,
+                           suggestion(mode, kModes)));
+}
+
+Result<std::optional<Duration>> read_duration(const Json& json, std::string_view member) {
+  const std::string text = TRY(optional_text(json, member));
+  if (text.empty()) return std::optional<Duration>();
+  return std::optional(TRY_DOING(member, parse_duration(text)));
+}
+
+Result<FeatureView> read_view(const Json& json) {
+  TRY(only_members(json,
+                   {"name", "entities", "source", "timestamp_field", "created_timestamp_column",
+                    "deleted_column", "ttl", "mode", "features", "description"}));
+  FeatureView view;
+  view.name = TRY(required_text(json, "name"));
+  view.entities = TRY(required_texts(json, "entities"));
+  view.source = TRY(required_text(json, "source"));
+  view.timestamp_field = TRY(optional_text(json, "timestamp_field"));
+  view.created_timestamp_column = TRY(optional_text(json, "created_timestamp_column"));
+  view.deleted_column = TRY(optional_text(json, "deleted_column"));
+  view.ttl = TRY(read_duration(json, "ttl"));
+  // Feast writes "no limit" as a ttl of nothing.
+  if (view.ttl && view.ttl->count() == 0) view.ttl.reset();
+  view.mode = TRY(read_mode(json));
+  for (const Json& feature : TRY(elements(json, "features")))
+    view.features.push_back(TRY_DOING("features", read_feature(feature)));
+  if (view.features.empty())
+    return Error(ErrorCode::Invalid, "the member 'features' is missing or empty");
+  if (view.timestamp_field.empty() &&
+      (!view.created_timestamp_column.empty() || view.ttl || !view.deleted_column.empty()))
+    return Error(ErrorCode::Invalid,
+                 "created_timestamp_column, deleted_column and ttl need a timestamp_field");
+  return view;
+}
+
+Result<RequestColumn> read_request_column(const Json& json) {
+  TRY(only_members(json, {"name", "known_at", "description"}));
+  return RequestColumn {
+    TRY(required_text(json, "name"))
+    , TRY(required_text(json, "known_at"))
+  };
+}
+
+/// "view:feature", or {"feature": "view:feature", "as": alias, "on": {join key: label column}}.
+Result<FeatureReference> read_reference(const Json& json) {
+  std::string text;
+  FeatureReference reference;
+  if (json.is_string()) {
+    text = json.as_string();
+  } else {
+    TRY(only_members(json, {"feature", "as", "on"}));
+    text = TRY(required_text(json, "feature"));
+    reference.alias = TRY(optional_text(json, "as"));
+    const Json& on = json["on"];
+    if (!on.is_null() && !on.is_object())
+      return Error(ErrorCode::Invalid, "on: expected {join key: column of the labels}");
+    if (on.is_object())
+      for (const auto& [key, column] : on.as_object())
+        reference.on.emplace_back(key, TRY_DOING("on", required_text(on, key)));
+  }
+  const auto colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("'{}' is no feature; write it as view:feature", text));
+  reference.view = text.substr(0, colon);
+  reference.feature = text.substr(colon + 1);
+  if (reference.alias.empty()) reference.alias = reference.feature;
+  return reference;
+}
+
+Result<TrainingSet> read_training_set(const Json& json) {
+  TRY(only_members(json, {"name", "labels", "key", "timestamp", "label", "split", "request_columns",
+                          "features", "embargo", "description"}));
+  TrainingSet set;
+  set.name = TRY(required_text(json, "name"));
+  set.labels = TRY(required_text(json, "labels"));
+  set.key = TRY(required_texts(json, "key"));
+  set.timestamp = TRY(required_text(json, "timestamp"));
+  set.label = TRY(optional_text(json, "label"));
+  set.split = TRY(optional_text(json, "split"));
+  for (const Json& column : TRY(elements(json, "request_columns")))
+    set.request_columns.push_back(TRY_DOING("request_columns", read_request_column(column)));
+  for (const Json& reference : TRY(elements(json, "features")))
+    set.features.push_back(TRY_DOING("features", read_reference(reference)));
+  set.embargo = TRY(read_duration(json, "embargo"))
+  .value_or(Duration(0));
+  return set;
+}
+
+/// Reads every element of the list `member` and says which one is at fault.
+template <typename Read, typename List>
+Status read_all(const Json& document, std::string_view member, Read read, List& list) {
+  const std::vector<Json> items = TRY(elements(document, member));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string name = items[i].string_or("name", "without a name");
+    list.push_back(TRY_DOING(fmt::format("{} {} ({})", member, i + 1, name), read(items[i])));
+  }
+  return {};
+}
+
+template <typename Named>
+Status refuse_twins(std::string_view kind, const std::vector<Named>& things) {
+  std::set<std::string> seen;
+  for (const Named& thing : things)
+    if (!seen.insert(thing.name).second)
+      return Error(ErrorCode::Invalid,
+                   fmt::format("{} '{}' is defined twice; rename one", kind, thing.name));
+  return {};
+}
+
+Status resolve_view(FeatureView& view, const std::vector<Entity>& entities) {
+  view.join_keys.clear();
+  for (const std::string& name : view.entities) {
+    const auto found = std::find_if(entities.begin(), entities.end(),
+                                    [&](const Entity& entity) { return entity.name == name; });
+    if (found == entities.end())
+      return Error(ErrorCode::NotFound,
+                   fmt::format("no entity '{}'{}", name, suggestion(name, names_of(entities))));
+    view.join_keys.insert(view.join_keys.end(), found->join_keys.begin(), found->join_keys.end());
+  }
+  return refuse_twins("feature", view.features);
+}
+
+Status resolve_reference(const FeatureReference& reference, const std::vector<FeatureView>& views) {
+  const auto view = std::find_if(views.begin(), views.end(), [&](const FeatureView& candidate) {
+    return candidate.name == reference.view;
+  });
+  if (view == views.end())
+    return Error(ErrorCode::NotFound, fmt::format("no feature view '{}'{}", reference.view,
+                                                  suggestion(reference.view, names_of(views))));
+  const auto names = names_of(view->features);
+  if (std::find(names.begin(), names.end(), reference.feature) == names.end())
+    return Error(ErrorCode::NotFound,
+                 fmt::format("the view {} has no feature '{}'{}", view->name, reference.feature,
+                             suggestion(reference.feature, names)));
+  for (const auto& [key, column] : reference.on)
+    if (std::find(view->join_keys.begin(), view->join_keys.end(), key) == view->join_keys.end())
+      return Error(ErrorCode::NotFound,
+                   fmt::format("the view {} has no join key '{}'{}", view->name, key,
+                               suggestion(key, view->join_keys)));
+  return {};
+}
+
+Status resolve_set(const TrainingSet& set, const std::vector<FeatureView>& views) {
+  for (const FeatureReference& reference : set.features)
+    TRY_DOING(fmt::format("feature {}:{}", reference.view, reference.feature),
+              resolve_reference(reference, views));
+  // Names of columns are unique without regard to case; entity columns and the key may be one.
+  std::vector<std::string> taken = entity_columns(set, views);
+  taken.insert(taken.end(), set.key.begin(), set.key.end());
+  for (const std::string* name : {&set.timestamp, &set.label, &set.split})
+    if (!name->empty()) taken.push_back(*name);
+  for (const RequestColumn& column : set.request_columns) taken.push_back(column.name);
+  const auto same = [](std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+      return std::tolower(x) == std::tolower(y);
+    });
+  };
+  for (const FeatureReference& reference : set.features) {
+    for (const std::string& name : taken)
+      if (same(name, reference.alias))
+        return Error(ErrorCode::Invalid,
+                     fmt::format("feature {}:{}: there is a column '{}' already; name it otherwise "
+                                 "with 'as'",
+                                 reference.view, reference.feature, reference.alias));
+    taken.push_back(reference.alias);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status read_definitions(const Json& document, Definitions& definitions) {
+  TRY(only_members(document, {"entities", "feature_views", "training_sets", "version"}));
+  TRY(read_all(document, "entities", read_entity, definitions.entities));
+  TRY(read_all(document, "feature_views", read_view, definitions.views));
+  return read_all(document, "training_sets", read_training_set, definitions.training_sets);
+}
+
+Status resolve(Definitions& definitions) {
+  TRY(refuse_twins("entity", definitions.entities));
+  TRY(refuse_twins("feature view", definitions.views));
+  TRY(refuse_twins("training set", definitions.training_sets));
+  for (FeatureView& view : definitions.views)
+    TRY_DOING("feature view " + view.name, resolve_view(view, definitions.entities));
+  for (const TrainingSet& set : definitions.training_sets)
+    TRY_DOING("training set " + set.name, resolve_set(set, definitions.views));
+  return {};
+}
+
+std::vector<std::string> entity_columns(const TrainingSet& set,
+                                        std::span<const FeatureView> views) {
+  std::vector<std::string> columns;
+  for (const FeatureReference& reference : set.features)
+    for (const std::string& key : view_named(reference.view, views).join_keys) {
+      const auto mapped = std::find_if(reference.on.begin(), reference.on.end(),
+                                       [&](const auto& pair) { return pair.first == key; });
+      const std::string& column = mapped == reference.on.end() ? key : mapped->second;
+      if (std::find(columns.begin(), columns.end(), column) == columns.end())
+        columns.push_back(column);
+    }
+  return columns;
+}
+
+const FeatureView& view_named(std::string_view name, std::span<const FeatureView> views) {
+  const auto found = std::find_if(views.begin(), views.end(),
+                                  [&](const FeatureView& view) { return view.name == name; });
+  INVARIANT(found != views.end(), "the definitions are resolved before they are used");
+  return *found;
+}
+
+}  // namespace millrace::features

@@ -1,0 +1,117 @@
+#include "features/feature_view.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::features {
+namespace {
+
+constexpr const char* kFlights = R"({
+  "entities": [{"name": "plane", "join_keys": ["tailnum"]},
+               {"name": "airport", "join_keys": "airport"}],
+  "feature_views": [
+    {"name": "plane_history", "entities": ["plane"], "source": "plane_history",
+     "timestamp_field": "landed_at", "created_timestamp_column": "delivered_at", "ttl": "2d",
+     "features": [{"name": "last_delay", "type": "DOUBLE"}, "flights"]},
+    {"name": "airport_rates", "entities": ["airport"], "source": "rates", "mode": "latest_event",
+     "timestamp_field": "hour", "features": ["late_rate"]}],
+  "training_sets": [
+    {"name": "training", "labels": "labels", "key": "flight_id", "timestamp": "score_time",
+     "label": "late", "split": "part", "embargo": "30m",
+     "request_columns": [{"name": "distance", "known_at": "scheduled_at - INTERVAL 30 DAY"}],
+     "features": ["plane_history:last_delay",
+                  {"feature": "airport_rates:late_rate", "as": "origin_rate", "on": {"airport": "origin"}},
+                  {"feature": "airport_rates:late_rate", "as": "dest_rate", "on": {"airport": "dest"}}]}]
+})";
+
+Result<Definitions> read(std::string_view text) {
+  Definitions definitions;
+  const auto json = Json::parse(text);
+  EXPECT_TRUE(json.ok()) << text;
+  TRY(read_definitions(*json, definitions));
+  TRY(resolve(definitions));
+  return definitions;
+}
+
+TEST(FeatureView, ReadsWhatAProjectDefines) {
+  const auto read_back = read(kFlights);
+  ASSERT_TRUE(read_back.ok()) << read_back.error().message();
+  const FeatureView& view = read_back->views.front();
+  EXPECT_EQ(view.join_keys, std::vector<std::string>{"tailnum"});
+  EXPECT_EQ(view.ttl, Duration(std::chrono::hours(48)));
+  EXPECT_EQ(view.mode, Mode::AsKnown);
+  EXPECT_EQ(view.features[0].type, columnar::simple(columnar::Kind::Float64));
+  EXPECT_FALSE(view.features[1].type.has_value());
+  const TrainingSet& set = read_back->training_sets.front();
+  EXPECT_EQ(set.embargo, Duration(std::chrono::minutes(30)));
+  EXPECT_EQ(set.features[0].alias, "last_delay");
+  EXPECT_EQ(set.request_columns[0].known_at, "scheduled_at - INTERVAL 30 DAY");
+  EXPECT_EQ(entity_columns(set, read_back->views),
+            (std::vector<std::string>{"tailnum", "origin", "dest"}));
+}
+
+struct Refused {
+  const char* why;
+  std::string from;
+  std::string to;
+  const char* says;
+};
+
+TEST(FeatureView, RefusesSlipsWithTheirPlace) {
+  const std::vector<Refused> cases = {
+      {"a member misspelt", "\"timestamp_field\": \"landed_at\"",
+       "\"timestamp_feld\": \"landed_at\"",
+       "feature_views 1 (plane_history): unknown member 'timestamp_feld'; did you mean "
+       "'timestamp_field'?"},
+      {"an entity misspelt", "\"entities\": [\"plane\"]", "\"entities\": [\"plne\"]",
+       "feature view plane_history: no entity 'plne'; did you mean 'plane'?"},
+      {"a view misspelt", "[\"plane_history:last_delay\"", "[\"plane_histry:last_delay\"",
+       "no feature view 'plane_histry'; did you mean 'plane_history'?"},
+      {"a feature misspelt", "[\"plane_history:last_delay\"", "[\"plane_history:last_dely\"",
+       "has no feature 'last_dely'; did you mean 'last_delay'?"},
+      {"no view at all", "[\"plane_history:last_delay\"", "[\"last_delay\"",
+       "write it as view:feature"},
+      {"two columns of one name", "\"as\": \"dest_rate\"", "\"as\": \"ORIGIN_RATE\"",
+       "there is a column 'ORIGIN_RATE' already"},
+      {"a feature named like the label", "\"as\": \"dest_rate\"", "\"as\": \"late\"",
+       "there is a column 'late' already"},
+      {"a key that the view has not", "{\"airport\": \"dest\"}", "{\"airprt\": \"dest\"}",
+       "no join key 'airprt'; did you mean 'airport'?"},
+      {"a ttl that is none", "\"ttl\": \"2d\"", "\"ttl\": \"two days\"",
+       "feature_views 1 (plane_history): ttl"},
+      {"a ttl without a time", "\"timestamp_field\": \"landed_at\", ", "",
+       "need a timestamp_field"},
+      {"a mode of its own", "\"latest_event\"", "\"last_event\"", "did you mean 'latest_event'?"},
+      {"a type of its own", "\"DOUBLE\"", "\"DUBLE\"",
+       "feature_views 1 (plane_history): features: type"},
+      {"a request column without its time", ", \"known_at\": \"scheduled_at - INTERVAL 30 DAY\"",
+       "", "the member 'known_at' is missing"},
+      {"a key of nothing", "\"key\": \"flight_id\"", "\"key\": []",
+       "key: expected a list of texts"},
+      {"an embargo that is a number", "\"embargo\": \"30m\"", "\"embargo\": 30",
+       "embargo: expected a text"},
+  };
+  for (const Refused& c : cases) {
+    SCOPED_TRACE(c.why);
+    std::string text = kFlights;
+    const auto at = text.find(c.from);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, c.from.size(), c.to);
+    const auto read_back = read(text);
+    ASSERT_FALSE(read_back.ok());
+    EXPECT_NE(read_back.error().message().find(c.says), std::string::npos)
+        << read_back.error().message();
+  }
+}
+
+TEST(FeatureView, NamesAreTakenOnceAcrossDocuments) {
+  Definitions definitions;
+  const Json document = *Json::parse(kFlights);
+  ASSERT_TRUE(read_definitions(document, definitions).ok());
+  ASSERT_TRUE(read_definitions(document, definitions).ok());
+  const auto twice = resolve(definitions);
+  ASSERT_FALSE(twice.ok());
+  EXPECT_NE(twice.error().message().find("defined twice"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millrace::features

@@ -1,0 +1,102 @@
+#pragma once
+
+// The leak check: would the training rows look the same, had they been made at the time?
+//
+// A leak is a feature that holds something that was not known at the scoring time. It need not look
+// like one: an average over the day of the flight, a window frame that reaches one row ahead, a
+// dimension overwritten since. So nothing is inferred from names, timestamps or the text of the
+// SQL. For some training rows every feature is made again by the same SQL, on base tables cut to
+// the rows that had been delivered by the row's scoring time, and compared exactly. Any difference
+// is a leak.
+//
+// The label row itself had no outcome yet: only its key, its entity columns, its scoring time and
+// the declared request columns are taken from the recorded row. Each request column says when it is
+// known, and is refused when that is after the scoring time.
+//
+// What it cannot see:
+//   - Rows whose time of delivery is wrong. A base table that was overwritten in place, keeping the
+//     old time of delivery, looks as if it had always been so.
+//   - A request column whose known_at is not true, and entity columns: both are taken on trust.
+//   - Rows that were not sampled. A leak in one of 10,000 rows needs a sample of that size.
+//   - What was deleted from a base table. The cut table has no row that the whole one lacks.
+// And what it sees beside leaks: a feature that does not come out twice alike (random(), now(), a
+// parallel average of doubles). Those are reported too, since the training rows cannot be
+// reproduced; `rounding` tells the last kind apart.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "features/feature_view.h"
+
+namespace millrace::features {
+
+/// A base table and its column that says when a row was delivered (a TIMESTAMP with or without
+/// zone; a date would hide what came later that day).
+struct AvailableTable {
+  engine::RelationName name;
+  std::string available_at;
+};
+
+struct LeakCheck {
+  std::vector<AvailableTable> bases;  // relations of the session that hold all rows
+  /// SQL models in the order in which they depend on each other: name, SELECT.
+  std::vector<std::pair<engine::RelationName, std::string>> views;
+  TrainingSet set;
+  std::vector<FeatureView> feature_views;
+  engine::RelationName training;  // the training rows as they were recorded
+  int sample = 24;                // rows to check, from each part alike; 1..10,000
+  std::uint64_t seed = 0;
+  /// Called before the tables are cut to each scoring time, with how many were done of how many.
+  std::function<void(std::int64_t done, std::int64_t of)> progress;
+};
+
+struct LeakExample {
+  Json key;  // {column: value}
+  std::string scoring_time;
+  Json recorded;
+  Json recomputed;
+};
+
+struct Leak {
+  std::string feature;  // the column of the training rows
+  std::int64_t rows_differing = 0;
+  bool rounding = false;  // all differ in the last digits of a floating-point number only
+  std::vector<LeakExample> examples;  // at most 5
+};
+
+/// A column that may not be there at all.
+struct RefusedColumn {
+  std::string column;
+  std::string why;
+};
+
+struct LeakVerdict {
+  bool passed = false;
+  std::int64_t sampled = 0;
+  std::int64_t scoring_times = 0;  // how often the tables were cut
+  std::vector<Leak> leaks;
+  std::vector<RefusedColumn> refused;  // known too late, or declared by nobody
+};
+
+/// Checks. The session should serve this alone: bases and views are defined anew in it, over copies
+/// whose names begin with leak_check_. Rows are picked by the hash of key and seed, so a check
+/// repeats. Errors: Invalid when a base table declares no time of delivery, a model reads a
+/// relation that is neither base nor view (it could not be cut), or a definition does not fit;
+/// NotFound when the training rows lack a column of the set; DataQuality when they are none. Cost:
+/// the models once for each different scoring time in the sample, for its entities only where the
+/// engine can push that down; the base tables once in memory (they spill).
+Result<LeakVerdict> check_leaks(engine::Session& session, const LeakCheck& check);
+
+Json to_json(const LeakVerdict& verdict);
+
+/// One line for people: "dest_late_rate differs in 23 of 24 rows: flight 8012 scored 2013-03-01
+/// 05:00:00 recorded 0.41, could have known 0.35".
+std::string describe(const Leak& leak, const LeakVerdict& verdict);
+
+}  // namespace millrace::features

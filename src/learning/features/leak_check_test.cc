@@ -1,0 +1,287 @@
+#include "features/leak_check.h"
+
+#include <set>
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include "features/point_in_time.h"
+#include "features/sampling.h"
+
+namespace millrace::features {
+namespace {
+
+/// A small airline: flights delivered when they have landed, a tenth of them a day late; planes, of
+/// which some get other seats during the month. Models in plain SQL, as a project would hold them.
+class LeakCheckTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto engine = engine::open_duckdb({.threads = 2});
+    ASSERT_TRUE(engine.ok()) << engine.error().message();
+    engine_ = *std::move(engine);
+    session_ = *engine_->open_session();
+    run(R"(CREATE TABLE flights AS SELECT i AS flight_id, 'N' || (hash(i) % 40) AS tailnum,
+        chr(65 + (hash(i + 1) % 4)::INTEGER) AS carrier, 100 + (hash(i + 2) % 900)::INTEGER AS distance,
+        TIMESTAMP '2013-01-01' + to_minutes((i * 15)::INTEGER) AS scheduled,
+        (hash(i + 3) % 90)::INTEGER - 20 AS arr_delay FROM range(3000) AS t(i))");
+    run(R"(CREATE OR REPLACE TABLE flights AS SELECT *, scheduled + to_minutes(120 + arr_delay) AS
+        arrived, scheduled + to_minutes(150 + arr_delay) + CASE WHEN flight_id % 10 = 7 THEN INTERVAL 1
+        DAY ELSE INTERVAL 0 DAY END AS delivered_at FROM flights)");
+    run(R"(CREATE TABLE planes AS SELECT 'N' || i AS tailnum, 100 + i AS seats, TIMESTAMP '2012-12-01'
+        AS delivered_at FROM range(40) AS t(i))");
+    check_.bases = {{"flights", "delivered_at"}, {"planes", "delivered_at"}};
+    check_.views = {{"labels", R"(SELECT flight_id, tailnum, carrier, distance, scheduled,
+        scheduled::DATE AS day, scheduled - INTERVAL 2 HOUR AS score_time, arr_delay > 15 AS late,
+        CASE WHEN scheduled < TIMESTAMP '2013-01-25' THEN 'training' ELSE 'holdout' END AS part
+        FROM flights WHERE scheduled >= TIMESTAMP '2013-01-10')"}};
+    check_.training = "training_rows";
+    check_.set.name = "training";
+    check_.set.labels = "labels";
+    check_.set.key = {"flight_id"};
+    check_.set.timestamp = "score_time";
+    check_.set.label = "late";
+    check_.set.split = "part";
+    check_.set.request_columns = {{"distance", "scheduled - INTERVAL 30 DAY"}};
+  }
+
+  void run(const std::string& sql) {
+    const auto done = session_->execute(sql);
+    ASSERT_TRUE(done.ok()) << done.error().message() << "\n" << sql;
+  }
+
+  void add_view(const std::string& name, const std::string& select, FeatureView view) {
+    check_.views.emplace_back(name, select);
+    view.name = view.source = name;
+    for (const Feature& feature : view.features)
+      check_.set.features.push_back({name, feature.name, feature.name, {}});
+    check_.feature_views.push_back(std::move(view));
+  }
+
+  void add_honest_features() {
+    FeatureView history;
+    history.join_keys = {"tailnum"};
+    history.timestamp_field = "arrived";
+    history.created_timestamp_column = "delivered_at";
+    history.features = {{"last_delay", std::nullopt}};
+    add_view("plane_history",
+             "SELECT tailnum, arrived, delivered_at, arr_delay AS last_delay FROM flights",
+             history);
+    // What was known of a carrier whenever one of its flights was delivered.
+    FeatureView rates;
+    rates.join_keys = {"carrier"};
+    rates.timestamp_field = "known";
+    rates.features = {{"late_share", std::nullopt}};
+    add_view(
+        "carrier_rates",
+        "SELECT carrier, delivered_at AS known, sum((arr_delay > 15)::INTEGER) OVER w * 1000 // "
+        "count(*) OVER w AS late_share FROM flights WINDOW w AS (PARTITION BY carrier ORDER BY "
+        "delivered_at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW)",
+        rates);
+    FeatureView seats;
+    seats.join_keys = {"tailnum"};
+    seats.features = {{"seats", std::nullopt}};
+    add_view("plane_seats",
+             "SELECT tailnum, arg_max(seats, delivered_at) AS seats FROM planes GROUP BY 1", seats);
+  }
+
+  /// Makes the training rows as a pipeline would: from everything that is there now.
+  void record(const std::string& more_columns = "") {
+    for (const auto& [name, select] : check_.views)
+      ASSERT_TRUE(session_->define_view(name, select).ok()) << name;
+    const auto join = PointInTimeJoin::bind(*session_, check_.set, check_.feature_views);
+    ASSERT_TRUE(join.ok()) << join.error().message();
+    run("CREATE OR REPLACE TABLE training_rows AS SELECT *" + more_columns + " FROM (" +
+        join->select() + ")");
+  }
+
+  LeakVerdict verdict() {
+    auto found = check_leaks(*session_, check_);
+    EXPECT_TRUE(found.ok()) << found.error().message();
+    return found.ok() ? *std::move(found) : LeakVerdict{};
+  }
+
+  std::set<std::string> leaking(const LeakVerdict& found) {
+    std::set<std::string> names;
+    for (const Leak& leak : found.leaks) names.insert(leak.feature);
+    return names;
+  }
+
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::Session> session_;
+  LeakCheck check_;
+};
+
+TEST_F(LeakCheckTest, HonestFeaturesRaiseNone) {
+  add_honest_features();
+  record();
+  const LeakVerdict found = verdict();
+  EXPECT_TRUE(found.passed) << to_json(found).dump_pretty();
+  EXPECT_EQ(found.sampled, 24);
+  EXPECT_GT(found.scoring_times, 20);
+}
+
+TEST_F(LeakCheckTest, HonestFeaturesRaiseNoneInManyRowsEither) {
+  add_honest_features();
+  record();
+  check_.sample = 300;
+  EXPECT_TRUE(verdict().passed);
+}
+
+/// Three leaks in plain SQL: none declares a time, and nothing in them is a word that the checker
+/// knows.
+TEST_F(LeakCheckTest, FindsASameDayAggregate) {
+  add_honest_features();
+  FeatureView view;
+  view.join_keys = {"carrier", "day"};
+  view.features = {{"day_delay", std::nullopt}};
+  add_view(
+      "by_day",
+      "SELECT carrier, scheduled::DATE AS day, round(avg(arr_delay::DECIMAL(9, 3)), 2)::DECIMAL(9, "
+      "2) AS day_delay FROM flights GROUP BY 1, 2",
+      view);
+  record();
+  const LeakVerdict found = verdict();
+  EXPECT_FALSE(found.passed);
+  EXPECT_EQ(leaking(found), std::set<std::string>{"day_delay"}) << to_json(found).dump_pretty();
+  EXPECT_GT(found.leaks[0].rows_differing, 20);
+  EXPECT_EQ(found.leaks[0].examples.size(), 5U);
+  EXPECT_NE(describe(found.leaks[0], found).find("day_delay differs in "), std::string::npos);
+  EXPECT_TRUE(found.leaks[0].examples[0].key.contains("flight_id"));
+}
+
+TEST_F(LeakCheckTest, FindsALaterRowThroughAWindowFrame) {
+  add_honest_features();
+  FeatureView view;
+  view.join_keys = {"flight_id"};
+  view.features = {{"around", std::nullopt}};
+  add_view(
+      "neighbours",
+      "SELECT flight_id, max(arr_delay) OVER (PARTITION BY tailnum ORDER BY scheduled ROWS BETWEEN "
+      "1 PRECEDING AND 1 FOLLOWING) AS around FROM flights",
+      view);
+  record();
+  EXPECT_EQ(leaking(verdict()), std::set<std::string>{"around"});
+}
+
+TEST_F(LeakCheckTest, FindsADimensionOverwrittenLater) {
+  // A third of the planes are refitted at the end of the month.
+  run("INSERT INTO planes SELECT tailnum, seats + 7, TIMESTAMP '2013-02-20' FROM planes WHERE "
+      "seats % 3 "
+      "= 0");
+  add_honest_features();
+  record();
+  const LeakVerdict found = verdict();
+  EXPECT_EQ(leaking(found), std::set<std::string>{"seats"});
+  EXPECT_LT(found.leaks[0].rows_differing, found.sampled) << "only planes that were refitted";
+}
+
+TEST_F(LeakCheckTest, FindsALateCorrectionThatWasUsedTooEarly) {
+  FeatureView history;
+  history.join_keys = {"tailnum"};
+  history.timestamp_field = "arrived";  // and no word of when it was delivered
+  history.features = {{"last_delay", std::nullopt}};
+  add_view("plane_history", "SELECT tailnum, arrived, arr_delay AS last_delay FROM flights",
+           history);
+  record();
+  check_.sample = 200;
+  const LeakVerdict found = verdict();
+  EXPECT_EQ(leaking(found), std::set<std::string>{"last_delay"});
+  EXPECT_LT(found.leaks[0].rows_differing, 100);
+}
+
+TEST_F(LeakCheckTest, RefusesAColumnThatNobodyDeclared) {
+  add_honest_features();
+  record(", 5 AS arr_delay");
+  const LeakVerdict found = verdict();
+  EXPECT_FALSE(found.passed);
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].column, "arr_delay");
+}
+
+TEST_F(LeakCheckTest, RefusesARequestColumnKnownTooLate) {
+  add_honest_features();
+  check_.views[0].second =
+      R"(SELECT flight_id, tailnum, carrier, distance, scheduled, arrived, arr_delay,
+      scheduled::DATE AS day, scheduled - INTERVAL 2 HOUR AS score_time, arr_delay > 15 AS late,
+      'training' AS part FROM flights)";
+  check_.set.request_columns.push_back({"arr_delay", "arrived"});
+  record();
+  const LeakVerdict found = verdict();
+  EXPECT_FALSE(found.passed);
+  EXPECT_TRUE(found.leaks.empty());
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].column, "arr_delay");
+  EXPECT_NE(found.refused[0].why.find("24 of 24 rows"), std::string::npos) << found.refused[0].why;
+}
+
+TEST_F(LeakCheckTest, TellsRoundingFromKnowing) {
+  add_honest_features();
+  record();
+  run("ALTER TABLE training_rows ALTER last_delay TYPE DOUBLE");
+  check_.views[1].second =
+      "SELECT tailnum, arrived, delivered_at, arr_delay::DOUBLE AS last_delay FROM flights";
+  run("UPDATE training_rows SET last_delay = last_delay * (1 + 1e-13)");
+  const LeakVerdict found = verdict();
+  EXPECT_EQ(leaking(found), std::set<std::string>{"last_delay"});
+  EXPECT_TRUE(found.leaks[0].rounding);
+  EXPECT_NE(describe(found.leaks[0], found).find("only the last digits differ"), std::string::npos);
+}
+
+TEST_F(LeakCheckTest, WhatCannotBeCheckedIsAnErrorNotAPass) {
+  add_honest_features();
+  record();
+  struct Case {
+    const char* why;
+    std::function<void(LeakCheck&)> change;
+    const char* says;
+  };
+  const std::vector<Case> cases = {
+      {"a base without a time of delivery", [](LeakCheck& c) { c.bases[1].available_at.clear(); },
+       "the table planes declares no column that says when a row was delivered"},
+      {"a time of delivery that is not there",
+       [](LeakCheck& c) { c.bases[0].available_at = "delivered"; },
+       "flights has no column 'delivered'"},
+      {"a time of delivery that is none",
+       [](LeakCheck& c) { c.bases[0].available_at = "flight_id"; },
+       "the time of delivery is a TIMESTAMP"},
+      {"a model that the check was not given", [](LeakCheck& c) { c.views.pop_back(); },
+       "the source plane_seats of the feature view plane_seats is neither"},
+      {"no sample", [](LeakCheck& c) { c.sample = 0; }, "sample: expected 1 to"},
+      {"training rows without a feature",
+       [](LeakCheck& c) { c.set.features[0].alias = "something_else"; },
+       "have no column 'something_else'"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    LeakCheck check = check_;
+    c.change(check);
+    const auto found = check_leaks(*session_, check);
+    ASSERT_FALSE(found.ok());
+    EXPECT_NE(found.error().message().find(c.says), std::string::npos) << found.error().message();
+  }
+  run("DELETE FROM training_rows");
+  EXPECT_EQ(check_leaks(*session_, check_).error().code(), ErrorCode::DataQuality);
+}
+
+TEST_F(LeakCheckTest, TheSampleRepeatsAndTakesFromEveryPart) {
+  add_honest_features();
+  record();
+  const auto sample = [&](std::uint64_t seed) {
+    auto keys = sample_keys(*session_, "training_rows", {"flight_id"}, "part", 24, seed);
+    EXPECT_TRUE(keys.ok());
+    return *keys;
+  };
+  const auto first = sample(1);
+  EXPECT_EQ(first, sample(1));
+  EXPECT_NE(first, sample(2));
+  int holdout = 0;
+  for (const KeyText& key : first) holdout += std::stoi(key[0]) * 15 >= 24 * 24 * 60 ? 1 : 0;
+  EXPECT_EQ(holdout, 12);
+  run("DELETE FROM training_rows WHERE part = 'holdout' AND flight_id <> (SELECT max(flight_id) "
+      "FROM "
+      "training_rows)");
+  EXPECT_EQ(sample(1).size(), 24U) << "what one part lacks, the other gives";
+}
+
+}  // namespace
+}  // namespace millrace::features

@@ -1,0 +1,323 @@
+#include "features/point_in_time.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "sql/names.h"
+
+namespace millrace::features {
+namespace {
+
+using columnar::Field;
+using columnar::Kind;
+using columnar::Schema;
+using sql::quote_identifier;
+
+// Names of our own inside the SELECT; the dot keeps them apart from names of users.
+constexpr const char* kEvent = "\"pit.event\"";
+constexpr const char* kCreated = "\"pit.created\"";
+constexpr const char* kAvailable = "\"pit.available\"";
+constexpr const char* kDeleted = "\"pit.deleted\"";
+
+std::string key_name(std::size_t i) {
+  return fmt::format("\"pit.key{}\"", i);
+}
+std::string version_name(std::size_t i) {
+  return fmt::format("\"pit.v{}\"", i);
+}
+
+std::string micros(Duration duration) {
+  return fmt::format("to_microseconds({})", duration.count());
+}
+
+bool is_time(const columnar::DataType& type) {
+  return type.kind == Kind::Timestamp || type.kind == Kind::TimestampNtz || type.kind == Kind::Date;
+}
+bool is_floating(const columnar::DataType& type) {
+  return type.kind == Kind::Float32 || type.kind == Kind::Float64;
+}
+
+Result<const Field*> column_of(const Schema& schema, const std::string& name,
+                               const std::string& relation) {
+  if (const auto i = schema.index_of(name)) return &schema[*i];
+  return Error(ErrorCode::NotFound, fmt::format("{} has no column '{}'{}", relation, name,
+                                                suggestion(name, schema.names())));
+}
+
+Status expect_time(const Schema& schema, const std::string& name, const std::string& relation) {
+  const Field* field = TRY(column_of(schema, name, relation));
+  if (is_time(field->type)) return {};
+  return Error(ErrorCode::Invalid, fmt::format("{}: the column {} is {}; a time is a TIMESTAMP, a "
+                                               "TIMESTAMP WITH TIME ZONE or a DATE",
+                                               relation, name, columnar::to_sql(field->type)));
+}
+
+/// Whether values of the two types can be equal without a conversion that loses some.
+bool comparable(const columnar::DataType& a, const columnar::DataType& b) {
+  if (a == b || (a.is_numeric() && b.is_numeric())) return true;
+  return is_time(a) && is_time(b);
+}
+
+Result<Schema> schema_of(engine::Session& session, const engine::RelationName& name) {
+  const sql::TableName table = TRY(sql::parse_table_name(name));
+  return TRY(session.bind("SELECT * FROM " + table.quoted()))
+  .result;
+}
+
+std::string quoted_relation(const engine::RelationName& name) {
+  // Names were parsed when the join was bound; a name given later is one of ours.
+  const auto table = sql::parse_table_name(name);
+  INVARIANT(table.ok(), "a relation's name is checked before it stands in SQL");
+  return table->quoted();
+}
+
+bool holds(const std::vector<std::string>& list, const std::string& name) {
+  const std::string folded = sql::fold_case(name);
+  return std::any_of(list.begin(), list.end(),
+                     [&](const std::string& one) { return sql::fold_case(one) == folded; });
+}
+
+/// Naive times are UTC, and so is the session: every time becomes a TIMESTAMP.
+std::string as_timestamp(const std::string& column) {
+  return "CAST(" + column + " AS TIMESTAMP)";
+}
+
+}  // namespace
+
+Result<PointInTimeJoin> PointInTimeJoin::bind(engine::Session& session, const TrainingSet& set,
+                                              std::span<const FeatureView> views) {
+  PointInTimeJoin join;
+  join.set_ = set;
+  const std::string place = "training set " + set.name;
+  const Schema labels = TRY_DOING(place, schema_of(session, set.labels));
+  const auto add = [&](const std::string& name) -> Status {
+    if (name.empty() || holds(join.label_columns_, name)) return {};
+    TRY_DOING(place, column_of(labels, name, set.labels));
+    join.label_columns_.push_back(name);
+    return {};
+  };
+  for (const std::string& name : set.key) TRY(add(name));
+  for (const std::string& name : entity_columns(set, views)) TRY(add(name));
+  TRY(add(set.timestamp));
+  TRY_DOING(place, expect_time(labels, set.timestamp, set.labels));
+  TRY(add(set.label));
+  TRY(add(set.split));
+  for (const RequestColumn& column : set.request_columns) TRY(add(column.name));
+
+  for (const FeatureReference& reference : set.features) {
+    const auto found = std::find_if(join.views_.begin(), join.views_.end(), [&](const View& view) {
+      return view.view.name == reference.view && view.references.front().on == reference.on;
+    });
+    if (found != join.views_.end()) {
+      found->references.push_back(reference);
+      continue;
+    }
+    join.views_.push_back(
+        TRY_DOING("feature view " + reference.view,
+                  bind_view(session, reference, view_named(reference.view, views), labels)));
+  }
+  return join;
+}
+
+Result<PointInTimeJoin::View> PointInTimeJoin::bind_view(engine::Session& session,
+                                                         const FeatureReference& reference,
+                                                         const FeatureView& view,
+                                                         const Schema& labels) {
+  View bound{view, {}, {reference}};
+  const Schema source = TRY(schema_of(session, view.source));
+  for (const std::string& key : view.join_keys) {
+    const auto mapped = std::find_if(reference.on.begin(), reference.on.end(),
+                                     [&](const auto& pair) { return pair.first == key; });
+    JoinKey join{key, mapped == reference.on.end() ? key : mapped->second, false};
+    const Field* here = TRY(column_of(source, key, view.source));
+    const Field* there = TRY(column_of(labels, join.label_column, "the labels' relation"));
+    if (!comparable(here->type, there->type))
+      return Error(ErrorCode::Invalid,
+                   fmt::format("the join key {} is {} in {} and {} in the labels; cast one in its "
+                               "SQL model",
+                               key, columnar::to_sql(here->type), view.source,
+                               columnar::to_sql(there->type)));
+    join.floating = is_floating(here->type);
+    bound.keys.push_back(std::move(join));
+  }
+  for (const std::string* name : {&view.timestamp_field, &view.created_timestamp_column})
+    if (!name->empty()) TRY(expect_time(source, *name, view.source));
+  if (!view.deleted_column.empty()) {
+    const Field* deleted = TRY(column_of(source, view.deleted_column, view.source));
+    if (deleted->type.kind != Kind::Boolean)
+      return Error(ErrorCode::Invalid,
+                   fmt::format("the column {} is {}; deleted_column is BOOLEAN",
+                               view.deleted_column, columnar::to_sql(deleted->type)));
+  }
+  for (const Feature& feature : view.features) {
+    const Field* field = TRY(column_of(source, feature.name, view.source));
+    if (feature.type && !(*feature.type == field->type))
+      return Error(ErrorCode::Invalid, fmt::format("the feature {} is declared {} and is {} in {}",
+                                                   feature.name, columnar::to_sql(*feature.type),
+                                                   columnar::to_sql(field->type), view.source));
+  }
+  return bound;
+}
+
+PointInTimeJoin::KeyText PointInTimeJoin::key_text(const View& bound, const Options& options) {
+  KeyText text;
+  for (std::size_t i = 0; i < bound.keys.size(); ++i) {
+    const JoinKey& key = bound.keys[i];
+    const std::string column = quote_identifier(key.view_column);
+    text.names += (i == 0 ? "" : ", ") + key_name(i);
+    text.select += (i == 0 ? "" : ", ") + column + " AS " + key_name(i);
+    text.where += (i == 0 ? "" : " AND ") +
+                  (key.floating ? "NOT isnan(" + column + ")" : column + " IS NOT NULL");
+    const auto known = options.entities.find(key.label_column);
+    if (known == options.entities.end() || known->second.empty()) continue;
+    std::string list;
+    for (const std::string& value : known->second) list += (list.empty() ? "" : ", ") + value;
+    text.where += " AND " + column + " IN (" + list + ")";
+  }
+  return text;
+}
+
+/// Versions of a view that are the best known when they become available, by key.
+std::string PointInTimeJoin::versions(const View& bound, const Options& options) const {
+  const FeatureView& view = bound.view;
+  const bool has_created = !view.created_timestamp_column.empty();
+  const bool as_known = has_created && view.mode == Mode::AsKnown;
+  const std::string event = as_timestamp(quote_identifier(view.timestamp_field));
+  const std::string created =
+      has_created ? as_timestamp(quote_identifier(view.created_timestamp_column)) : event;
+  KeyText keys = key_text(bound, options);
+  keys.where += " AND isfinite(" + event + ")";
+  if (as_known) keys.where += " AND isfinite(" + created + ")";
+
+  const std::string available = as_known ? fmt::format("greatest({}, {})", event, created) : event;
+  std::string inner =
+      fmt::format("{}, {} AS {}, {} AS {}", keys.select, event, kEvent, available, kAvailable);
+  std::string order = fmt::format("{}, {}", kAvailable, kEvent);
+  const auto add = [&](const std::string& sql, const char* name, const char* nulls) {
+    inner += fmt::format(", {} AS {}", sql, name);
+    order += fmt::format(", {}{}", name, nulls);
+  };
+  if (has_created) add(created, kCreated, " NULLS FIRST");
+  if (!view.deleted_column.empty())
+    add("coalesce(" + quote_identifier(view.deleted_column) + ", false)", kDeleted, "");
+  for (const Feature& feature : view.features) {
+    inner += ", " + quote_identifier(feature.name);
+    order += ", " + quote_identifier(feature.name);
+  }
+  return fmt::format(
+      "SELECT * FROM (SELECT {0} FROM {1} WHERE {2}) WINDOW w AS (PARTITION BY {3} ORDER BY {4}) "
+      "QUALIFY {5} >= max({5}) OVER (w ROWS UNBOUNDED PRECEDING) AND lead({6}) OVER w IS DISTINCT "
+      "FROM {6}",
+      inner, quoted_relation(view.source), keys.where, keys.names, order, kEvent, kAvailable);
+}
+
+/// One row for each key of a view without time: the one with the greatest values.
+std::string PointInTimeJoin::dimension(const View& bound, const Options& options) const {
+  const KeyText keys = key_text(bound, options);
+  std::string features;
+  std::string order;
+  for (const Feature& feature : bound.view.features) {
+    features += ", " + quote_identifier(feature.name);
+    order += (order.empty() ? "" : ", ") + quote_identifier(feature.name) + " DESC NULLS LAST";
+  }
+  return fmt::format(
+      "SELECT {0}{1} FROM {2} WHERE {3} QUALIFY row_number() OVER (PARTITION BY {4} ORDER BY {5}) "
+      "= "
+      "1",
+      keys.select, features, quoted_relation(bound.view.source), keys.where, keys.names, order);
+}
+
+std::string PointInTimeJoin::join(const View& bound, std::size_t i) const {
+  const bool timed = !bound.view.timestamp_field.empty();
+  std::string sql = fmt::format(" {} JOIN {} ON ", timed ? "ASOF LEFT" : "LEFT", version_name(i));
+  for (std::size_t k = 0; k < bound.keys.size(); ++k)
+    sql += fmt::format("{}l.{} = {}.{}", k == 0 ? "" : " AND ",
+                       quote_identifier(bound.keys[k].label_column), version_name(i), key_name(k));
+  if (timed) {
+    const std::string time = as_timestamp("l." + quote_identifier(set_.timestamp));
+    sql += fmt::format(" AND {} >= {}.{}",
+                       set_.embargo.count() == 0 ? time : time + " - " + micros(set_.embargo),
+                       version_name(i), kAvailable);
+  }
+  return sql;
+}
+
+std::string PointInTimeJoin::output(const View& bound, std::size_t i,
+                                    const FeatureReference& reference) const {
+  const FeatureView& view = bound.view;
+  const std::string value = version_name(i) + "." + quote_identifier(reference.feature);
+  std::string condition;
+  if (view.ttl)
+    condition =
+        fmt::format("{}.{} >= {} - {}", version_name(i), kEvent,
+                    as_timestamp("l." + quote_identifier(set_.timestamp)), micros(*view.ttl));
+  if (!view.deleted_column.empty())
+    condition +=
+        fmt::format("{}NOT {}.{}", condition.empty() ? "" : " AND ", version_name(i), kDeleted);
+  return fmt::format(
+      "{} AS {}",
+      condition.empty() ? value : fmt::format("CASE WHEN {} THEN {} END", condition, value),
+      quote_identifier(reference.alias));
+}
+
+std::string PointInTimeJoin::select(const Options& options) const {
+  std::string with;
+  std::string columns;
+  std::string from = fmt::format(
+      " FROM {} AS l", quoted_relation(options.labels.empty() ? set_.labels : options.labels));
+  for (const std::string& name : label_columns_)
+    columns += (columns.empty() ? "l." : ", l.") + quote_identifier(name);
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const View& view = views_[i];
+    with += fmt::format(
+        "{} {} AS ({})", with.empty() ? "WITH" : ",", version_name(i),
+        view.view.timestamp_field.empty() ? dimension(view, options) : versions(view, options));
+    from += join(view, i);
+  }
+  // Features in the order in which the set lists them, whichever view they come from.
+  for (const FeatureReference& reference : set_.features)
+    for (std::size_t i = 0; i < views_.size(); ++i)
+      for (const FeatureReference& here : views_[i].references)
+        if (here.alias == reference.alias) columns += ", " + output(views_[i], i, here);
+  std::string order;
+  for (const std::string& name : label_columns_)
+    order += (order.empty() ? " ORDER BY l." : ", l.") + quote_identifier(name);
+  return fmt::format("{}{}SELECT {}{}{}", with, with.empty() ? "" : " ", columns, from, order);
+}
+
+Status check_dimensions(engine::Session& session, const TrainingSet& set,
+                        std::span<const FeatureView> views) {
+  std::vector<std::string> checked;
+  for (const FeatureReference& reference : set.features) {
+    const FeatureView& view = view_named(reference.view, views);
+    if (!view.timestamp_field.empty() || holds(checked, view.name)) continue;
+    checked.push_back(view.name);
+    std::string keys;
+    std::string known;
+    for (const std::string& key : view.join_keys) {
+      keys += (keys.empty() ? "" : ", ") + quote_identifier(key);
+      known += (known.empty() ? "" : " AND ") + quote_identifier(key) + " IS NOT NULL";
+    }
+    std::string features;
+    for (const Feature& feature : view.features) features += ", " + quote_identifier(feature.name);
+    const auto rows = TRY(session.collect(
+        fmt::format(
+            "SELECT count(*), min(k) FROM (SELECT CAST(ROW({0}) AS VARCHAR) AS k FROM (SELECT "
+            "DISTINCT {0}{1} FROM {2} WHERE {3}) GROUP BY {0} HAVING count(*) > 1)",
+            keys, features, quoted_relation(view.source), known),
+        1));
+    const std::int64_t twice = rows.front().column(0).integer(0);
+    if (twice > 0)
+      return Error(
+          ErrorCode::DataQuality,
+          fmt::format("feature view {}: {} keys have several rows with different features, "
+                      "{} among them; give the view a timestamp_field, or make the key "
+                      "unique in {}",
+                      view.name, twice, rows.front().column(1).to_string(0), view.source));
+  }
+  return {};
+}
+
+}  // namespace millrace::features
