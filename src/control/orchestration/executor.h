@@ -1,0 +1,118 @@
+#pragma once
+
+// The port through which attempts are run: local processes (execution), a fleet, pods.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "orchestration/dag.h"
+#include "orchestration/ids.h"
+#include "orchestration/scheduler.h"
+
+namespace millrace::orchestration {
+
+/// What an attempt runs and what it is told.
+struct Preparation {
+  Preparation() = default;
+  Preparation(Json told) : document(std::move(told)) {}  // the executor's own program does it
+
+  Json document = Json::object();    // the request, as the attempt reads it from its channel
+  std::vector<std::string> command;  // empty: the executor's own program for attempts
+  std::map<std::string, std::string> environment;  // added to the executor's
+  std::string working_folder;                      // empty: the executor's
+  /// Whether the command speaks the attempt protocol (docs/formats/attempt.md). One that does must
+  /// report a result to have succeeded; of one that does not, exit status 0 is success.
+  enum class Speaks : std::uint8_t { Protocol, Nothing };
+  Speaks speaks = Speaks::Protocol;
+};
+
+struct AttemptRequest {
+  AttemptId id;
+  int generation = 1;
+  int number = 1;
+  Resources resources;
+  Preparation work;
+};
+
+struct ResourcesUsed {
+  Duration cpu = Duration::zero();  // user and system
+  Duration wall = Duration::zero();
+  std::uint64_t max_rss_bytes = 0;
+};
+
+/// All that is known of an attempt that is over. `outcome` is the last word; exit_code and signal
+/// are for people.
+struct AttemptEnd {
+  Outcome outcome;
+  Json result;                   // what the attempt returned
+  Json xcoms = Json::object();   // what it pushed besides, by key
+  std::optional<int> exit_code;  // when it exited
+  std::optional<int> signal;     // when a signal ended it
+  ResourcesUsed used;
+};
+
+/// log, progress, metrics or lineage, as the attempt sent it.
+struct AttemptMessage {
+  std::string type;
+  Json body;
+};
+
+/// What an executor tells; thread-safe. Of each attempt: started once, then heartbeats and
+/// messages, then finished or lost, once.
+class ExecutorListener {
+ public:
+  virtual ~ExecutorListener() = default;
+  virtual void started(const AttemptId& attempt) = 0;
+  virtual void heartbeat(const AttemptId& attempt) = 0;
+  virtual void message(const AttemptId& attempt, AttemptMessage message) = 0;
+  /// The fence question: whether the attempt is the current one, so that what it is about to commit
+  /// may stand. Answers at once.
+  virtual bool may_commit(const AttemptId& attempt) = 0;
+  virtual void finished(const AttemptId& attempt, AttemptEnd end) = 0;
+  /// The attempt is gone or out of reach, and its end is not known.
+  virtual void lost(const AttemptId& attempt, std::string why) = 0;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// Before the first start. The listener outlives the executor's last call.
+  virtual void listen(ExecutorListener& listener) = 0;
+  /// Returns when the attempt is accepted, not when it runs. An Error says that it will not run;
+  /// then the listener hears nothing of it.
+  virtual Status start(AttemptRequest request) = 0;
+  /// Asks it to end, and makes it end after `grace`. finished or lost follows. Nothing happens when
+  /// there is no such attempt.
+  virtual void kill(const AttemptId& attempt, Duration grace) = 0;
+  /// Ends all attempts and returns when they are gone. The listener hears nothing more after that.
+  virtual void stop(Duration grace) = 0;
+};
+
+/// Calls a function within start(): for tests and for work that takes no time.
+class InlineExecutor final : public Executor {
+ public:
+  using Work = std::function<AttemptEnd(const AttemptRequest&, ExecutorListener&)>;
+
+  explicit InlineExecutor(Work work) : work_(std::move(work)) {}
+  void listen(ExecutorListener& listener) override { listener_ = &listener; }
+  Status start(AttemptRequest request) override {
+    listener_->started(request.id);
+    listener_->finished(request.id, work_(request, *listener_));
+    return {};
+  }
+  void kill(const AttemptId&, Duration) override {}
+  void stop(Duration) override {}
+
+ private:
+  Work work_;
+  ExecutorListener* listener_ = nullptr;
+};
+
+}  // namespace millrace::orchestration

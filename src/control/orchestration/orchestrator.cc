@@ -1,0 +1,257 @@
+#include "orchestration/orchestrator.h"
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "base/suggest.h"
+#include "orchestration/orchestrator_shell.h"
+
+namespace millrace::orchestration {
+
+constexpr std::size_t kLargestBackfill = 10'000;
+
+Result<std::unique_ptr<Orchestrator>> Orchestrator::open(metadata::Database& database,
+                                                         const Clock& clock, Executor& executor,
+                                                         TaskHooks& hooks,
+                                                         OrchestratorOptions options) {
+  RunStore store = TRY(RunStore::open(database));
+  auto shell = std::make_unique<Shell>(store, database, clock, executor, hooks, std::move(options));
+  return std::unique_ptr<Orchestrator>(new Orchestrator(std::move(shell)));
+}
+
+Orchestrator::Orchestrator(std::unique_ptr<Shell> shell) : shell_(std::move(shell)) {}
+Orchestrator::~Orchestrator() = default;
+
+Status Orchestrator::start() {
+  return shell_->start();
+}
+
+void Orchestrator::stop() {
+  shell_->stop();
+}
+
+Status Orchestrator::add_dag(DagSpec spec) {
+  std::shared_ptr<const Dag> dag = TRY(Dag::make(std::move(spec)));
+  // The pools are fixed, so this needs no thread.
+  TRY(shell_->scheduler_.check(*dag));
+  {
+    const std::lock_guard lock(shell_->mutex_);
+    if (shell_->stage_ == Shell::Stage::New) {
+      const std::lock_guard dags(shell_->dags_mutex_);
+      shell_->dags_[dag->id()] = dag;
+      return {};
+    }
+  }
+  return shell_->call<void>([this, dag] { return shell_->add(dag); });
+}
+
+Status Orchestrator::remove_dag(const DagId& dag) {
+  return shell_->call<void>([this, dag] { return shell_->remove(dag); });
+}
+
+Result<RunId> Orchestrator::request_run(const DagId& dag, Instant logical_date, const Json& params,
+                                        IfExists if_exists) {
+  return shell_->call<RunId>([=, this] {
+    return shell_->request(dag, logical_date, params, RunReason::Manual, if_exists);
+  });
+}
+
+Result<std::vector<RunId>> Orchestrator::backfill(const DagId& dag, Instant from, Instant to,
+                                                  const Json& params, IfExists if_exists) {
+  return shell_->call<std::vector<RunId>>(
+      [=, this] { return shell_->backfill(dag, from, to, params, if_exists); });
+}
+
+Status Orchestrator::clear(const RunKey& run, const std::optional<TaskId>& task) {
+  return shell_->call<void>([=, this] { return shell_->clear(run, task); });
+}
+
+Status Orchestrator::cancel(const RunKey& run) {
+  return shell_->call<void>([=, this] { return shell_->cancel(run); });
+}
+
+Result<RunRecord> Orchestrator::wait(const RunKey& run, Duration at_most) {
+  const auto deadline = std::chrono::steady_clock::now() + at_most;
+  std::unique_lock lock(shell_->finished_mutex_);
+  for (;;) {
+    // The lock is held while the store is asked, so that no end is missed in between.
+    const std::optional<RunRecord> found = TRY(shell_->store_.find_run(run));
+    if (!found)
+      return Error(ErrorCode::NotFound,
+                   fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str()));
+    if (is_finished(found->state)) return *found;
+    if (shell_->ended_)
+      return Error(ErrorCode::Unavailable, fmt::format("the server was stopped while run {} was {}",
+                                                       run.str(), to_string(found->state)));
+    if (shell_->run_finished_.wait_until(lock, deadline) == std::cv_status::timeout)
+      return Error(ErrorCode::Timeout,
+                   fmt::format("run {} is still {} after {}", run.str(), to_string(found->state),
+                               format_duration(at_most)));
+  }
+}
+
+Result<std::optional<RunRecord>> Orchestrator::find_run(const RunKey& run) const {
+  return shell_->store_.find_run(run);
+}
+Result<std::vector<RunRecord>> Orchestrator::runs(const RunFilter& filter) const {
+  return shell_->store_.runs(filter);
+}
+Result<std::vector<TaskRecord>> Orchestrator::task_instances(const RunKey& run) const {
+  return shell_->store_.task_instances(run);
+}
+Result<std::vector<AttemptRecord>> Orchestrator::attempts(const RunKey& run) const {
+  return shell_->store_.attempts(run);
+}
+Result<Json> Orchestrator::xcoms(const RunKey& run, const TaskId& task) const {
+  return shell_->store_.xcoms(run, task);
+}
+
+std::vector<std::shared_ptr<const Dag>> Orchestrator::dags() const {
+  const std::lock_guard lock(shell_->dags_mutex_);
+  std::vector<std::shared_ptr<const Dag>> all;
+  for (const auto& entry : shell_->dags_) all.push_back(entry.second);
+  return all;
+}
+
+int Orchestrator::subscribe(std::function<void(const Notice&)> hear) {
+  const std::lock_guard lock(shell_->subscribers_mutex_);
+  shell_->subscribers_[++shell_->last_subscription_] = std::move(hear);
+  return shell_->last_subscription_;
+}
+
+void Orchestrator::unsubscribe(int subscription) {
+  const std::lock_guard lock(shell_->subscribers_mutex_);
+  shell_->subscribers_.erase(subscription);
+}
+
+void Orchestrator::wake() {
+  shell_->post(event::TimeIsNow{});
+}
+
+// The calls, on the orchestrator's thread.
+
+std::shared_ptr<const Dag> Orchestrator::Shell::find_dag(const DagId& id) const {
+  const std::lock_guard lock(dags_mutex_);
+  const auto found = dags_.find(id);
+  return found == dags_.end() ? nullptr : found->second;
+}
+
+Result<std::shared_ptr<const Dag>> Orchestrator::Shell::get_dag(const DagId& id) const {
+  if (std::shared_ptr<const Dag> dag = find_dag(id)) return dag;
+  std::vector<std::string> known;
+  const std::lock_guard lock(dags_mutex_);
+  for (const auto& entry : dags_) known.push_back(entry.first.str());
+  return Error(ErrorCode::NotFound,
+               fmt::format("there is no Dag '{}'{}", id.str(), suggestion(id.str(), known)));
+}
+
+Event Orchestrator::Shell::dag_added(std::shared_ptr<const Dag> dag,
+                                     const RunStore::Progress& progress) const {
+  return event::DagAdded{std::move(dag), progress.last_point, progress.existing};
+}
+
+Status Orchestrator::Shell::add(std::shared_ptr<const Dag> dag) {
+  const RunStore::Progress progress = TRY(store_.load_progress(dag->id()));
+  TRY(database_.write([&](metadata::Transaction& transaction) {
+    return store_.save_dag(transaction, *dag, clock_.now());
+  }));
+  {
+    const std::lock_guard lock(dags_mutex_);
+    dags_[dag->id()] = dag;
+  }
+  std::vector<Message> batch;
+  batch.push_back(at_once(dag_added(dag, progress)));
+  decide_and_do(std::move(batch));
+  return {};
+}
+
+Status Orchestrator::Shell::remove(const DagId& dag) {
+  TRY(get_dag(dag));
+  {
+    const std::lock_guard lock(dags_mutex_);
+    dags_.erase(dag);
+  }
+  std::vector<Message> batch;
+  batch.push_back(at_once(event::DagRemoved{dag}));
+  decide_and_do(std::move(batch));
+  return {};
+}
+
+Result<RunId> Orchestrator::Shell::request(const DagId& id, Instant date, const Json& params,
+                                           RunReason reason, IfExists if_exists) {
+  const std::shared_ptr<const Dag> dag = TRY(get_dag(id));
+  RunRecord run = TRY(plan_run(*dag, date, params, reason));
+  const RunKey key = run.key;
+  if (scheduler_.find(key) || TRY(store_.find_run(key))) {
+    if (if_exists == IfExists::Clear) TRY(clear(key, std::nullopt));
+    return key.run;
+  }
+  std::vector<Message> batch;
+  batch.push_back(at_once(event::RunRequested{std::move(run)}));
+  decide_and_do(std::move(batch));
+  return key.run;
+}
+
+Result<std::vector<RunId>> Orchestrator::Shell::backfill(const DagId& id, Instant from, Instant to,
+                                                         const Json& params, IfExists if_exists) {
+  const std::shared_ptr<const Dag> dag = TRY(get_dag(id));
+  const Schedule& schedule = dag->schedule();
+  if (!schedule.has_points())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("Dag '{}' has no schedule, so a backfill has no dates; ask for single "
+                             "runs",
+                             id.str()));
+  std::vector<RunId> runs;
+  std::vector<Message> batch;
+  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
+       point = schedule.next_after(*point)) {
+    if (runs.size() == kLargestBackfill)
+      return Error(
+          ErrorCode::Exhausted,
+          fmt::format("from {} to {} the schedule of Dag '{}' has more than {} points; "
+                      "backfill a part at a time",
+                      format_instant(from), format_instant(to), id.str(), kLargestBackfill));
+    RunRecord run = TRY(plan_run(*dag, *point, params, RunReason::Backfill));
+    runs.push_back(run.key.run);
+    const bool exists = scheduler_.find(run.key) || TRY(store_.find_run(run.key));
+    if (exists && if_exists == IfExists::Clear) TRY(clear(run.key, std::nullopt));
+    if (!exists) batch.push_back(at_once(event::RunRequested{std::move(run)}));
+  }
+  if (!batch.empty()) decide_and_do(std::move(batch));
+  return runs;
+}
+
+Status Orchestrator::Shell::clear(const RunKey& run, const std::optional<TaskId>& task) {
+  std::vector<Message> batch;
+  std::shared_ptr<const Dag> loaded;
+  const auto active = scheduler_.find(run);
+  if (!active) {
+    event::RunsLoaded::Stored stored = TRY(store_.load_run(run));
+    loaded = stored.dag;
+    batch.push_back(at_once(event::RunsLoaded{{std::move(stored)}}));
+  }
+  const Dag& dag = active ? active->dag : *loaded;
+  if (task && !dag.find(*task)) {
+    std::vector<std::string> known;
+    for (const TaskSpec& spec : dag.spec().tasks) known.push_back(spec.id.str());
+    return Error(ErrorCode::NotFound, fmt::format("run {} has no task '{}'{}", run.str(),
+                                                  task->str(), suggestion(task->str(), known)));
+  }
+  batch.push_back(at_once(event::RunCleared{run, task}));
+  decide_and_do(std::move(batch));
+  return {};
+}
+
+Status Orchestrator::Shell::cancel(const RunKey& run) {
+  if (!scheduler_.find(run)) {
+    if (TRY(store_.find_run(run))) return {};
+    return Error(ErrorCode::NotFound,
+                 fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str()));
+  }
+  std::vector<Message> batch;
+  batch.push_back(at_once(event::RunCancelled{run}));
+  decide_and_do(std::move(batch));
+  return {};
+}
+
+}  // namespace millrace::orchestration

@@ -1,0 +1,451 @@
+#include "orchestration/run_store.h"
+
+#include <map>
+#include <set>
+#include <unordered_set>
+
+#include <fmt/core.h>
+
+#include "orchestration/run_rows.h"
+
+namespace millrace::orchestration {
+namespace {
+
+using metadata::Rows;
+using metadata::Transaction;
+using metadata::Value;
+
+constexpr std::array<metadata::Migration, 1> kMigrations = {{{1, R"sql(
+CREATE TABLE orchestration_dags (
+  dag_id TEXT NOT NULL PRIMARY KEY,
+  version TEXT NOT NULL,
+  last_point BIGINT,
+  updated_at BIGINT NOT NULL
+);
+CREATE TABLE orchestration_dag_versions (
+  dag_id TEXT NOT NULL,
+  version TEXT NOT NULL,
+  spec TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (dag_id, version)
+);
+CREATE TABLE orchestration_runs (
+  dag_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  logical_date BIGINT NOT NULL,
+  interval_start BIGINT NOT NULL,
+  interval_end BIGINT NOT NULL,
+  params TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  state TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  cancelled BIGINT NOT NULL,
+  dag_version TEXT NOT NULL,
+  requested_at BIGINT NOT NULL,
+  started_at BIGINT,
+  finished_at BIGINT,
+  PRIMARY KEY (dag_id, run_id)
+);
+CREATE INDEX orchestration_runs_by_state ON orchestration_runs (state, logical_date);
+CREATE INDEX orchestration_runs_by_date ON orchestration_runs (dag_id, logical_date);
+CREATE TABLE orchestration_tasks (
+  dag_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  state TEXT NOT NULL,
+  generation BIGINT NOT NULL,
+  attempt BIGINT NOT NULL,
+  epoch BIGINT NOT NULL,
+  failures BIGINT NOT NULL,
+  losses BIGINT NOT NULL,
+  scheduled_at BIGINT,
+  queued_at BIGINT,
+  started_at BIGINT,
+  finished_at BIGINT,
+  retry_at BIGINT,
+  error TEXT,
+  message TEXT NOT NULL,
+  PRIMARY KEY (dag_id, run_id, task_id)
+);
+CREATE TABLE orchestration_attempts (
+  dag_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  generation BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  state TEXT NOT NULL,
+  queued_at BIGINT NOT NULL,
+  started_at BIGINT,
+  finished_at BIGINT,
+  error TEXT,
+  message TEXT NOT NULL,
+  exit_code BIGINT,
+  signal BIGINT,
+  cpu_us BIGINT NOT NULL,
+  wall_us BIGINT NOT NULL,
+  max_rss_bytes BIGINT NOT NULL,
+  PRIMARY KEY (dag_id, run_id, task_id, epoch)
+);
+CREATE TABLE orchestration_xcoms (
+  dag_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (dag_id, run_id, task_id, name)
+);
+)sql"}}};
+
+constexpr std::string_view kReturnValue = "return_value";
+
+Status save_run(Transaction& transaction, const RunRecord& run) {
+  TRY(transaction.query(
+      "INSERT INTO orchestration_runs (dag_id, run_id, logical_date, interval_start, interval_end, "
+      "params, reason, state, generation, cancelled, dag_version, requested_at, started_at, "
+      "finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+      "ON CONFLICT (dag_id, run_id) DO UPDATE SET state = excluded.state, "
+      "generation = excluded.generation, cancelled = excluded.cancelled, "
+      "dag_version = excluded.dag_version, started_at = excluded.started_at, "
+      "finished_at = excluded.finished_at",
+      {run.key.dag.str(), run.key.run.str(), micros(run.logical_date), micros(run.interval.start),
+       micros(run.interval.end), run.params.dump(), std::string(to_string(run.reason)),
+       std::string(to_string(run.state)), run.generation, run.cancelled ? 1 : 0, run.dag_version,
+       micros(run.requested_at), micros(run.started_at), micros(run.finished_at)}));
+  return {};
+}
+
+Status save_task(Transaction& transaction, const RunKey& run, const TaskRecord& task) {
+  TRY(transaction.query(
+      "INSERT INTO orchestration_tasks (dag_id, run_id, task_id, state, generation, attempt, "
+      "epoch, failures, losses, scheduled_at, queued_at, started_at, finished_at, retry_at, error, "
+      "message) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+      "ON CONFLICT (dag_id, run_id, task_id) DO UPDATE SET state = excluded.state, "
+      "generation = excluded.generation, attempt = excluded.attempt, epoch = excluded.epoch, "
+      "failures = excluded.failures, losses = excluded.losses, "
+      "scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, "
+      "started_at = excluded.started_at, finished_at = excluded.finished_at, "
+      "retry_at = excluded.retry_at, error = excluded.error, message = excluded.message",
+      {run.dag.str(), run.run.str(), task.task.str(), std::string(to_string(task.state)),
+       task.generation, task.attempt, task.epoch, task.failures, task.losses,
+       micros(task.scheduled_at), micros(task.queued_at), micros(task.started_at),
+       micros(task.finished_at), micros(task.retry_at), code(task.error), task.message}));
+  return {};
+}
+
+Status save_running(Transaction& transaction, const RunKey& run, const TaskRecord& task) {
+  TRY(transaction.query(
+      "UPDATE orchestration_attempts SET state = 'running', started_at = $5 "
+      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
+      {run.dag.str(), run.run.str(), task.task.str(), task.epoch, micros(task.started_at)}));
+  return {};
+}
+
+Status save_start(Transaction& transaction, const action::StartAttempt& start, Instant now) {
+  const AttemptId& id = start.attempt;
+  TRY(transaction.query(
+      "INSERT INTO orchestration_attempts (dag_id, run_id, task_id, epoch, generation, number, "
+      "state, queued_at, message, cpu_us, wall_us, max_rss_bytes) "
+      "VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, '', 0, 0, 0) "
+      "ON CONFLICT (dag_id, run_id, task_id, epoch) DO NOTHING",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, start.generation, start.number,
+       micros(now)}));
+  return {};
+}
+
+Status save_verdict(Transaction& transaction, const action::AttemptEnded& end, Instant now) {
+  const AttemptId& id = end.attempt;
+  TRY(transaction.query(
+      "UPDATE orchestration_attempts SET state = $5, finished_at = $6, error = $7, message = $8 "
+      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch,
+       std::string(to_string(end.state)), micros(now), code(end.error), end.message}));
+  return {};
+}
+
+Status save_point(Transaction& transaction, const action::ScheduleAdvanced& advanced) {
+  TRY(transaction.query("UPDATE orchestration_dags SET last_point = $2 WHERE dag_id = $1",
+                        {advanced.dag.str(), micros(advanced.last_point)}));
+  return {};
+}
+
+Status save_xcom(Transaction& transaction, const AttemptId& id, std::string_view name,
+                 const Json& value) {
+  TRY(transaction.query(
+      "INSERT INTO orchestration_xcoms (dag_id, run_id, task_id, name, value) "
+      "VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (dag_id, run_id, task_id, name) DO UPDATE SET value = excluded.value",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), std::string(name), value.dump()}));
+  return {};
+}
+
+/// The Dag of a stored version; null when there is none.
+Result<std::shared_ptr<const Dag>> read_dag(Transaction& transaction, const DagId& dag,
+                                            const std::string& version) {
+  const Rows rows = TRY(transaction.query(
+      "SELECT spec FROM orchestration_dag_versions WHERE dag_id = $1 AND version = $2",
+      {dag.str(), version}));
+  if (rows.empty())
+    return Error(ErrorCode::Corruption,
+                 fmt::format("version {} of Dag '{}' is not stored", version, dag.str()));
+  const std::string place = fmt::format("reading version {} of Dag '{}'", version, dag.str());
+  const Json json = TRY_DOING(place, Json::parse(rows.text(0, 0)));
+  return Dag::make(TRY_DOING(place, DagSpec::from_json(json)));
+}
+
+Result<std::vector<TaskRecord>> read_tasks(Transaction& transaction, const RunKey& run) {
+  const Rows rows = TRY(transaction.query(std::string("SELECT ") + kTaskColumns +
+                                              " FROM orchestration_tasks "
+                                              "WHERE dag_id = $1 AND run_id = $2",
+                                          {run.dag.str(), run.run.str()}));
+  std::vector<TaskRecord> tasks;
+  for (std::size_t i = 0; i < rows.size(); ++i) tasks.push_back(TRY(task_from_row(rows, i)));
+  return tasks;
+}
+
+Result<std::optional<RunRecord>> read_run(Transaction& transaction, const RunKey& run) {
+  const Rows rows = TRY(transaction.query(std::string("SELECT ") + kRunColumns +
+                                              " FROM orchestration_runs "
+                                              "WHERE dag_id = $1 AND run_id = $2",
+                                          {run.dag.str(), run.run.str()}));
+  if (rows.empty()) return std::optional<RunRecord>();
+  return std::optional(TRY(run_from_row(rows, 0)));
+}
+
+Error no_such_run(const RunKey& run) {
+  return {ErrorCode::NotFound,
+          fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str())};
+}
+
+Result<event::RunsLoaded::Stored> read_stored(Transaction& transaction, RunRecord run) {
+  event::RunsLoaded::Stored stored;
+  stored.dag = TRY(read_dag(transaction, run.key.dag, run.dag_version));
+  for (TaskRecord& task : TRY(read_tasks(transaction, run.key)))
+    if (task.state != TaskState::Removed) stored.tasks.push_back(std::move(task));
+  stored.run = std::move(run);
+  return stored;
+}
+
+}  // namespace
+
+Result<RunStore> RunStore::open(metadata::Database& database) {
+  TRY_DOING("opening the store of runs", database.migrate("orchestration", kMigrations));
+  return RunStore(database);
+}
+
+Status RunStore::save_dag(Transaction& transaction, const Dag& dag, Instant now) const {
+  TRY(transaction.query(
+      "INSERT INTO orchestration_dag_versions (dag_id, version, spec, created_at) "
+      "VALUES ($1, $2, $3, $4) ON CONFLICT (dag_id, version) DO NOTHING",
+      {dag.id().str(), dag.version(), dag.spec().to_json().dump(), micros(now)}));
+  TRY(transaction.query(
+      "INSERT INTO orchestration_dags (dag_id, version, updated_at) VALUES ($1, $2, $3) "
+      "ON CONFLICT (dag_id) DO UPDATE SET version = excluded.version, "
+      "updated_at = excluded.updated_at",
+      {dag.id().str(), dag.version(), micros(now)}));
+  return {};
+}
+
+Status RunStore::save(Transaction& transaction, std::span<const Action> actions,
+                      Instant now) const {
+  for (const Action& action : actions) {
+    if (const auto* start = std::get_if<action::StartAttempt>(&action))
+      TRY(save_start(transaction, *start, now));
+    if (const auto* task = std::get_if<action::TaskChanged>(&action);
+        task != nullptr && task->task.state == TaskState::Running)
+      TRY(save_running(transaction, task->run, task->task));
+    if (const auto* advanced = std::get_if<action::ScheduleAdvanced>(&action))
+      TRY(save_point(transaction, *advanced));
+  }
+  // From the end, so that the first record met of each thing is the one that counts.
+  std::unordered_set<RunKey> runs;
+  std::unordered_set<AttemptId> tasks;  // with epoch 0: the task of the run
+  for (auto it = actions.rbegin(); it != actions.rend(); ++it) {
+    if (const auto* run = std::get_if<action::RunChanged>(&*it)) {
+      if (runs.insert(run->run.key).second) TRY(save_run(transaction, run->run));
+    } else if (const auto* task = std::get_if<action::TaskChanged>(&*it)) {
+      if (tasks.insert({task->run, task->task.task, 0}).second)
+        TRY(save_task(transaction, task->run, task->task));
+    } else if (const auto* end = std::get_if<action::AttemptEnded>(&*it)) {
+      TRY(save_verdict(transaction, *end, now));
+    }
+  }
+  return {};
+}
+
+Status RunStore::save_end(Transaction& transaction, const AttemptId& id,
+                          const AttemptEnd& end) const {
+  TRY(transaction.query(
+      "UPDATE orchestration_attempts SET exit_code = $5, signal = $6, cpu_us = $7, wall_us = $8, "
+      "max_rss_bytes = $9 WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, number(end.exit_code),
+       number(end.signal), end.used.cpu.count(), end.used.wall.count(),
+       static_cast<std::int64_t>(end.used.max_rss_bytes)}));
+  return {};
+}
+
+Status RunStore::save_xcoms(Transaction& transaction, const AttemptId& id,
+                            const AttemptEnd& end) const {
+  TRY(transaction.query(
+      "DELETE FROM orchestration_xcoms WHERE dag_id = $1 AND run_id = $2 AND task_id = $3",
+      {id.run.dag.str(), id.run.run.str(), id.task.str()}));
+  if (!end.result.is_null()) TRY(save_xcom(transaction, id, kReturnValue, end.result));
+  if (!end.xcoms.is_object()) return {};
+  for (const auto& [name, value] : end.xcoms.as_object())
+    if (name != kReturnValue) TRY(save_xcom(transaction, id, name, value));
+  return {};
+}
+
+Result<RunStore::Unfinished> RunStore::load_unfinished() const {
+  Unfinished found;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows rows =
+        TRY(transaction.query(std::string("SELECT ") + kRunColumns +
+                              " FROM orchestration_runs WHERE state IN ('queued', 'running') "
+                              "ORDER BY logical_date, requested_at"));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      RunRecord run = TRY(run_from_row(rows, i));
+      const std::string name = run.key.str();
+      auto stored = read_stored(transaction, std::move(run));
+      if (stored.ok())
+        found.loaded.runs.push_back(*std::move(stored));
+      else if (stored.error().code() == ErrorCode::Unavailable)
+        return stored.error();
+      else
+        found.unreadable.push_back(name + ": " + stored.error().message());
+    }
+    return {};
+  }));
+  return found;
+}
+
+Result<event::RunsLoaded::Stored> RunStore::load_run(const RunKey& run) const {
+  event::RunsLoaded::Stored stored;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    std::optional<RunRecord> record = TRY(read_run(transaction, run));
+    if (!record) return no_such_run(run);
+    stored = TRY(read_stored(transaction, *std::move(record)));
+    return {};
+  }));
+  return stored;
+}
+
+Result<RunStore::Progress> RunStore::load_progress(const DagId& dag) const {
+  Progress progress;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows dags = TRY(transaction.query(
+        "SELECT last_point FROM orchestration_dags WHERE dag_id = $1", {dag.str()}));
+    if (dags.empty() || dags.is_null(0, 0)) return {};
+    progress.last_point = instant(dags.integer(0, 0));
+    const Rows later =
+        TRY(transaction.query("SELECT run_id, logical_date FROM orchestration_runs "
+                              "WHERE dag_id = $1 AND logical_date > $2",
+                              {dag.str(), dags.integer(0, 0)}));
+    for (std::size_t i = 0; i < later.size(); ++i) {
+      const Instant date = instant(later.integer(i, 1));
+      if (later.text(i, 0) == format_instant(date)) progress.existing.push_back(date);
+    }
+    return {};
+  }));
+  return progress;
+}
+
+Result<std::optional<RunRecord>> RunStore::find_run(const RunKey& run) const {
+  std::optional<RunRecord> found;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    found = TRY(read_run(transaction, run));
+    return {};
+  }));
+  return found;
+}
+
+Result<std::vector<RunRecord>> RunStore::runs(const RunFilter& filter) const {
+  std::string sql = std::string("SELECT ") + kRunColumns + " FROM orchestration_runs WHERE 1 = 1";
+  std::vector<Value> parameters;
+  if (filter.dag) {
+    parameters.emplace_back(filter.dag->str());
+    sql += fmt::format(" AND dag_id = ${}", parameters.size());
+  }
+  if (filter.state) {
+    parameters.emplace_back(std::string(to_string(*filter.state)));
+    sql += fmt::format(" AND state = ${}", parameters.size());
+  }
+  sql += fmt::format(" ORDER BY logical_date DESC, dag_id, run_id LIMIT {}",
+                     std::clamp(filter.limit, 0, 10'000));
+  std::vector<RunRecord> found;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows rows = TRY(transaction.query(sql, parameters));
+    for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(TRY(run_from_row(rows, i)));
+    return {};
+  }));
+  return found;
+}
+
+Result<std::vector<TaskRecord>> RunStore::task_instances(const RunKey& run) const {
+  std::vector<TaskRecord> all;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const std::optional<RunRecord> record = TRY(read_run(transaction, run));
+    if (!record) return no_such_run(run);
+    std::map<TaskId, TaskRecord> stored;
+    for (TaskRecord& task : TRY(read_tasks(transaction, run)))
+      stored.emplace(task.task, std::move(task));
+    const auto dag = TRY(read_dag(transaction, run.dag, record->dag_version));
+    for (const TaskIndex i : dag->order()) {
+      TaskRecord none;
+      none.task = dag->task(i).id;
+      none.generation = record->generation;
+      const auto found = stored.find(none.task);
+      all.push_back(found == stored.end() ? none : found->second);
+      if (found != stored.end()) stored.erase(found);
+    }
+    for (auto& [id, task] : stored) all.push_back(std::move(task));
+    return {};
+  }));
+  return all;
+}
+
+Result<std::vector<AttemptRecord>> RunStore::attempts(const RunKey& run) const {
+  std::vector<AttemptRecord> all;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows rows = TRY(transaction.query(std::string("SELECT ") + kAttemptColumns +
+                                                " FROM orchestration_attempts "
+                                                "WHERE dag_id = $1 AND run_id = $2 "
+                                                "ORDER BY queued_at, task_id, epoch",
+                                            {run.dag.str(), run.run.str()}));
+    for (std::size_t i = 0; i < rows.size(); ++i) all.push_back(TRY(attempt_from_row(rows, i)));
+    return {};
+  }));
+  return all;
+}
+
+Result<Json> RunStore::xcoms(const RunKey& run, const TaskId& task) const {
+  Json all = Json::object();
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows rows =
+        TRY(transaction.query("SELECT name, value FROM orchestration_xcoms "
+                              "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 ORDER BY name",
+                              {run.dag.str(), run.run.str(), task.str()}));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      all.set(rows.text(i, 0), TRY(Json::parse(rows.text(i, 1))));
+    return {};
+  }));
+  return all;
+}
+
+Result<Json> RunStore::results(const RunKey& run, std::span<const TaskId> tasks) const {
+  Json all = Json::object();
+  if (tasks.empty()) return all;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    for (const TaskId& task : tasks) {
+      const Rows rows = TRY(
+          transaction.query("SELECT value FROM orchestration_xcoms "
+                            "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND name = $4",
+                            {run.dag.str(), run.run.str(), task.str(), std::string(kReturnValue)}));
+      if (!rows.empty()) all.set(task.str(), TRY(Json::parse(rows.text(0, 0))));
+    }
+    return {};
+  }));
+  return all;
+}
+
+}  // namespace millrace::orchestration

@@ -1,0 +1,151 @@
+#include "orchestration/run_store.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+
+namespace millrace::orchestration {
+namespace {
+
+using metadata::Transaction;
+
+const Instant kNow = *parse_instant("2013-01-06T12:34:56.789Z");
+
+class RunStoreTest : public testing::Test {
+ protected:
+  RunStoreTest() {
+    DagSpec spec;
+    spec.id = DagId("weekly");
+    for (const char* id : {"land", "train"}) {
+      TaskSpec task;
+      task.id = TaskId(id);
+      task.kind = "test";
+      spec.tasks.push_back(task);
+    }
+    dag_ = *Dag::make(spec);
+    run_ = *plan_run(*dag_, kNow, {}, RunReason::Backfill);
+    run_.state = RunState::Running;
+    run_.requested_at = kNow;
+    run_.started_at = kNow;
+  }
+
+  Status save(const std::vector<Action>& actions) {
+    return database_->write([&](Transaction& transaction) -> Status {
+      TRY(store_.save_dag(transaction, *dag_, kNow));
+      return store_.save(transaction, actions, kNow);
+    });
+  }
+
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+  std::unique_ptr<metadata::Database> database_ = *metadata::open_sqlite(folder_.path() + "/m.db");
+  RunStore store_ = *RunStore::open(*database_);
+  std::shared_ptr<const Dag> dag_;
+  RunRecord run_;
+};
+
+TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
+  TaskRecord task;
+  task.task = TaskId("train");
+  task.state = TaskState::UpForRetry;
+  task.generation = 2;
+  task.attempt = 3;
+  task.epoch = 5;
+  task.failures = 1;
+  task.losses = 2;
+  task.scheduled_at = task.queued_at = task.started_at = task.finished_at = kNow;
+  task.retry_at = kNow + std::chrono::seconds(5);
+  task.error = ErrorCode::Exhausted;
+  task.message = "used 2 GiB of 1 GiB; it's \"too much\"";
+  ASSERT_TRUE(save({action::RunChanged{run_}, action::TaskChanged{run_.key, task}}).ok());
+  EXPECT_EQ(store_.find_run(run_.key)->value(), run_);
+  const auto stored = *store_.load_run(run_.key);
+  EXPECT_EQ(stored.run, run_);
+  EXPECT_EQ(stored.dag->spec(), dag_->spec());
+  EXPECT_EQ(stored.tasks, std::vector{task});
+  const auto all = *store_.task_instances(run_.key);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].task.str(), "land");
+  EXPECT_EQ(all[0].state, TaskState::None) << "nothing happened to it, and nothing is stored of it";
+  EXPECT_EQ(all[1], task);
+}
+
+TEST_F(RunStoreTest, OfSeveralRecordsOfOneThingTheLastCounts) {
+  TaskRecord task;
+  task.task = TaskId("train");
+  std::vector<Action> actions = {action::RunChanged{run_}};
+  for (const TaskState state : {TaskState::Scheduled, TaskState::Queued, TaskState::Running}) {
+    task.state = state;
+    actions.emplace_back(action::TaskChanged{run_.key, task});
+  }
+  run_.state = RunState::Failed;
+  actions.emplace_back(action::RunChanged{run_});
+  ASSERT_TRUE(save(actions).ok());
+  EXPECT_EQ(store_.find_run(run_.key)->value().state, RunState::Failed);
+  EXPECT_EQ(store_.task_instances(run_.key)->at(1).state, TaskState::Running);
+}
+
+TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
+  const AttemptId id{run_.key, TaskId("train"), 4};
+  AttemptEnd end;
+  end.signal = 9;
+  end.used = {std::chrono::seconds(2), std::chrono::seconds(3), 1'000};
+  ASSERT_TRUE(save({action::RunChanged{run_}, action::StartAttempt{id, 2, 3},
+                    action::AttemptEnded{id, AttemptState::Failed, std::nullopt, "killed"}})
+                  .ok());
+  ASSERT_TRUE(
+      database_
+          ->write([&](Transaction& transaction) { return store_.save_end(transaction, id, end); })
+          .ok());
+  const auto attempts = *store_.attempts(run_.key);
+  ASSERT_EQ(attempts.size(), 1U);
+  EXPECT_EQ(attempts[0].id, id);
+  EXPECT_EQ(attempts[0].generation, 2);
+  EXPECT_EQ(attempts[0].number, 3);
+  EXPECT_EQ(attempts[0].state, AttemptState::Failed);
+  EXPECT_EQ(attempts[0].message, "killed");
+  EXPECT_EQ(attempts[0].signal, 9);
+  EXPECT_FALSE(attempts[0].exit_code.has_value());
+  EXPECT_EQ(attempts[0].used.wall, std::chrono::seconds(3));
+}
+
+TEST_F(RunStoreTest, KnowsWhatIsUnfinishedAndHowFarAScheduleHasCome) {
+  RunRecord later = *plan_run(*dag_, kNow + std::chrono::hours(1), {}, RunReason::Manual);
+  RunRecord done = *plan_run(*dag_, kNow - std::chrono::hours(1), {}, RunReason::Manual);
+  done.state = RunState::Success;
+  ASSERT_TRUE(save({action::RunChanged{run_}, action::RunChanged{later}, action::RunChanged{done},
+                    action::ScheduleAdvanced{dag_->id(), kNow}})
+                  .ok());
+  const auto unfinished = *store_.load_unfinished();
+  ASSERT_EQ(unfinished.loaded.runs.size(), 2U);
+  EXPECT_EQ(unfinished.loaded.runs[0].run.key, run_.key);
+  const auto progress = *store_.load_progress(dag_->id());
+  EXPECT_EQ(progress.last_point, kNow);
+  EXPECT_EQ(progress.existing, std::vector{later.logical_date});
+  EXPECT_FALSE(store_.load_progress(DagId("other"))->last_point.has_value());
+}
+
+TEST_F(RunStoreTest, ARunWhoseDagCannotBeReadIsNamedAndDoesNotStopTheOthers) {
+  RunRecord odd = *plan_run(*dag_, kNow + std::chrono::hours(1), {}, RunReason::Manual);
+  odd.dag_version = "0000";
+  ASSERT_TRUE(save({action::RunChanged{run_}, action::RunChanged{odd}}).ok());
+  const auto unfinished = *store_.load_unfinished();
+  EXPECT_EQ(unfinished.loaded.runs.size(), 1U);
+  ASSERT_EQ(unfinished.unreadable.size(), 1U);
+  EXPECT_NE(unfinished.unreadable[0].find("version 0000 of Dag 'weekly' is not stored"),
+            std::string::npos);
+  EXPECT_EQ(store_.load_run(odd.key).error().code(), ErrorCode::Corruption);
+}
+
+TEST_F(RunStoreTest, AWordThatIsNoStateIsCorruption) {
+  ASSERT_TRUE(save({action::RunChanged{run_}}).ok());
+  ASSERT_TRUE(database_
+                  ->write([](Transaction& transaction) -> Status {
+                    TRY(transaction.query("UPDATE orchestration_runs SET state = 'paused'"));
+                    return {};
+                  })
+                  .ok());
+  EXPECT_EQ(store_.find_run(run_.key).error().code(), ErrorCode::Corruption);
+}
+
+}  // namespace
+}  // namespace millrace::orchestration
