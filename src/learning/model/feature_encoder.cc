@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/utf8.h"
 
 namespace millrace::model {
 
@@ -38,8 +39,8 @@ Error refuse(const Feature& feature, std::size_t row, std::string_view what) {
 
 /// At most 40 bytes of a value that someone sent, for a message.
 std::string shown(std::string_view value) {
-  if (value.size() <= 40) return std::string(value);
-  return std::string(value.substr(0, 40)) + "...";
+  if (value.size() <= 40) return to_utf8(value);
+  return to_utf8(value.substr(0, 40)) + "...";
 }
 
 Result<float> to_float(const Feature& feature, double value, std::size_t row) {
@@ -201,8 +202,12 @@ const std::vector<Feature>& FeatureEncoder::features() const {
   return state_->features;
 }
 
+std::optional<std::size_t> FeatureEncoder::find(std::string_view name) const {
+  return state_->schema.index_of(name);
+}
+
 Result<std::size_t> FeatureEncoder::index_of(std::string_view name) const {
-  if (const std::optional<std::size_t> index = state_->schema.index_of(name)) return *index;
+  if (const std::optional<std::size_t> index = find(name)) return *index;
   return Error(ErrorCode::NotFound, fmt::format("the model has no feature '{}'{}", shown(name),
                                                 suggestion(name, state_->names)));
 }

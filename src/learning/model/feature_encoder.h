@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,7 +46,9 @@ class FeatureEncoder {
   ~FeatureEncoder();
 
   const std::vector<Feature>& features() const;
-  /// Without regard to case, as columns are found. Errors: NotFound with a suggestion.
+  /// Without regard to case, as columns are found.
+  std::optional<std::size_t> find(std::string_view name) const;
+  /// The same. Errors: NotFound with a suggestion.
   Result<std::size_t> index_of(std::string_view name) const;
 
   /// The features' columns of the batch, found by name; other columns do not matter. Errors:

@@ -1,0 +1,236 @@
+#include "serve/endpoint.h"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "model/predictor.h"
+#include "net/router.h"
+#include "serve/scoring.h"
+
+namespace millrace::serve {
+
+namespace {
+
+using net::Request;
+using net::Response;
+
+/// One loaded version. Only its counters change.
+struct Loaded {
+  std::int64_t version = 0;
+  Instant since;
+  std::shared_ptr<const model::Predictor> predictor;
+  mutable std::atomic<std::uint64_t> requests = 0;
+  mutable std::atomic<std::uint64_t> rows = 0;
+  mutable std::atomic<std::uint64_t> refused = 0;
+};
+
+/// Everything that is loaded; a switch makes a new one.
+struct Models {
+  std::map<std::string, std::shared_ptr<const Loaded>, std::less<>> by_name;
+  std::string default_name;
+
+  const Loaded* find(std::string_view name) const {
+    const auto found = by_name.find(name);
+    return found == by_name.end() ? nullptr : found->second.get();
+  }
+};
+
+Response refuse(int status, Error error) {
+  return Response::error(status, std::move(error));
+}
+
+Response empty_answer(int status) {
+  Response response;
+  response.status = status;
+  return response;
+}
+
+/// Unsupported: the body is not what its media type says. Everything else is the rows' fault, or
+/// ours.
+int status_of(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::Unsupported:
+      return 415;
+    case ErrorCode::Invalid:
+    case ErrorCode::NotFound:
+      return 400;
+    default:
+      return net::http_status(error.code());
+  }
+}
+
+Response score(const Request& request, const Loaded& loaded) {
+  const model::Predictor& predictor = *loaded.predictor;
+  if (request.body.empty()) return empty_answer(204);
+  const std::string_view content_type = request.headers.get("Content-Type");
+  const std::optional<Format> format = format_of(content_type);
+  if (!format) {
+    return refuse(415, Error(ErrorCode::Unsupported,
+                             fmt::format("Content-Type '{}' is not known; send text/csv or "
+                                         "application/json",
+                                         content_type.substr(0, 100))));
+  }
+  const std::string_view accept = request.headers.get("Accept");
+  const std::optional<Format> answer = accepted_format(accept, *format);
+  if (!answer) {
+    return refuse(406, Error(ErrorCode::Unsupported,
+                             fmt::format("Accept '{}' cannot be served; ask for text/csv or "
+                                         "application/json",
+                                         accept.substr(0, 100))));
+  }
+  const Result<model::FeatureRows> rows = *format == Format::Csv
+                                              ? read_csv(predictor.encoder(), request.body)
+                                              : read_json(predictor.encoder(), request.body);
+  if (!rows) return refuse(status_of(rows.error()), rows.error());
+  const Result<std::vector<float>> scores = predictor.predict(*rows);
+  if (!scores) return refuse(500, scores.error());
+  loaded.rows.fetch_add(scores->size(), std::memory_order_relaxed);
+  Response response;
+  const bool csv = *answer == Format::Csv;
+  response.headers.add("Content-Type", csv ? "text/csv; charset=utf-8" : "application/json");
+  response.body = csv ? write_csv(*scores) : write_json(*scores);
+  return response;
+}
+
+Response answer(const Request& request, const Loaded& loaded) {
+  Response response = score(request, loaded);
+  const bool refused = response.status >= 400 && response.status < 500;
+  if (response.status == 200) loaded.requests.fetch_add(1, std::memory_order_relaxed);
+  if (refused) loaded.refused.fetch_add(1, std::memory_order_relaxed);
+  response.headers.add("X-Millrace-Model", loaded.predictor->manifest().model);
+  response.headers.add("X-Millrace-Model-Version", std::to_string(loaded.version));
+  return response;
+}
+
+ServedVersion described(const Loaded& loaded) {
+  const model::Manifest& manifest = loaded.predictor->manifest();
+  return {.model = manifest.model,
+          .version = loaded.version,
+          .run_id = manifest.run_id,
+          .artefact_sha256 = manifest.artefact_sha256,
+          .since = loaded.since,
+          .requests = loaded.requests.load(std::memory_order_relaxed),
+          .rows = loaded.rows.load(std::memory_order_relaxed),
+          .refused = loaded.refused.load(std::memory_order_relaxed)};
+}
+
+}  // namespace
+
+struct Endpoint::State {
+  std::atomic<std::shared_ptr<const Models>> models;
+  std::mutex switching;  // one switch at a time; requests never take it
+  net::Router router;
+  std::unique_ptr<net::HttpServer> server;  // the last: its threads use what stands above
+
+  void route();
+  Response ping() const;
+  Response invoke(const Request& request, std::string_view name) const;
+  Response list() const;
+};
+
+void Endpoint::State::route() {
+  router.add(net::Method::Get, "/ping", [this](const Request&) { return ping(); });
+  router.add(net::Method::Get, "/models", [this](const Request&) { return list(); });
+  router.add(net::Method::Post, "/invocations",
+             [this](const Request& request) { return invoke(request, ""); });
+  router.add(net::Method::Post, "/models/{name}/invocations", [this](const Request& request) {
+    return invoke(request, request.path_parameter("name"));
+  });
+}
+
+Response Endpoint::State::ping() const {
+  const std::shared_ptr<const Models> now = models.load();
+  return empty_answer(now->find(now->default_name) != nullptr ? 200 : 503);
+}
+
+Response Endpoint::State::invoke(const Request& request, std::string_view name) const {
+  const std::shared_ptr<const Models> now = models.load();  // keeps what answers alive
+  if (const Loaded* loaded = now->find(name.empty() ? now->default_name : name)) {
+    return answer(request, *loaded);
+  }
+  if (name.empty()) {
+    return refuse(503, Error(ErrorCode::Unavailable, "no model is loaded yet"));
+  }
+  std::vector<std::string> known;
+  for (const auto& [model, loaded] : now->by_name) known.push_back(model);
+  return refuse(
+      404, Error(ErrorCode::NotFound, fmt::format("no model '{}' is loaded{}", name.substr(0, 128),
+                                                  suggestion(name.substr(0, 128), known))));
+}
+
+Response Endpoint::State::list() const {
+  const std::shared_ptr<const Models> now = models.load();
+  Json loaded = Json::array();
+  for (const auto& [name, model] : now->by_name) loaded.push(described(*model).to_json());
+  return Response::json(
+      Json::object({{"models", std::move(loaded)}, {"default_model", now->default_name}}));
+}
+
+Json ServedVersion::to_json() const {
+  return Json::object({{"model", model},
+                       {"version", version},
+                       {"run_id", run_id},
+                       {"artefact_sha256", artefact_sha256},
+                       {"since", format_instant(since)},
+                       {"requests", requests},
+                       {"rows", rows},
+                       {"refused", refused}});
+}
+
+Endpoint::Endpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Endpoint::~Endpoint() = default;
+
+Result<std::unique_ptr<Endpoint>> Endpoint::start(const EndpointOptions& options) {
+  auto state = std::make_unique<State>();
+  auto none = std::make_shared<Models>();
+  none->default_name = options.default_model;
+  state->models.store(std::move(none));
+  state->route();
+  net::ServerOptions server;
+  server.listen = options.listen;
+  server.threads = options.threads;
+  server.body_bytes_max = options.body_bytes_max;
+  State* handling = state.get();
+  state->server = TRY(net::HttpServer::start(
+      server, [handling](const Request& request) { return handling->router(request); }));
+  return std::unique_ptr<Endpoint>(new Endpoint(std::move(state)));
+}
+
+Status Endpoint::switch_to(std::int64_t version, std::string_view artefact,
+                           model::Manifest manifest, Instant now) {
+  const std::string name = manifest.model;
+  auto loaded = std::make_shared<Loaded>();
+  loaded->version = version;
+  loaded->since = now;
+  loaded->predictor = TRY_DOING(fmt::format("loading version {} of model '{}'", version, name),
+                                model::Predictor::load(artefact, std::move(manifest)));
+  const std::lock_guard lock(state_->switching);
+  auto next = std::make_shared<Models>(*state_->models.load());
+  next->by_name[name] = std::move(loaded);
+  if (next->default_name.empty()) next->default_name = name;
+  state_->models.store(std::move(next));
+  return {};
+}
+
+std::vector<ServedVersion> Endpoint::served() const {
+  const std::shared_ptr<const Models> now = state_->models.load();
+  std::vector<ServedVersion> served;
+  for (const auto& [name, loaded] : now->by_name) served.push_back(described(*loaded));
+  return served;
+}
+
+std::uint16_t Endpoint::port() const {
+  return state_->server->port();
+}
+std::string Endpoint::address() const {
+  return state_->server->address();
+}
+void Endpoint::stop(std::chrono::milliseconds deadline) {
+  state_->server->stop(deadline);
+}
+
+}  // namespace millrace::serve

@@ -1,0 +1,82 @@
+#pragma once
+
+// Registered models answering requests, by SageMaker's contract for a model's container.
+//
+//   GET  /ping                       200 when the default model is loaded, else 503
+//   POST /invocations                scores rows with the default model
+//   POST /models/{name}/invocations  scores rows with that model
+//   GET  /models                     what is loaded, as JSON
+//
+// Rows come as text/csv or application/json (scoring.h), scores go back as the Accept header says,
+// or as the rows came. X-Millrace-Model and X-Millrace-Model-Version say which version answered.
+// Statuses as the container's: 204 an empty body, 400 rows that do not fit the model (row and
+// column named), 406 an Accept that we cannot serve, 413 a larger body than allowed, 415 another
+// media type or text that is not of the one it claims; beyond it 404 a model that is not loaded by
+// that name, 503 no default model.
+//
+// A switch changes one pointer: a request is answered wholly by the version that was loaded when it
+// began, and none waits or fails because of a switch.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "model/manifest.h"
+#include "net/http_server.h"
+
+namespace millrace::serve {
+
+struct EndpointOptions {
+  net::Listen listen;
+  int threads = 2;
+  std::uint64_t body_bytes_max = 6U << 20U;  // as SageMaker's real-time endpoints
+  /// Which model answers /invocations. Empty: the first that is loaded.
+  std::string default_model;
+};
+
+/// What answers under a model's name now.
+struct ServedVersion {
+  std::string model;
+  std::int64_t version = 0;
+  std::string run_id;
+  std::string artefact_sha256;
+  Instant since;
+  std::uint64_t requests = 0;  // answered with scores
+  std::uint64_t rows = 0;
+  std::uint64_t refused = 0;  // answered with 4xx
+
+  Json to_json() const;
+};
+
+class Endpoint {
+ public:
+  /// Begins to listen; without a model /ping answers 503. Errors: those of HttpServer::start.
+  static Result<std::unique_ptr<Endpoint>> start(const EndpointOptions& options);
+  ~Endpoint();
+
+  /// Loads the version under its manifest's model name, checks its golden rows, and lets it answer.
+  /// When it cannot be loaded, what answered before goes on, and the Error says why (see
+  /// Predictor::load). `now` is for the status. Safe from any thread.
+  Status switch_to(std::int64_t version, std::string_view artefact, model::Manifest manifest,
+                   Instant now);
+
+  /// By model name.
+  std::vector<ServedVersion> served() const;
+
+  std::uint16_t port() const;
+  std::string address() const;
+  /// Answers what has begun, then closes.
+  void stop(std::chrono::milliseconds deadline);
+
+ private:
+  struct State;
+  explicit Endpoint(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::serve
