@@ -1,0 +1,25 @@
+-- How the flights to a destination fared, among those that became known in the last 6 hours; see
+-- origin_recent.
+{{ config(materialized='view') }}
+
+with known as (
+  select distinct
+    dest, delivered_at,
+    count(*) over recent as flights,
+    count(late) over recent as arrived,
+    sum(late) over recent as late,
+    sum(lost) over recent as lost,
+    sum(arr_delay) over recent as arr_delays
+  from {{ ref('stg_flights') }}
+  where sent_late = 0
+  window recent as (
+    partition by dest order by delivered_at range between interval 6 hours preceding and current row
+  )
+)
+select
+  dest, delivered_at,
+  cast(flights as int) as dest_flights,
+  cast(late as double) / nullif(arrived, 0) as dest_late_share,
+  cast(lost as double) / flights as dest_lost_share,
+  cast(arr_delays as double) / nullif(arrived, 0) as dest_arr_delay
+from known
