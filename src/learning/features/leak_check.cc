@@ -10,6 +10,7 @@
 #include "features/point_in_time.h"
 #include "features/sampling.h"
 #include "sql/names.h"
+#include "sql/references.h"
 
 namespace millrace::features {
 namespace {
@@ -68,6 +69,7 @@ class LeakChecker {
  private:
   Status check_inputs() const;
   Status take_over_relations();
+  Status check_sources();
   Status define_base(std::size_t i, const std::string& until);
   Status check_columns(const Schema& training, const PointInTimeJoin& join);
   Status record_sample();
@@ -137,6 +139,32 @@ Status LeakChecker::take_over_relations() {
   }
   for (const auto& [name, select] : check_.views)
     TRY_DOING("SQL model " + name, session_.define_view(name, select));
+  return check_sources();
+}
+
+/// What the features are made of must be base tables, all the way down: anything else stays whole
+/// when the bases are cut, and would hide a leak.
+Status LeakChecker::check_sources() {
+  std::set<std::string> cut;
+  for (std::size_t i = 0; i < check_.bases.size(); ++i) cut.insert(base_copy(i));
+  std::set<std::string> sources;
+  for (const FeatureReference& reference : check_.set.features)
+    sources.insert(view_named(reference.view, check_.feature_views).source);
+  for (const std::string& source : sources) {
+    const auto bound = TRY(session_.bind("SELECT * FROM " + TRY(quoted_relation(source))));
+    const sql::References found = TRY(sql::find_references(bound.plan, bound.result));
+    std::string other;
+    for (const std::string& table : found.reads)
+      if (!cut.contains(table)) other = "the relation " + table;
+    if (!found.files_read.empty()) other = "the file " + *found.files_read.begin();
+    if (!found.not_understood.empty()) other = found.not_understood.front();
+    if (!other.empty())
+      return Error(
+          ErrorCode::Invalid,
+          fmt::format("{} is made of {}, which is no base table of the check and so cannot "
+                      "be cut to a time; declare it, with its available_at",
+                      source, other));
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "features/point_in_time.h"
 #include "features/sampling.h"
 
@@ -230,6 +231,11 @@ TEST_F(LeakCheckTest, TellsRoundingFromKnowing) {
 TEST_F(LeakCheckTest, WhatCannotBeCheckedIsAnErrorNotAPass) {
   add_honest_features();
   record();
+  run("CREATE TABLE fleet AS SELECT tailnum FROM planes");
+  const auto folder = TemporaryFolder::make();
+  ASSERT_TRUE(folder.ok());
+  const std::string file = folder->path() + "/fleet.parquet";
+  run("COPY fleet TO '" + file + "' (FORMAT parquet)");
   struct Case {
     const char* why;
     std::function<void(LeakCheck&)> change;
@@ -246,6 +252,20 @@ TEST_F(LeakCheckTest, WhatCannotBeCheckedIsAnErrorNotAPass) {
        "the time of delivery is a TIMESTAMP"},
       {"a model that the check was not given", [](LeakCheck& c) { c.views.pop_back(); },
        "the source plane_seats of the feature view plane_seats is neither"},
+      {"a model that reads a table which nobody cuts",
+       [](LeakCheck& c) { c.views[1].second += " WHERE tailnum IN (SELECT tailnum FROM fleet)"; },
+       "plane_history is made of the relation fleet"},
+      {"the same behind another model",
+       [](LeakCheck& c) {
+         c.views.insert(c.views.begin(), {"our_fleet", "SELECT tailnum FROM fleet"});
+         c.views[2].second += " WHERE tailnum IN (SELECT tailnum FROM our_fleet)";
+       },
+       "plane_history is made of the relation fleet"},
+      {"a model that reads a file by itself",
+       [&](LeakCheck& c) {
+         c.views[1].second += " WHERE tailnum IN (SELECT tailnum FROM '" + file + "')";
+       },
+       "plane_history is made of the file"},
       {"no sample", [](LeakCheck& c) { c.sample = 0; }, "sample: expected 1 to"},
       {"training rows without a feature",
        [](LeakCheck& c) { c.set.features[0].alias = "something_else"; },
@@ -261,6 +281,13 @@ TEST_F(LeakCheckTest, WhatCannotBeCheckedIsAnErrorNotAPass) {
   }
   run("DELETE FROM training_rows");
   EXPECT_EQ(check_leaks(*session_, check_).error().code(), ErrorCode::DataQuality);
+}
+
+TEST_F(LeakCheckTest, AModelMayMakeRowsOfItsOwn) {
+  add_honest_features();
+  check_.views[1].second += " WHERE arr_delay IN (SELECT d FROM range(-100, 1000) AS t(d))";
+  record();
+  EXPECT_TRUE(verdict().passed);
 }
 
 TEST_F(LeakCheckTest, TheSampleRepeatsAndTakesFromEveryPart) {
