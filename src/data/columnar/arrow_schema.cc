@@ -90,6 +90,7 @@ ArrowSchema describe(const std::string& format, const std::string& name, bool nu
 
 ArrowSchema describe(const Field& field) {
   std::vector<ArrowSchema> children;
+  children.reserve(field.type.children.size());
   for (const Field& child : field.type.children) children.push_back(describe(child));
   if (field.type.kind == Kind::Map) {
     ArrowSchema entries = describe("+s", "entries", false, std::move(children));
@@ -124,7 +125,8 @@ Result<std::vector<Field>> fields_from(const ArrowSchema& schema, const std::str
   for (std::int64_t i = 0; i < schema.n_children; ++i) {
     const ArrowSchema& child = *schema.children[i];
     std::string name = child.name == nullptr ? "" : child.name;
-    std::string child_path = depth == 0 ? "column '" + name + "'" : path + " field '" + name + "'";
+    std::string child_path =
+        depth == 0 ? fmt::format("column '{}'", name) : fmt::format("{} field '{}'", path, name);
     DataType type = TRY(type_from(child, child_path, depth + 1));
     fields.push_back({std::move(name), std::move(type), (child.flags & ARROW_FLAG_NULLABLE) != 0});
   }
@@ -147,7 +149,8 @@ Result<DataType> decimal_from(const ArrowSchema& schema, const std::string& path
     if (error != std::errc()) return unsupported(schema, path);
     at = next;
     if (at == end && i >= 1) break;
-    if (at == end || *at++ != ',') return unsupported(schema, path);
+    if (at == end || *at != ',') return unsupported(schema, path);
+    ++at;
   }
   if (at != end || numbers[2] != 128 || numbers[0] < 1 || numbers[0] > 38 || numbers[1] < 0 ||
       numbers[1] > numbers[0]) {
@@ -197,12 +200,12 @@ Result<DataType> type_from(const ArrowSchema& schema, const std::string& path, i
     return simple(format.size() > 4 ? Kind::Timestamp : Kind::TimestampNtz);
   }
   if (format.starts_with('+')) return nested_from(schema, path, depth);
-  constexpr std::pair<std::string_view, Kind> kPlain[] = {
+  constexpr std::pair<std::string_view, Kind> plain[] = {
       {"b", Kind::Boolean}, {"c", Kind::Int8},    {"s", Kind::Int16},   {"i", Kind::Int32},
       {"l", Kind::Int64},   {"f", Kind::Float32}, {"g", Kind::Float64}, {"u", Kind::String},
       {"z", Kind::Binary},  {"tdD", Kind::Date},
   };
-  for (const auto& [text, kind] : kPlain) {
+  for (const auto& [text, kind] : plain) {
     if (format == text) return simple(kind);
   }
   return unsupported(schema, path);

@@ -47,12 +47,12 @@ std::string decimal_text(Int128 unscaled, int scale) {
 
 double decimal_to_double(Int128 unscaled, int scale) {
   // Both sides exact: one rounding, by the division (Clinger 1990).
-  constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-  constexpr std::int64_t kExact = std::int64_t{1} << 53U;
-  if (unscaled >= -kExact && unscaled <= kExact && scale <= 22) {
-    return static_cast<double>(static_cast<std::int64_t>(unscaled)) / kPowers[scale];
+  constexpr double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  constexpr std::int64_t exact = std::int64_t{1} << 53U;
+  if (unscaled >= -exact && unscaled <= exact && scale <= 22) {
+    return static_cast<double>(static_cast<std::int64_t>(unscaled)) / powers[scale];
   }
   std::string text = decimal_text(unscaled, scale);
   double value = 0;

@@ -1,6 +1,7 @@
 #include "engine/duckdb_error.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include <fmt/core.h>

@@ -8,7 +8,6 @@ namespace millrace::engine {
 
 namespace {
 
-using columnar::DataType;
 using columnar::Kind;
 
 LakeType exactly(Kind kind) {
@@ -39,7 +38,7 @@ Result<LakeType> struct_type(duckdb_logical_type type, const std::string& column
   for (idx_t i = 0; i < duckdb_struct_type_child_count(type); ++i) {
     std::string name = take_text(duckdb_struct_type_child_name(type, i));
     LogicalType child(duckdb_struct_type_child_type(type, i));
-    LakeType field = TRY(lake_type(child.get(), column + "." + name));
+    LakeType field = TRY(lake_type(child.get(), fmt::format("{}.{}", column, name)));
     exact = exact && field.exact;
     fields.push_back({std::move(name), std::move(field.type)});
   }

@@ -45,19 +45,20 @@ Result<std::vector<WrittenFile>> DuckdbSession::write_ordered_partitions(
   ParquetWrite unordered = write;
   unordered.ordered = false;
   TRY(copy_statement(select, schema, unordered));  // for its checks
-  constexpr std::string_view kRows = "temp.millrace_ordered_rows";
+  constexpr std::string_view kept_rows = "temp.millrace_ordered_rows";
   TRY(connection_.run(
-      fmt::format("CREATE OR REPLACE TEMP TABLE {} AS\n{}", kRows.substr(5), select)));
+      fmt::format("CREATE OR REPLACE TEMP TABLE {} AS\n{}", kept_rows.substr(5), select)));
   std::vector<WrittenFile> files;
   Status written = [&]() -> Status {
-    for (const PartitionValues& values : TRY(partitions_of(std::string(kRows), schema, write))) {
+    for (const PartitionValues& values :
+         TRY(partitions_of(std::string(kept_rows), schema, write))) {
       std::vector<WrittenFile> file =
-          TRY(write_partition(std::string(kRows), values, schema, write));
+          TRY(write_partition(std::string(kept_rows), values, schema, write));
       std::ranges::move(file, std::back_inserter(files));
     }
     return {};
   }();
-  (void)connection_.run(fmt::format("DROP TABLE IF EXISTS {}", kRows));
+  (void)connection_.run(fmt::format("DROP TABLE IF EXISTS {}", kept_rows));
   TRY(std::move(written));
   std::ranges::sort(files, {}, &WrittenFile::relative_path);
   return files;

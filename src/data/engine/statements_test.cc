@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/syntax_tree.h"
+#include "sql/statement_text.h"
 
 namespace millrace::engine {
 namespace {
@@ -128,6 +129,31 @@ TEST_F(StatementsTest, ParseErrorsShowTheLine) {
   auto tree = session_->parse("select a,\n       b c d\nfrom t");
   ASSERT_FALSE(tree.ok());
   EXPECT_HAS(tree.error().message(), "LINE 2:        b c d\n                   ^");
+}
+
+TEST_F(StatementsTest, WhatCountsAsOneStatementIsOneForDuckdbToo) {
+  // A text that single_statement lets pass is put in brackets by define_view, write_parquet and
+  // query: were it to end early there, a second statement could follow.
+  const std::vector<std::string> pieces = {
+      "select 1", ";",  ")",   "(",  "'",   "''",  "\"", "--", "\n", "/*",
+      "*/",       "$$", "$a$", "E'", "\\",  "\\'", "e'", "$1", " ",  "-- '",
+      "x",        "/",  "*",   "-",  "U&'", "\r",  "$",  "a$", "é",  "drop table t"};
+  std::uint64_t state = 20131208;  // Knuth's MMIX generator
+  int accepted = 0;
+  for (int round = 0; round < 8000; ++round) {
+    std::string sql = "select 1 ";
+    for (int i = 0; i < 7; ++i) {
+      state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+      sql += pieces[(state >> 33U) % pieces.size()];
+    }
+    auto statement = sql::single_statement(sql);
+    if (!statement.ok()) continue;
+    auto tree = session_->parse("select * from (\n" + std::string(*statement) + "\n) as q");
+    if (!tree.ok()) continue;
+    ++accepted;
+    ASSERT_EQ((*tree)["statements"].as_array().size(), 1U) << sql;
+  }
+  EXPECT_GT(accepted, 50);
 }
 
 TEST(SyntaxTree, UnsignedNumbersAreMarkedAndBack) {

@@ -69,6 +69,7 @@ TEST(StatementText, WhatFollowsAStatementIsLeftOff) {
       {"select type'a\\'", "select type'a\\'"},
       {";;select 1", "select 1"},
       {"select '' ", "select ''"},
+      {"select 1 -- a comment ends here\r+ 1", "select 1 -- a comment ends here\r+ 1"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.sql);
@@ -88,6 +89,7 @@ TEST(StatementText, WhatIsNotOneStatementIsRefused) {
       {" ; -- nothing\n;", "is empty"},
       {"select 1; drop table x", "a second one begins with 'drop table x'"},
       {"select 1) ; select (2", "a second one begins"},
+      {"select 1 -- \r; select 2", "a second one begins"},
       {std::string("select 1\0 as x", 13), "NUL"},
       {"select 'abc", "ends inside a string"},
       {"select '''", "ends inside a string"},

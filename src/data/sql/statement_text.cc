@@ -110,7 +110,7 @@ std::size_t quoted_length(std::string_view sql, std::size_t at) {
       return dollar_length(sql, at);
     case '-': {
       if (!starts_comment(sql, at)) return 0;
-      std::size_t end = sql.find('\n', at);
+      std::size_t end = sql.find_first_of("\r\n", at);
       return (end == std::string_view::npos ? sql.size() : end) - at;
     }
     case '/':

@@ -24,19 +24,6 @@ bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-TextPlace place_of(std::string_view text, std::size_t at) {
-  TextPlace place;
-  for (std::size_t i = 0; i < at; ++i) {
-    if (text[i] == '\n') {
-      ++place.line;
-      place.column = 1;
-    } else {
-      ++place.column;
-    }
-  }
-  return place;
-}
-
 std::string at(const std::string& file, TextPlace place) {
   return fmt::format("{}:{}:{}", file, place.line, place.column);
 }
@@ -98,7 +85,7 @@ class TemplateParser {
   }
 
   Error wrong(std::size_t where, std::string message, ErrorCode code = ErrorCode::Invalid) const {
-    return Error(code, at(made_.file_, place_of(text_, where)) + ": " + std::move(message));
+    return Error(code, at(made_.file_, place_of(where)) + ": " + std::move(message));
   }
 
   Status comment() {
@@ -135,11 +122,11 @@ class TemplateParser {
     const std::size_t word_at = position_;
     const std::string word = read_word();
     if (word.empty()) return wrong(word_at, "expected ref, source, var or config");
-    static const std::vector<std::string> kWords = {"ref", "source", "var", "config"};
-    if (std::ranges::find(kWords, word) == kWords.end())
+    static const std::vector<std::string> words = {"ref", "source", "var", "config"};
+    if (std::ranges::find(words, word) == words.end())
       return wrong(
           word_at,
-          fmt::format("'{}' is not supported in a template yet{}", word, suggestion(word, kWords)),
+          fmt::format("'{}' is not supported in a template yet{}", word, suggestion(word, words)),
           ErrorCode::Unsupported);
     skip_spaces();
     const Arguments arguments = TRY(read_arguments(word));
@@ -150,14 +137,14 @@ class TemplateParser {
     if (strips) ++position_;
     if (text_.compare(position_, 2, "}}") != 0)
       return wrong(position_, fmt::format("expected '}}}}' to close the '{{{{' at line {}",
-                                          place_of(text_, begin).line));
+                                          place_of(begin).line));
     position_ += 2;
     strip_next_ = strips;
     return add_word(word, word_at, arguments);
   }
 
   Status add_word(const std::string& word, std::size_t where, const Arguments& arguments) {
-    const TextPlace place = place_of(text_, where);
+    const TextPlace place = place_of(where);
     if (word == "config") return add_config(where, arguments);
     for (const auto& [name, value] : arguments)
       if (!name.empty())
@@ -313,6 +300,24 @@ class TemplateParser {
     return mapping;
   }
 
+  /// Words are met from the beginning to the end, so each place is found from the one before: a
+  /// template of a hundred thousand words is read in one pass.
+  TextPlace place_of(std::size_t where) const {
+    if (where < placed_at_) {
+      placed_at_ = 0;
+      placed_ = {};
+    }
+    for (; placed_at_ < where; ++placed_at_) {
+      if (text_[placed_at_] == '\n') {
+        ++placed_.line;
+        placed_.column = 1;
+      } else {
+        ++placed_.column;
+      }
+    }
+    return placed_;
+  }
+
   char peek() const { return position_ < text_.size() ? text_[position_] : '\0'; }
   void skip_spaces() {
     while (is_space(peek())) ++position_;
@@ -326,6 +331,8 @@ class TemplateParser {
   std::string text_;
   std::size_t position_ = 0;
   bool strip_next_ = false;
+  mutable std::size_t placed_at_ = 0;
+  mutable TextPlace placed_;
   Template made_;
 };
 

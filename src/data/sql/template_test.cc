@@ -105,6 +105,70 @@ TEST(Template, EveryTruncationOfATemplateIsReadOrRefused) {
             std::string::npos);
 }
 
+TEST(Template, AMebibyteOfWordsIsReadInOnePass) {
+  std::string text;
+  std::string expected;
+  while (text.size() < (1U << 20U) - 32) {
+    text += "\n{{ ref('x') }}";
+    expected += "\nmodels.x";
+  }
+  const Template made = *Template::parse(text, "m.sql");
+  EXPECT_EQ(made.refs().size(), expected.size() / 9);
+  EXPECT_EQ(made.refs().back().place.line, static_cast<int>(made.refs().size()) + 1);
+  EXPECT_EQ(*made.render(example()), expected);
+  for (const std::string piece :
+       {"{", "{{", "{{ ", "{#", "{{ ref(", "{{ ref('", "{{ var('x', [", "}}"}) {
+    std::string repeated;
+    while (repeated.size() < (1U << 20U) - piece.size()) repeated += piece;
+    rendered(repeated);
+  }
+}
+
+TEST(Template, AnySequenceOfItsPiecesIsReadOrRefused) {
+  const std::vector<std::string> pieces = {"{{",
+                                           "}}",
+                                           "{%",
+                                           "%}",
+                                           "{#",
+                                           "#}",
+                                           "-",
+                                           "ref",
+                                           "(",
+                                           ")",
+                                           "'a'",
+                                           "\"b\"",
+                                           "var",
+                                           "config",
+                                           "x=",
+                                           ",",
+                                           "[",
+                                           "]",
+                                           "{",
+                                           "}",
+                                           ":",
+                                           "none",
+                                           "1.5",
+                                           "-2",
+                                           "|",
+                                           "\\",
+                                           "\n",
+                                           "'",
+                                           " ",
+                                           "\xC3",
+                                           std::string(1, '\0'),
+                                           "select",
+                                           "is_incremental()"};
+  std::uint64_t state = 20131201;  // Knuth's MMIX generator
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (int i = 0; i < 12; ++i) {
+      state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+      text += pieces[(state >> 33U) % pieces.size()];
+    }
+    rendered(text);
+  }
+}
+
 TEST(RenderSetting, KnowsOnlyVariables) {
   const auto var = [](const std::string& name) -> std::optional<Json> {
     return name == "score_at" ? std::optional<Json>("leaky") : std::nullopt;
