@@ -93,8 +93,12 @@ class Session {
   /// types: the engine's own message, with its caret), Exhausted (memory or spill limit, with the
   /// remedy), Cancelled.
   virtual Status execute(std::string_view sql) = 0;
-  /// The answer of one statement, streamed. The reader must end before the next call of this
-  /// Session. Parameters stand as $1, $2 ... in the SQL.
+  /// The answer of one statement, streamed in batches of at most 2,048 rows, in the statement's
+  /// order. The reader must end before the next call of this Session. Parameters stand as $1, $2
+  /// ... in the SQL.
+  /// The answer has the lake's types; what the engine has beyond them becomes the nearest one that
+  /// loses nothing: unsigned integers the next wider (64 bits: DECIMAL(20,0)), TIME, INTERVAL,
+  /// UUID and ENUM text, and HUGEINT, which sum() gives for integers, BIGINT (beyond it: Invalid).
   virtual Result<std::unique_ptr<columnar::BatchReader>> query(
       std::string_view sql, std::span<const Json> parameters = {}) = 0;
   /// The answer of a statement that gives one value (one row, one column). Errors: Invalid when it
@@ -110,6 +114,7 @@ class Session {
   virtual Status define_view(const RelationName& name, std::string_view select) = 0;
   /// Defines or replaces `name` as a temporary table with these rows. Returns how many.
   virtual Result<std::int64_t> load(const RelationName& name, columnar::BatchReader& rows) = 0;
+  /// Errors: NotFound.
   virtual Status drop(const RelationName& name) = 0;
 
   /// Writes a SELECT's answer as Parquet. An empty answer makes no file.

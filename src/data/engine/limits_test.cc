@@ -60,28 +60,58 @@ TEST(Limits, WhatCannotSpillIsExhaustedTooNotKilled) {
   EXPECT_EQ(value.error().code(), ErrorCode::Exhausted) << value.error().message();
 }
 
-TEST(Limits, ALargeAnswerIsNotKeptInMemory) {
-  auto engine = *open_duckdb({.threads = 2, .memory_bytes = 64ULL << 20U});
+TEST(Limits, ALargeAnswerComesInOrderAndIsNotKeptInMemory) {
+  TemporaryFolder folder = *TemporaryFolder::make();
+  auto engine = *open_duckdb({.threads = 4, .memory_bytes = 96ULL << 20U});
   auto session = *engine->open_session();
-  // 5 million rows of 60 bytes: 300 MB if it were kept.
-  auto rows = *session->query(
+  // 5 million rows of 60 bytes: 300 MB if they were kept.
+  auto files = session->write_parquet(
       "select i, 'a text that is long enough to be kept outside ' || i as t from range(5000000) "
-      "r(i)");
+      "r(i)",
+      {.folder = folder.path(), .ordered = true});
+  ASSERT_TRUE(files.ok()) << files.error().message();
+  TableScan scan{columnar::Schema({{"i", columnar::simple(columnar::Kind::Int64)},
+                                   {"t", columnar::simple(columnar::Kind::String)}}),
+                 {{folder.path() + "/" + files->at(0).relative_path, {}}}};
+  ASSERT_TRUE(session->define_scan("t", scan).ok());
+  auto rows = *session->query("select * from t");
   rusage before{};
-  std::size_t count = 0;
+  std::int64_t count = 0;
+  bool in_order = true;
   for (;;) {
     auto batch = rows->next();
     ASSERT_TRUE(batch.ok()) << batch.error().message();
     if (!*batch) break;
-    count += (*batch)->row_count();
+    for (std::size_t row = 0; row < (*batch)->row_count(); ++row) {
+      in_order = in_order && (*batch)->column(0).integer(row) == count++;
+    }
     if (count < 1'000'000) getrusage(RUSAGE_SELF, &before);
   }
   rusage after{};
   getrusage(RUSAGE_SELF, &after);
-  EXPECT_EQ(count, 5'000'000U);
+  EXPECT_EQ(count, 5'000'000);
+  EXPECT_TRUE(in_order);
 #ifndef __SANITIZE_ADDRESS__  // which keeps what was freed for a while
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 50'000) << "KiB more than after the first million";
 #endif
+}
+
+TEST(Limits, SessionsOfOneEngineWorkSideBySide) {
+  auto engine = *open_duckdb({.threads = 2});
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 5; ++round) {
+        auto session = *engine->open_session();
+        bool defined = session->define_view("s.v", "select " + std::to_string(i) + " as a").ok();
+        auto value = session->scalar("select sum(a) from s.v, range(1000)");
+        right += defined && value.ok() && value->as_integer() == 1000 * i ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 40);
 }
 
 class Running : public testing::Test {

@@ -297,6 +297,24 @@ TEST_F(ParquetTest, AFolderThatHoldsFilesKeepsThem) {
   EXPECT_EQ(count, 4U);
 }
 
+TEST_F(ParquetTest, FoldersMayHaveAnyName) {
+  std::string odd = "it's [o]d*? d=1 %20";
+  Schema schema({{"a", columnar::simple(Kind::Int32)}, {"p", columnar::simple(Kind::Int32)}});
+  for (bool ordered : {false, true}) {
+    for (bool partitioned : {false, true}) {
+      std::string folder = odd + (ordered ? "1" : "2") + (partitioned ? "3" : "4");
+      std::vector<std::string> by;
+      if (partitioned) by = {"p"};
+      auto files = write("select 1 as a, 2 as p",
+                         {.folder = path(folder), .partition_by = by, .ordered = ordered});
+      ASSERT_EQ(files.size(), 1U);
+      auto defined = session_->define_scan("t", scan_of(files, schema, folder));
+      ASSERT_TRUE(defined.ok()) << defined.error().message();
+      EXPECT_EQ(ask("select * from t"), "1|2");
+    }
+  }
+}
+
 TEST_F(ParquetTest, AnEmptyAnswerMakesNoFile) {
   EXPECT_TRUE(write("select 1 as a, 2 as p where false", {}).empty());
   EXPECT_TRUE(write("select 1 as a, 2 as p where false", {.ordered = true}).empty());

@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "base/suggest.h"
+#include "engine/duckdb_connection.h"
 #include "engine/parquet_statistics.h"
 #include "sql/names.h"
 

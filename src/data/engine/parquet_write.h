@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "columnar/schema.h"
-#include "engine/duckdb_connection.h"
 #include "engine/engine.h"
 
 namespace millrace::engine {
+
+class Answer;
 
 /// The COPY statement. `select` gives exactly the columns of `schema`. Errors: Invalid (partition
 /// columns that are missing, nested, binary, or all there are). Precondition: not both ordered and
