@@ -47,6 +47,37 @@ class AnswerReader final : public columnar::BatchReader {
   std::function<bool()> still_current_;
 };
 
+/// The layout in which DuckDB will give the columns, which its settings change (64-bit offsets,
+/// views of strings): read as another one, it would be wrong rows.
+Status check_layout(Answer& answer, const Schema& expected) {
+  ArrowOptions options(duckdb_result_get_arrow_options(answer.get()));
+  std::vector<LogicalType> owners;
+  std::vector<duckdb_logical_type> types;
+  std::vector<const char*> names;
+  for (idx_t i = 0; i < answer.column_count(); ++i) {
+    owners.emplace_back(duckdb_column_logical_type(answer.get(), i));
+    types.push_back(owners.back().get());
+    names.push_back(duckdb_column_name(answer.get(), i));
+  }
+  ArrowSchema description{};
+  Status described = check(ErrorData(duckdb_to_arrow_schema(
+      options.get(), types.data(), names.data(), types.size(), &description)));
+  Result<Schema> schema = Schema();
+  if (described.ok()) schema = columnar::schema_from_arrow(description);
+  if (description.release != nullptr) description.release(&description);
+  TRY(std::move(described));
+  const Schema found = TRY(std::move(schema));
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (i >= found.size() ||
+        columnar::to_sql(found[i].type) != columnar::to_sql(expected[i].type)) {
+      return Error(ErrorCode::Internal,
+                   fmt::format("column '{}' comes in an Arrow layout that is not its type's",
+                               expected[i].name));
+    }
+  }
+  return {};
+}
+
 class RowAppender {
  public:
   static Result<RowAppender> open(Connection& connection, const std::string& catalog,
@@ -106,6 +137,7 @@ class RowAppender {
 Result<std::unique_ptr<columnar::BatchReader>> read_answer(std::unique_ptr<Answer> answer,
                                                            Schema schema,
                                                            std::function<bool()> still_current) {
+  TRY(check_layout(*answer, schema));
   return std::unique_ptr<columnar::BatchReader>(std::make_unique<AnswerReader>(
       std::move(answer), std::move(schema), std::move(still_current)));
 }

@@ -94,6 +94,23 @@ TEST_F(SessionTest, TypesThatNoLakeHasBecomeTheNearestThatLosesNothing) {
   EXPECT_HAS(ask("select 1 as ok, 'x'::union(a varchar) as odd"), "unsupported: column 'odd'");
 }
 
+TEST_F(SessionTest, ALayoutThatASettingChangedIsRefusedNotMisread) {
+  for (std::string_view setting :
+       {"arrow_large_buffer_size", "produce_arrow_string_view", "arrow_output_list_view"}) {
+    SCOPED_TRACE(setting);
+    auto session = *(*open_duckdb({.threads = 1}))->open_session();
+    ASSERT_TRUE(session->execute("set " + std::string(setting) + " = true").ok());
+    ASSERT_TRUE(session->execute("set arrow_output_version = '1.5'").ok());
+    auto answer = session->collect("select 'a text beyond twelve bytes' as t, [1, 2] as l");
+    if (answer.ok()) {  // the setting does not reach these columns
+      EXPECT_EQ(answer->at(0).column(0).text(0), "a text beyond twelve bytes");
+      EXPECT_EQ(answer->at(0).column(1).to_string(0), "[1,2]");
+    } else {
+      EXPECT_EQ(answer.error().code(), ErrorCode::Unsupported) << answer.error().message();
+    }
+  }
+}
+
 TEST_F(SessionTest, ACastAnswerKeepsItsOrderAndItsNames) {
   EXPECT_EQ(ask("select i::uinteger as \"a\"\"b\", i as \"a\"\"b\" from range(5) t(i) "
                 "order by i desc; -- last\n"),
