@@ -1,0 +1,384 @@
+#include "execution/local_executor.h"
+
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "execution/group_memory.h"
+#include "execution/local_attempt.h"
+
+namespace millrace::execution {
+
+using orchestration::AttemptEnd;
+using orchestration::AttemptId;
+using orchestration::AttemptRequest;
+using orchestration::ExecutorListener;
+using orchestration::Outcome;
+using orchestration::Preparation;
+using SteadyTime = LocalAttempt::SteadyTime;
+
+/// The thread, and all that it alone touches.
+class LocalExecutor::Loop {
+ public:
+  Loop(LocalExecutorOptions options, const Clock& clock, std::unique_ptr<Spawner> spawner)
+      : options_(std::move(options)), clock_(clock), spawner_(std::move(spawner)) {}
+  ~Loop() { stop(Duration::zero()); }
+
+  Status open();
+  void listen(ExecutorListener& listener) { listener_ = &listener; }
+  Status start(AttemptRequest request);
+  void kill(const AttemptId& attempt, Duration grace);
+  void stop(Duration grace);
+
+ private:
+  enum class What : std::uint8_t { Ended, Channel, Output, Errors };
+  /// What a descriptor of the epoll set stands for.
+  struct Watched {
+    LocalAttempt* attempt = nullptr;
+    What what = What::Ended;
+  };
+
+  void run();
+  void take_orders();
+  void begin(AttemptRequest request);
+  void begin_kill(LocalAttempt& attempt, Duration grace);
+  void watch(int fd, LocalAttempt& attempt, What what);
+  void unwatch(int fd);
+  void serve(int fd, std::uint32_t events);
+  void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
+  void listen_for_writing(const LocalAttempt& attempt);
+  void end(LocalAttempt& attempt);
+  void fail(const AttemptId& attempt, const Error& error);
+  void keep_time();
+  void check_memory();
+  int milliseconds_to_wait() const;
+  void ring() const;
+
+  LocalExecutorOptions options_;
+  const Clock& clock_;
+  std::unique_ptr<Spawner> spawner_;
+  ExecutorListener* listener_ = nullptr;
+
+  std::mutex mutex_;
+  std::deque<std::function<void()>> orders_;
+  bool stopping_ = false;
+
+  FileDescriptor epoll_;
+  FileDescriptor bell_;
+  std::thread thread_;
+
+  // The thread's.
+  bool leaving_ = false;
+  std::map<AttemptId, std::unique_ptr<LocalAttempt>> attempts_;
+  std::unordered_map<int, Watched> watched_;
+  std::set<int> writing_;  // channels that are watched for room to write
+  SteadyTime memory_at_;
+};
+
+Status LocalExecutor::Loop::open() {
+  epoll_ = FileDescriptor(::epoll_create1(EPOLL_CLOEXEC));
+  bell_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_.is_open() || !bell_.is_open()) return file_error(errno, "the executor's descriptors");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = bell_.get();
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, bell_.get(), &event) != 0)
+    return file_error(errno, "the executor's descriptors");
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void LocalExecutor::Loop::ring() const {
+  const std::uint64_t one = 1;
+  // It fails only when the bell has been rung often enough already.
+  [[maybe_unused]] const ssize_t written = ::write(bell_.get(), &one, sizeof(one));
+}
+
+Status LocalExecutor::Loop::start(AttemptRequest request) {
+  if (request.work.speaks == Preparation::Speaks::Protocol) {
+    // The rest of the request line is ids, far below a kilobyte.
+    const std::size_t size = request.work.document.dump().size();
+    if (size + 4'096 > kLongestLine)
+      return Error(ErrorCode::Exhausted,
+                   fmt::format("the request of attempt {} has {} bytes; the limit is {}, larger "
+                               "things are passed by reference",
+                               request.id.str(), size, kLongestLine - 4'096));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Error(ErrorCode::Unavailable, "the executor was stopped");
+    orders_.emplace_back(
+        [this, request = std::move(request)]() mutable { begin(std::move(request)); });
+  }
+  ring();
+  return {};
+}
+
+void LocalExecutor::Loop::kill(const AttemptId& attempt, Duration grace) {
+  {
+    const std::lock_guard lock(mutex_);
+    orders_.emplace_back([this, attempt, grace] {
+      if (const auto found = attempts_.find(attempt); found != attempts_.end())
+        begin_kill(*found->second, grace);
+    });
+  }
+  ring();
+}
+
+void LocalExecutor::Loop::stop(Duration grace) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_)
+      orders_.emplace_back([this, grace] {
+        leaving_ = true;
+        for (const auto& entry : attempts_) begin_kill(*entry.second, grace);
+      });
+    stopping_ = true;
+  }
+  if (!thread_.joinable()) return;
+  ring();
+  thread_.join();
+}
+
+void LocalExecutor::Loop::run() {
+  std::array<epoll_event, 64> events{};
+  while (!leaving_ || !attempts_.empty()) {
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), events.size(), milliseconds_to_wait());
+    bool rung = false;
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.fd == bell_.get())
+        rung = true;
+      else
+        serve(event.data.fd, event.events);
+    }
+    // Last, since a new attempt's descriptors may take numbers that this round has closed, and an
+    // old event must not be taken for one of theirs.
+    if (rung) take_orders();
+    keep_time();
+  }
+}
+
+void LocalExecutor::Loop::take_orders() {
+  std::uint64_t rings = 0;
+  [[maybe_unused]] const ssize_t read = ::read(bell_.get(), &rings, sizeof(rings));
+  std::deque<std::function<void()>> orders;
+  {
+    const std::lock_guard lock(mutex_);
+    orders.swap(orders_);
+  }
+  for (const auto& order : orders) order();
+}
+
+void LocalExecutor::Loop::begin(AttemptRequest request) {
+  if (leaving_) return;
+  const AttemptId id = request.id;
+  if (request.work.command.empty()) request.work.command = options_.program;
+  const std::string path =
+      attempt_log_path(options_.log_folder, id, request.generation, request.number);
+  Result<AttemptLog> log = AttemptLog::create(path, id, options_.log_limit_bytes, clock_);
+  if (!log.ok()) return fail(id, std::move(log).error().while_doing("making the attempt's log"));
+  auto started =
+      LocalAttempt::start(std::move(request), *std::move(log), *spawner_, options_.heartbeat);
+  if (!started.ok()) return fail(id, started.error());
+  LocalAttempt& attempt = **started;
+  attempts_[id] = *std::move(started);
+  attempt.beats_at = std::chrono::steady_clock::now() + options_.heartbeat;
+  watch(attempt.child().pidfd, attempt, What::Ended);
+  watch(attempt.output_fd(), attempt, What::Output);
+  watch(attempt.error_fd(), attempt, What::Errors);
+  if (attempt.speaks()) {
+    watch(attempt.channel_fd(), attempt, What::Channel);
+    attempt.write_channel();
+    listen_for_writing(attempt);
+  }
+  listener_->started(id);
+}
+
+void LocalExecutor::Loop::fail(const AttemptId& attempt, const Error& error) {
+  AttemptEnd end;
+  // A command that is not there will not be there in a minute; any other reason may pass.
+  const bool hopeless = error.code() == ErrorCode::NotFound || error.code() == ErrorCode::Denied;
+  end.outcome = {Outcome::Kind::Failed, hopeless ? ErrorCode::Invalid : error.code(),
+                 error.message()};
+  listener_->finished(attempt, std::move(end));
+}
+
+void LocalExecutor::Loop::begin_kill(LocalAttempt& attempt, Duration grace) {
+  const SteadyTime at = std::chrono::steady_clock::now() + grace;
+  if (grace <= Duration::zero()) {
+    spawner_->signal(attempt.child(), SIGKILL);
+  } else if (!attempt.kill_at || *attempt.kill_at > at) {
+    if (!attempt.kill_at) spawner_->signal(attempt.child(), SIGTERM);
+    attempt.kill_at = at;
+  }
+}
+
+void LocalExecutor::Loop::watch(int fd, LocalAttempt& attempt, What what) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) watched_[fd] = {&attempt, what};
+}
+
+void LocalExecutor::Loop::unwatch(int fd) {
+  watched_.erase(fd);
+  writing_.erase(fd);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void LocalExecutor::Loop::serve(int fd, std::uint32_t events) {
+  const auto found = watched_.find(fd);
+  if (found == watched_.end()) return;  // of an attempt that ended in this round
+  LocalAttempt& attempt = *found->second.attempt;
+  bool open = true;
+  switch (found->second.what) {
+    case What::Ended:
+      return end(attempt);
+    case What::Channel:
+      return serve_channel(attempt, fd, events);
+    case What::Output:
+      open = attempt.read_output();
+      break;
+    case What::Errors:
+      open = attempt.read_error();
+      break;
+  }
+  // The kernel took a closed descriptor out of the epoll set; its number may be another's soon.
+  if (!open) watched_.erase(fd);
+}
+
+void LocalExecutor::Loop::serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events) {
+  const bool was_condemned = attempt.condemned();
+  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && !attempt.read_channel(*listener_)) {
+    watched_.erase(fd);
+    writing_.erase(fd);
+    return;
+  }
+  if (attempt.condemned() && !was_condemned) spawner_->signal(attempt.child(), SIGKILL);
+  attempt.write_channel();
+  listen_for_writing(attempt);
+}
+
+void LocalExecutor::Loop::listen_for_writing(const LocalAttempt& attempt) {
+  const int fd = attempt.channel_fd();
+  const bool wanted = attempt.wants_to_write();
+  if (wanted == writing_.contains(fd)) return;
+  epoll_event event{};
+  event.events = static_cast<std::uint32_t>(EPOLLIN) | (wanted ? EPOLLOUT : 0U);
+  event.data.fd = fd;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  if (wanted)
+    writing_.insert(fd);
+  else
+    writing_.erase(fd);
+}
+
+void LocalExecutor::Loop::end(LocalAttempt& attempt) {
+  // While it is not reaped its group's number is its own: what is left of the group ends with it.
+  spawner_->signal(attempt.child(), SIGKILL);
+  const ExitStatus exit = spawner_->reap(attempt.child());
+  for (const int fd :
+       {attempt.child().pidfd, attempt.output_fd(), attempt.error_fd(), attempt.channel_fd()})
+    if (fd >= 0) unwatch(fd);
+  const AttemptId id = attempt.id();
+  AttemptEnd how = attempt.finish(exit, *listener_);
+  attempts_.erase(id);
+  listener_->finished(id, std::move(how));
+}
+
+void LocalExecutor::Loop::keep_time() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->kill_at && *attempt->kill_at <= now) {
+      spawner_->signal(attempt->child(), SIGKILL);
+      attempt->kill_at = SteadyTime::max();
+    }
+    // For those that do not speak, being there is the sign of life.
+    if (attempt->request().work.speaks == Preparation::Speaks::Nothing &&
+        attempt->beats_at <= now) {
+      attempt->beats_at = now + options_.heartbeat;
+      listener_->heartbeat(id);
+    }
+  }
+  if (now < memory_at_) return;
+  memory_at_ = now + options_.memory_check;
+  check_memory();
+}
+
+void LocalExecutor::Loop::check_memory() {
+  std::map<pid_t, std::uint64_t> groups;
+  for (const auto& entry : attempts_)
+    if (entry.second->request().resources.memory_bytes > 0) groups[entry.second->child().pid] = 0;
+  if (groups.empty()) return;
+  measure_groups(groups);
+  for (const auto& [id, attempt] : attempts_) {
+    const std::uint64_t limit = attempt->request().resources.memory_bytes;
+    const auto found = groups.find(attempt->child().pid);
+    if (found == groups.end()) continue;
+    attempt->peak_group_bytes = std::max(attempt->peak_group_bytes, found->second);
+    if (limit == 0 || found->second <= limit || attempt->condemned()) continue;
+    attempt->condemn(
+        {ErrorCode::Exhausted,
+         fmt::format("it used {} of memory, more than its limit of {}; raise "
+                     "resources.memory_bytes of task '{}', or let it hold less at once",
+                     format_bytes(found->second), format_bytes(limit), id.task.str())});
+    spawner_->signal(attempt->child(), SIGKILL);
+  }
+}
+
+int LocalExecutor::Loop::milliseconds_to_wait() const {
+  SteadyTime next = SteadyTime::max();
+  for (const auto& entry : attempts_) {
+    const LocalAttempt& attempt = *entry.second;
+    if (attempt.kill_at) next = std::min(next, *attempt.kill_at);
+    if (attempt.request().work.speaks == Preparation::Speaks::Nothing)
+      next = std::min(next, attempt.beats_at);
+    if (attempt.request().resources.memory_bytes > 0) next = std::min(next, memory_at_);
+  }
+  if (next == SteadyTime::max()) return -1;
+  const auto wait =
+      std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, 60'000));
+}
+
+LocalExecutor::LocalExecutor(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+LocalExecutor::~LocalExecutor() = default;
+
+Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(LocalExecutorOptions options,
+                                                           const Clock& clock,
+                                                           std::unique_ptr<Spawner> spawner) {
+  auto loop = std::make_unique<Loop>(std::move(options), clock, std::move(spawner));
+  TRY(loop->open());
+  return std::unique_ptr<LocalExecutor>(new LocalExecutor(std::move(loop)));
+}
+
+void LocalExecutor::listen(ExecutorListener& listener) {
+  loop_->listen(listener);
+}
+Status LocalExecutor::start(AttemptRequest request) {
+  return loop_->start(std::move(request));
+}
+void LocalExecutor::kill(const AttemptId& attempt, Duration grace) {
+  loop_->kill(attempt, grace);
+}
+void LocalExecutor::stop(Duration grace) {
+  loop_->stop(grace);
+}
+
+}  // namespace millrace::execution
