@@ -17,6 +17,7 @@ inline Result<std::vector<Json>> ask_row(engine::Session& session, const std::st
   if (batches.size() != 1 || batches.front().row_count() != 1)
     return Error(ErrorCode::Internal, "expected one row from: " + sql.substr(0, 200));
   std::vector<Json> row;
+  row.reserve(batches.front().schema().size());
   for (std::size_t i = 0; i < batches.front().schema().size(); ++i)
     row.push_back(batches.front().column(i).to_json(0));
   return row;

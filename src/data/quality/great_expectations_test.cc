@@ -70,13 +70,14 @@ bool concerns_us(const Json& test) {
 }
 
 std::string sql_type(const std::string& theirs, const Json& values) {
-  static const std::map<std::string, std::string> kTypes = {
+  static const std::map<std::string, std::string> types_of_theirs = {
       {"INTEGER", "INTEGER"}, {"SMALLINT", "SMALLINT"},       {"BIGINT", "BIGINT"},
       {"TEXT", "VARCHAR"},    {"VARCHAR", "VARCHAR"},         {"CHAR", "VARCHAR"},
       {"BOOLEAN", "BOOLEAN"}, {"DOUBLE_PRECISION", "DOUBLE"}, {"FLOAT", "DOUBLE"},
       {"NUMERIC", "DOUBLE"},  {"TIMESTAMP", "TIMESTAMP"},     {"DATE", "DATE"},
   };
-  if (const auto known = kTypes.find(theirs); known != kTypes.end()) return known->second;
+  if (const auto known = types_of_theirs.find(theirs); known != types_of_theirs.end())
+    return known->second;
   bool whole = true;
   bool number = true;
   bool flag = true;

@@ -70,14 +70,16 @@ Result<std::string> literal(const Json& value, const columnar::DataType& type) {
 
 Result<std::string> within(const std::string& sql, const columnar::DataType& type,
                            const Bounds& bounds) {
-  std::string condition;
+  // The engine orders NaN above every number; here it lies within nothing.
+  const bool floating = type.kind == Kind::Float32 || type.kind == Kind::Float64;
+  std::string condition = floating ? "NOT isnan(" + sql + ")" : "true";
   if (!bounds.min.is_null())
-    condition = fmt::format("{} {} {}", sql,
-                            bounds.strict_min ? ">" : ">=", TRY(literal(bounds.min, type)));
+    condition += fmt::format(" AND {} {} {}", sql,
+                             bounds.strict_min ? ">" : ">=", TRY(literal(bounds.min, type)));
   if (!bounds.max.is_null())
-    condition += fmt::format("{}{} {} {}", condition.empty() ? "" : " AND ", sql,
+    condition += fmt::format(" AND {} {} {}", sql,
                              bounds.strict_max ? "<" : "<=", TRY(literal(bounds.max, type)));
-  return condition.empty() ? std::string("true") : "(" + condition + ")";
+  return "(" + condition + ")";
 }
 
 bool is_within(double value, const Bounds& bounds) {

@@ -24,7 +24,8 @@ std::string whole_number(const std::string& sql, const columnar::DataType& type)
 /// moment in a column of moments), Unsupported for nested columns.
 Result<std::string> literal(const Json& value, const columnar::DataType& type);
 
-/// A condition that holds when `sql`, of that type, lies within the bounds. Errors as literal().
+/// A condition that holds when `sql`, of that type, lies within the bounds; NaN does not, whatever
+/// they are. Errors as literal().
 Result<std::string> within(const std::string& sql, const columnar::DataType& type,
                            const Bounds& bounds);
 

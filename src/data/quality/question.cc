@@ -338,16 +338,17 @@ Result<About> Compiler::compile(const ColumnStatistic& check) {
 Result<std::vector<std::string>> Compiler::literals(const std::vector<Json>& values,
                                                     const Field& field, bool& complete) {
   std::vector<std::string> fitting;
+  std::optional<Error> misfit;
   for (const Json& value : values) {
     if (value.is_null()) continue;
     auto one = literal(value, field.type);
-    complete = complete && one.ok();
-    if (one.ok()) {
+    if (one.ok())
       fitting.push_back(*std::move(one));
-    } else if (&value == &values.back() && fitting.empty()) {
-      return std::move(one).error().while_doing("value_set");
-    }
+    else
+      misfit = std::move(one).error();
   }
+  complete = !misfit.has_value();
+  if (misfit && fitting.empty()) return std::move(*misfit).while_doing("value_set");
   return fitting;
 }
 

@@ -83,6 +83,7 @@ Result<std::vector<std::vector<Sample>>> fetch_samples(
   Columns columns;
   std::vector<Placed> placed;
   std::vector<std::size_t> index;
+  index.reserve(index_columns.size());
   for (const std::string& name : index_columns) index.push_back(columns.place_of(name));
   for (const SampleRequest& request : requests) {
     placed.push_back({&request, {}, 0});

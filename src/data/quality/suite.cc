@@ -45,12 +45,12 @@ Result<Json> filled_in(const Json& value, const Parameters& parameters) {
 Result<Severity> read_severity(const Json& entry) {
   const Json& value = entry["severity"];
   if (value.is_null()) return Severity::Critical;
-  static const std::vector<std::string> kWords = {"info", "warning", "critical"};
-  for (std::size_t i = 0; i < kWords.size(); ++i)
-    if (value == Json(kWords[i])) return static_cast<Severity>(i);
+  static const std::vector<std::string> words = {"info", "warning", "critical"};
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (value == Json(words[i])) return static_cast<Severity>(i);
   return Error(ErrorCode::Invalid,
                fmt::format("severity: expected info, warning or critical{}",
-                           value.is_string() ? suggestion(value.as_string(), kWords) : ""));
+                           value.is_string() ? suggestion(value.as_string(), words) : ""));
 }
 
 Result<std::string> read_type(const Json& entry) {
@@ -139,19 +139,19 @@ Result<Suite> read_suite(const Json& document, const Parameters& parameters) {
     return Error(ErrorCode::Invalid,
                  fmt::format("a suite is an object with 'name' and 'expectations'; found {}",
                              document.type_name()));
-  static const std::vector<std::string> kMembers = {"name",
-                                                    "expectation_suite_name",
-                                                    "expectations",
-                                                    "meta",
-                                                    "id",
-                                                    "notes",
-                                                    "data_asset_type",
-                                                    "ge_cloud_id",
-                                                    "suite_parameters"};
+  static const std::vector<std::string> members = {"name",
+                                                   "expectation_suite_name",
+                                                   "expectations",
+                                                   "meta",
+                                                   "id",
+                                                   "notes",
+                                                   "data_asset_type",
+                                                   "ge_cloud_id",
+                                                   "suite_parameters"};
   for (const auto& [name, value] : document.as_object())
-    if (!holds(kMembers, name))
+    if (!holds(members, name))
       return Error(ErrorCode::Invalid, fmt::format("unknown member '{}' of the suite{}", name,
-                                                   suggestion(name, {kMembers.data(), 3})));
+                                                   suggestion(name, {members.data(), 3})));
   Suite suite;
   suite.name = document.string_or("name", document.string_or("expectation_suite_name", ""));
   suite.meta = document["meta"].is_object() ? document["meta"] : Json::object();

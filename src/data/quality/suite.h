@@ -11,7 +11,7 @@
 //
 // After reading, every expectation is a typed value: an unknown word, a missing or misspelt
 // argument, a pattern that RE2 refuses, bounds in the wrong order are errors here, before any row
-// is looked at. docs: README.md of this room lists the words.
+// is looked at. vocabulary.cc has the words.
 
 #include <cstdint>
 #include <map>

@@ -15,30 +15,30 @@ struct Family {
 };
 
 const std::vector<Family>& families() {
-  static const std::vector<Kind> kIntegers = {Kind::Int8, Kind::Int16, Kind::Int32, Kind::Int64};
-  static const std::vector<Kind> kFloats = {Kind::Float32, Kind::Float64};
-  static const std::vector<Kind> kMoments = {Kind::Timestamp, Kind::TimestampNtz};
-  static const std::vector<Family> kFamilies = {
+  static const std::vector<Kind> integers = {Kind::Int8, Kind::Int16, Kind::Int32, Kind::Int64};
+  static const std::vector<Kind> floats = {Kind::Float32, Kind::Float64};
+  static const std::vector<Kind> moments = {Kind::Timestamp, Kind::TimestampNtz};
+  static const std::vector<Family> all_families = {
       // Python and pandas
-      {"int", kIntegers},
-      {"int_", kIntegers},
+      {"int", integers},
+      {"int_", integers},
       {"int8", {Kind::Int8}},
       {"int16", {Kind::Int16}},
       {"int32", {Kind::Int32}},
       {"int64", {Kind::Int64}},
-      {"float", kFloats},
-      {"float_", kFloats},
+      {"float", floats},
+      {"float_", floats},
       {"float32", {Kind::Float32}},
       {"float64", {Kind::Float64}},
       {"str", {Kind::String}},
       {"bool_", {Kind::Boolean}},
-      {"datetime64", kMoments},
-      {"datetime64[ns]", kMoments},
-      {"datetime64[us]", kMoments},
+      {"datetime64", moments},
+      {"datetime64[ns]", moments},
+      {"datetime64[us]", moments},
       {"bytes", {Kind::Binary}},
       // SQLAlchemy
       {"double_precision", {Kind::Float64}},
-      {"datetime", kMoments},
+      {"datetime", moments},
       {"numeric", {Kind::Decimal}},
       {"decimal", {Kind::Decimal}},
       // Spark
@@ -56,7 +56,7 @@ const std::vector<Family>& families() {
       {"timestamptype", {Kind::Timestamp}},
       {"timestampntztype", {Kind::TimestampNtz}},
   };
-  return kFamilies;
+  return all_families;
 }
 
 const Family* family_of(std::string_view name) {

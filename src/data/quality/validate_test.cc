@@ -306,6 +306,26 @@ TEST_F(Validate, WhatIsNoNumberHasNoMean) {
   EXPECT_NE(verdict.exception.find("2 values are NaN or infinite"), std::string::npos);
 }
 
+TEST_F(Validate, NanLiesWithinNothing) {
+  run("CREATE TABLE people AS SELECT x::DOUBLE AS x FROM (VALUES ('1.0'), ('nan'), (NULL)) AS "
+      "t(x)");
+  const Verdict between =
+      one(R"("type": "expect_column_values_to_be_between", "column": "x", "min_value": 0)");
+  EXPECT_EQ(between.rows->unexpected, 1) << "the engine would order it above every number";
+  EXPECT_FALSE(
+      one(R"("type": "expect_column_max_to_be_between", "column": "x", "min_value": 0)").success);
+  EXPECT_TRUE(
+      one(R"("type": "expect_column_min_to_be_between", "column": "x", "min_value": 0)").success);
+}
+
+TEST_F(Validate, AValueThatCannotStandInTheColumnMatchesNothing) {
+  make_people();
+  const std::string type = R"("type": "expect_column_values_to_not_be_in_set", "column": "id", )";
+  EXPECT_EQ(one(type + R"("value_set": ["a", 3])").rows->unexpected, 1);
+  for (const char* set : {R"("value_set": ["a"])", R"("value_set": ["a", null])"})
+    EXPECT_NE(one(type + set).exception, "") << "a set about something else is no set at all";
+}
+
 TEST_F(Validate, UniquenessIsExactForCloseAndFarNumbersDaysAndTexts) {
   const std::vector<std::string> expressions = {
       "i",                               // close: counted in bits

@@ -265,14 +265,14 @@ std::string complaint(Kind kind, const Json& value) {
     case Kind::AnyOrAll:
       return value == Json("any") || value == Json("all") ? "" : "expected any or all";
     case Kind::IgnoreRow: {
-      static const std::vector<std::string> kWords = {"both_values_are_missing",
-                                                      "either_value_is_missing",
-                                                      "all_values_are_missing",
-                                                      "any_value_is_missing",
-                                                      "neither",
-                                                      "never"};
+      static const std::vector<std::string> words = {"both_values_are_missing",
+                                                     "either_value_is_missing",
+                                                     "all_values_are_missing",
+                                                     "any_value_is_missing",
+                                                     "neither",
+                                                     "never"};
       if (value.is_string() &&
-          std::find(kWords.begin(), kWords.end(), value.as_string()) != kWords.end())
+          std::find(words.begin(), words.end(), value.as_string()) != words.end())
         return "";
       return "expected one of both_values_are_missing, either_value_is_missing, neither (a pair), "
              "all_values_are_missing, any_value_is_missing, never (several columns)";
@@ -287,6 +287,7 @@ Error refusal(std::string_view argument, const std::string& why, const Json& val
 
 Status check_known(const Word& word, const Json& kwargs) {
   std::vector<std::string> names;
+  names.reserve(word.arguments.size() + 1);
   for (const Argument& argument : word.arguments) names.emplace_back(argument.name);
   if (word.takes_mostly) names.emplace_back("mostly");
   for (const auto& [name, value] : kwargs.as_object()) {
@@ -379,12 +380,12 @@ IgnoreRow Arguments::ignore() const {
 }
 
 const std::vector<Word>& vocabulary() {
-  static const std::vector<Word> kWords = make_vocabulary();
-  return kWords;
+  static const std::vector<Word> words = make_vocabulary();
+  return words;
 }
 
 const std::vector<std::string>& foreign_words() {
-  static const std::vector<std::string> kWords = {
+  static const std::vector<std::string> words = {
       "expect_column_kl_divergence_to_be_less_than",
       "expect_column_most_common_value_to_be_in_set",
       "expect_column_pair_values_to_be_in_set",
@@ -410,7 +411,7 @@ const std::vector<std::string>& foreign_words() {
       "expect_table_row_count_to_equal_other_table",
       "unexpected_rows_expectation",
   };
-  return kWords;
+  return words;
 }
 
 Status check_arguments(const Word& word, const Json& kwargs) {

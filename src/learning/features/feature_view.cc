@@ -14,6 +14,7 @@ namespace {
 template <typename Named>
 std::vector<std::string> names_of(const std::vector<Named>& things) {
   std::vector<std::string> names;
+  names.reserve(things.size());
   for (const Named& thing : things) names.push_back(thing.name);
   return names;
 }
@@ -39,13 +40,13 @@ Result<Feature> read_feature(const Json& json) {
 }
 
 Result<Mode> read_mode(const Json& json) {
-  static const std::vector<std::string> kModes = {"as_known", "latest_event"};
+  static const std::vector<std::string> modes = {"as_known", "latest_event"};
   const std::string mode = TRY(optional_text(json, "mode"));
-  if (mode.empty() || mode == kModes[0]) return Mode::AsKnown;
-  if (mode == kModes[1]) return Mode::LatestEvent;
+  if (mode.empty() || mode == modes[0]) return Mode::AsKnown;
+  if (mode == modes[1]) return Mode::LatestEvent;
   return Error(ErrorCode::Invalid,
                fmt::format("mode: expected as_known or latest_event, found '{}'{}", mode,
-                           suggestion(mode, kModes)));
+                           suggestion(mode, modes)));
 }
 
 Result<std::optional<Duration>> read_duration(const Json& json, std::string_view member) {

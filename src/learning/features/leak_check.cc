@@ -100,6 +100,7 @@ Status LeakChecker::check_inputs() const {
                       "when, so it cannot be checked",
                       base.name));
   std::vector<std::string> known;
+  known.reserve(check_.bases.size() + check_.views.size());
   for (const AvailableTable& base : check_.bases) known.push_back(base.name);
   for (const auto& [name, select] : check_.views) known.push_back(name);
   for (const FeatureReference& reference : check_.set.features) {

@@ -174,7 +174,7 @@ PointInTimeJoin::KeyText PointInTimeJoin::key_text(const View& bound, const Opti
     if (known == options.entities.end() || known->second.empty()) continue;
     std::string list;
     for (const std::string& value : known->second) list += (list.empty() ? "" : ", ") + value;
-    text.where += " AND " + column + " IN (" + list + ")";
+    text.where += fmt::format(" AND {} IN ({})", column, list);
   }
   return text;
 }

@@ -139,7 +139,7 @@ std::string naive(const FeatureView& view, const TrainingSet& set, bool deleted)
 /// Thousands of small tables at once, each a round of its own: few keys and few moments, so that
 /// ties, late corrections, tombstones and edges of the ttl are common.
 TEST_F(PointInTime, EqualsTheNaiveJoinOnThousandsOfSmallTables) {
-  constexpr int kRounds = 800;
+  constexpr int rounds = 800;
   const auto pick = [](int salt, const char* from) {
     return fmt::format("([{}])[1 + (hash(i * 1000003 + {}) % len([{}])::UBIGINT)::INTEGER]", from,
                        salt, from);
@@ -154,11 +154,11 @@ TEST_F(PointInTime, EqualsTheNaiveJoinOnThousandsOfSmallTables) {
       "gone, {} AS a, {} AS b FROM range({}) AS t(i)",
       pick(1, "1, 2, NULL"), pick(2, "true, false, false, false, false"), moment(3),
       pick(4, "true, false, false, false, false"), moment(5), pick(6, "true, false, false, NULL"),
-      pick(7, "1.5, 2.5, NULL"), pick(8, "'x', 'y', NULL"), kRounds * 9));
+      pick(7, "1.5, 2.5, NULL"), pick(8, "'x', 'y', NULL"), rounds * 9));
   run(
       fmt::format("CREATE TABLE labels AS SELECT i // 6 AS round, {} AS id, {} AS user_id, {} AS t "
                   "FROM range({}) AS t(i)",
-                  pick(11, "1, 2, 3"), pick(12, "1, 2, NULL"), moment(13), kRounds * 6));
+                  pick(11, "1, 2, 3"), pick(12, "1, 2, NULL"), moment(13), rounds * 6));
   run("CREATE TABLE numbered AS SELECT row_number() OVER () AS n, * FROM labels");
   TrainingSet set = labels_with_v();
   set.key = {"round", "id"};
@@ -188,7 +188,7 @@ TEST_F(PointInTime, EqualsTheNaiveJoinOnThousandsOfSmallTables) {
                 rows(
                     "SELECT (SELECT count(*) FROM ours), (SELECT count(*) FROM (FROM ours EXCEPT "
                     "ALL FROM theirs)), (SELECT count(*) FROM (FROM theirs EXCEPT ALL FROM ours))"),
-                fmt::format("{}|0|0\n", kRounds * 6));
+                fmt::format("{}|0|0\n", rounds * 6));
             ++compared;
           }
   EXPECT_EQ(compared, 48);
