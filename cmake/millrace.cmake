@@ -31,7 +31,7 @@ function(millrace_room place)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_(test|contract)\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_(test|contract)\\.cc$")
-  list(FILTER headers EXCLUDE REGEX "_contract\\.h$")
+  list(FILTER headers EXCLUDE REGEX "_(contract|fixture)\\.h$")
   # Headers over a library's own (the engine's over DuckDB's C API) are for their room's .cc files alone.
   list(FILTER headers EXCLUDE REGEX "/duckdb_[a-z]+\\.h$")
 

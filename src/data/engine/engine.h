@@ -31,6 +31,8 @@ struct ScanFile {
   /// Partition column -> value as text in the lake's form, or null; the file itself does not hold
   /// these columns.
   std::map<std::string, std::optional<std::string>> partition_values;
+  /// Rows of the file that are no rows of the table: their numbers from 0, ascending. Null: none.
+  std::shared_ptr<const std::vector<std::int64_t>> deleted_rows = nullptr;
 };
 
 /// A table as a list of files, decided by whoever knows its log. The engine never lists folders
@@ -38,6 +40,12 @@ struct ScanFile {
 struct TableScan {
   columnar::Schema schema;  // of the result; a column that a file lacks is read as null
   std::vector<ScanFile> files;
+  /// Where the files name columns, or fields in them, otherwise than the schema: for each column of
+  /// the schema the field as the files have it, of the same shape. Else empty.
+  std::vector<columnar::Field> stored = {};
+  /// Where the files tell columns by Parquet's field id and not by name: one for each column. Else
+  /// empty.
+  std::vector<std::optional<std::int64_t>> field_ids = {};
 };
 
 struct ParquetWrite {

@@ -1,0 +1,123 @@
+#pragma once
+
+// Delta tables under one object store: read, written and remembered.
+//
+//   Lake lake(store, engine, clock);
+//   SnapshotPtr flights = TRY(lake.snapshot(TRY(TableName::parse("raw.flights"))));
+//   TRY(session.define_scan("raw.flights", TRY(flights->scan())));
+//
+// A write is one commit: all of its rows and marks are there, or none. It is idempotent by its
+// writer (DESIGN, promise 1): the same generation again changes nothing, a later one replaces what
+// the earlier one added.
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "columnar/schema.h"
+#include "engine/engine.h"
+#include "lake/commit.h"
+#include "lake/log.h"
+#include "lake/snapshot.h"
+#include "lake/table_name.h"
+#include "lake/write_spec.h"
+#include "storage/object_store.h"
+
+namespace millrace::lake {
+
+/// One version in a table's history.
+struct HistoryEntry {
+  Version version;
+  Instant time;
+  std::string operation;  // "WRITE"; empty when the commit does not say
+  Json info;              // the whole commitInfo, or null
+};
+
+/// Thread-safe. Keeps the newest snapshot of each table that was asked for, so that the next
+/// question reads only the commits since. Store, engine and clock must outlive it.
+class Lake {
+ public:
+  Lake(storage::ObjectStore& store, engine::Engine& engine, const Clock& clock)
+      : store_(store), engine_(engine), clock_(clock) {}
+
+  /// Errors of the three: NotFound (no such table; no such version or moment, with those that there
+  /// are); Corruption names the file; Unsupported names the feature.
+  /// Cost: a listing, and the commits that are new.
+  Result<SnapshotPtr> snapshot(const TableName& table);
+  /// Cost of these: a listing of the whole log, a checkpoint, and the commits after it.
+  Result<SnapshotPtr> snapshot_at(const TableName& table, Version version);
+  /// The last version that was committed at `moment` or before.
+  Result<SnapshotPtr> snapshot_at(const TableName& table, Instant moment);
+
+  /// By name. Cost: a listing of the lake.
+  Result<std::vector<TableName>> tables();
+  /// The newest first, at most `limit`.
+  Result<std::vector<HistoryEntry>> history(const TableName& table, std::size_t limit);
+
+  /// An empty table. Errors: AlreadyExists; Invalid names a column that a Delta table cannot have.
+  Result<Version> create(const TableName& table, const columnar::Schema& schema,
+                         const std::vector<std::string>& partition_by = {},
+                         const std::map<std::string, std::string>& properties = {});
+
+  /// Writes the rows of a SELECT, which is not computed when the work is done already. Makes the
+  /// table if there is none.
+  /// Errors: Invalid (the SELECT; columns that do not fit, by name), DataQuality (null in a column
+  /// that may not be), Unsupported (what the table asks of writers and we do not do, by name),
+  /// Conflict (others changed what the write depends on: run it again), those of the fence, and
+  /// Unavailable: then the commit may be there, and the same write again finds out.
+  Result<Committed> write(engine::Session& session, const TableName& table, std::string_view select,
+                          const WriteSpec& spec);
+
+  /// Where to put files for commit(): a folder of this machine that exists.
+  Result<std::string> staging_folder(const TableName& table);
+  /// The same as write() for files that the caller wrote into staging_folder(). `schema` is that of
+  /// their rows, the partition columns among it. Takes over the files: they are in the table
+  /// afterwards, or deleted (kept after Unavailable).
+  Result<Committed> commit(const TableName& table, const columnar::Schema& schema,
+                           std::vector<engine::WrittenFile> files, const WriteSpec& spec);
+
+  storage::ObjectStore& store() { return store_; }
+  engine::Engine& engine() { return engine_; }
+  const Clock& clock() const { return clock_; }
+
+ private:
+  struct Newest {
+    SnapshotPtr snapshot;
+    CommitEntry commit;  // that made it
+  };
+
+  Result<SnapshotPtr> load(const TableName& table, const LogSegment& segment);
+  Result<SnapshotPtr> load_newest(const TableName& table);
+  Result<SnapshotPtr> load_and_remember(const TableName& table, const LogListing& listing,
+                                        const LogSegment& segment);
+  Result<SnapshotPtr> advance(const Newest& newest);
+
+  struct Attempt {
+    Committed committed;
+    bool table_appeared = false;  // nothing was written, because the plan was for a new table
+  };
+  /// The newest snapshot, or null where there is no table.
+  Result<SnapshotPtr> base_of(const TableName& table);
+  Result<Attempt> finish(const TableName& table, const Snapshot* base, const columnar::Schema& rows,
+                         std::vector<engine::WrittenFile> files, const WriteSpec& spec);
+  void checkpoint_if_due(const TableName& table, Version version);
+
+  void remember(Newest newest);
+  std::optional<Newest> remembered(const TableName& table);
+
+  Result<std::optional<Instant>> in_commit_time(const std::string& key);
+  storage::ObjectStore& store_;
+  engine::Engine& engine_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::map<TableName, Newest> newest_;
+};
+
+}  // namespace millrace::lake

@@ -1,0 +1,210 @@
+// Lake::write, Lake::commit, Lake::create: files, then one commit.
+
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "lake/checkpoint.h"
+#include "lake/lake.h"
+#include "lake/protocol.h"
+#include "lake/write_plan.h"
+
+namespace millrace::lake {
+
+namespace {
+
+/// Files that belong to no version yet. At its end it deletes them, unless they were let go.
+class StagedFiles {
+ public:
+  StagedFiles(storage::ObjectStore& store, std::string folder, std::string staging,
+              std::vector<engine::WrittenFile> files)
+      : store_(store), folder_(std::move(folder)), staging_(std::move(staging)) {
+    for (engine::WrittenFile& file : files) hashed_.push_back({std::move(file), ""});
+  }
+  StagedFiles(const StagedFiles&) = delete;
+  StagedFiles& operator=(const StagedFiles&) = delete;
+  ~StagedFiles() {
+    for (const HashedFile& hashed : hashed_) {
+      // What cannot be deleted now is garbage that vacuum finds.
+      std::error_code ignored;
+      std::filesystem::remove(staging_ + "/" + hashed.file.relative_path, ignored);
+      (void)store_.remove(folder_ + "/" + hashed.file.relative_path);
+    }
+  }
+
+  /// Reads each file once.
+  Status hash() {
+    for (HashedFile& hashed : hashed_) {
+      hashed.sha256 = TRY(sha256_hex_of_file(staging_ + "/" + hashed.file.relative_path));
+    }
+    return {};
+  }
+
+  /// Makes them durable objects.
+  Status publish() {
+    std::vector<std::string> paths;
+    for (const HashedFile& hashed : hashed_) paths.push_back(hashed.file.relative_path);
+    return store_.publish(folder_, paths);
+  }
+
+  const std::vector<HashedFile>& files() const { return hashed_; }
+  void let_go() { hashed_.clear(); }
+
+ private:
+  storage::ObjectStore& store_;
+  std::string folder_;
+  std::string staging_;
+  std::vector<HashedFile> hashed_;
+};
+
+bool is_done(const Snapshot* base, const Writer& writer) {
+  if (base == nullptr || writer.app_id.empty()) return false;
+  const std::optional<std::int64_t> done = base->txn_version(writer.app_id);
+  return done && *done >= writer.generation;
+}
+
+Committed committed(const Proposal& proposal, const std::vector<HashedFile>& files,
+                    Version version) {
+  Committed committed{.version = version,
+                      .files_added = static_cast<std::int64_t>(proposal.actions.adds.size()),
+                      .files_removed = static_cast<std::int64_t>(proposal.actions.removes.size())};
+  for (const HashedFile& hashed : files) {
+    committed.rows_written += hashed.file.row_count;
+    committed.bytes_written += static_cast<std::int64_t>(hashed.file.size_bytes);
+  }
+  return committed;
+}
+
+Status check_spec(const WriteSpec& spec) {
+  for (const Mark& mark : spec.marks) {
+    if (mark.app_id.empty() || mark.app_id == spec.writer.app_id) {
+      return Error(ErrorCode::Invalid, "a mark needs a name of its own");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<SnapshotPtr> Lake::base_of(const TableName& table) {
+  Result<SnapshotPtr> snapshot = this->snapshot(table);
+  if (!snapshot.ok() && snapshot.error().code() == ErrorCode::NotFound) return SnapshotPtr();
+  return snapshot;
+}
+
+Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
+                                   const columnar::Schema& rows,
+                                   std::vector<engine::WrittenFile> files, const WriteSpec& spec) {
+  StagedFiles staged(store_, table.folder(), TRY(store_.staging_folder(table.folder())),
+                     std::move(files));
+  const std::int64_t now_ms = to_milliseconds(clock_.now());
+  const TablePlan plan = TRY(plan_table(base, rows, spec, now_ms));
+  TRY(staged.hash());
+  TRY(check_files(plan, staged.files()));
+  TRY(staged.publish());
+  Proposal proposal = propose(table, base, plan, staged.files(), spec, now_ms);
+  proposal.fence = spec.fence;
+  CommitOutcome outcome = lake::commit(store_, clock_, proposal);
+  switch (outcome.kind) {
+    case CommitOutcome::Kind::Committed: {
+      const Committed done = committed(proposal, staged.files(), outcome.version);
+      staged.let_go();
+      checkpoint_if_due(table, outcome.version);
+      return Attempt{.committed = done};
+    }
+    case CommitOutcome::Kind::AlreadyDone:
+      return Attempt{.committed = {.version = outcome.version, .already_done = true}};
+    case CommitOutcome::Kind::Unknown:
+      staged.let_go();
+      break;
+    case CommitOutcome::Kind::Failed:
+      if (outcome.table_appeared) return Attempt{.table_appeared = true};
+      break;
+  }
+  return *std::move(outcome.error);
+}
+
+Result<Committed> Lake::write(engine::Session& session, const TableName& table,
+                              std::string_view select, const WriteSpec& spec) {
+  const std::string doing = "writing table " + table.text();
+  TRY_DOING(doing, check_spec(spec));
+  // Twice at most: once a table has appeared, it stays.
+  for (;;) {
+    const SnapshotPtr base = TRY(base_of(table));
+    if (is_done(base.get(), spec.writer)) {
+      return Committed{.version = base->version(), .already_done = true};
+    }
+    const columnar::Schema rows = TRY_DOING(doing, session.bind(select)).result;
+    const TablePlan plan =
+        TRY_DOING(doing, plan_table(base.get(), rows, spec, to_milliseconds(clock_.now())));
+    const std::string exact = TRY_DOING(doing, select_for(plan, rows, select));
+    const engine::ParquetWrite write {
+      .folder = TRY(store_.staging_folder(table.folder()))
+      , .partition_by = plan.partition_columns, .ordered = spec.ordered
+    };
+    std::vector<engine::WrittenFile> files = TRY_DOING(doing, session.write_parquet(exact, write));
+    const Attempt attempt =
+        TRY_DOING(doing, finish(table, base.get(), rows, std::move(files), spec));
+    if (!attempt.table_appeared) return attempt.committed;
+  }
+}
+
+Result<std::string> Lake::staging_folder(const TableName& table) {
+  return store_.staging_folder(table.folder());
+}
+
+Result<Committed> Lake::commit(const TableName& table, const columnar::Schema& schema,
+                               std::vector<engine::WrittenFile> files, const WriteSpec& spec) {
+  const std::string doing = "writing table " + table.text();
+  TRY_DOING(doing, check_spec(spec));
+  const SnapshotPtr base = TRY(base_of(table));
+  if (is_done(base.get(), spec.writer)) {
+    const StagedFiles unneeded(store_, table.folder(), TRY(store_.staging_folder(table.folder())),
+                               std::move(files));
+    return Committed{.version = base->version(), .already_done = true};
+  }
+  const Attempt attempt =
+      TRY_DOING(doing, finish(table, base.get(), schema, std::move(files), spec));
+  if (!attempt.table_appeared) return attempt.committed;
+  return Error(ErrorCode::Conflict,
+               doing + ": another writer made the table meanwhile; run it again");
+}
+
+Result<Version> Lake::create(const TableName& table, const columnar::Schema& schema,
+                             const std::vector<std::string>& partition_by,
+                             const std::map<std::string, std::string>& properties) {
+  const std::string doing = "making table " + table.text();
+  const std::int64_t now_ms = to_milliseconds(clock_.now());
+  const WriteSpec spec{.partition_by = partition_by, .operation = "CREATE TABLE"};
+  TablePlan plan = TRY_DOING(doing, plan_table(nullptr, schema, spec, now_ms));
+  plan.metadata->configuration = properties;
+  TRY_DOING(doing, check_writable(*plan.protocol, *plan.metadata));
+  if (TRY(base_of(table)) != nullptr) {
+    return Error(ErrorCode::AlreadyExists, fmt::format("table {} exists", table.text()));
+  }
+  CommitOutcome outcome =
+      lake::commit(store_, clock_, propose(table, nullptr, plan, {}, spec, now_ms));
+  if (outcome.kind == CommitOutcome::Kind::Committed) return outcome.version;
+  if (outcome.table_appeared) {
+    return Error(ErrorCode::AlreadyExists, fmt::format("table {} exists", table.text()));
+  }
+  return (*std::move(outcome.error)).while_doing(doing);
+}
+
+/// The commit stands, whatever becomes of its checkpoint.
+void Lake::checkpoint_if_due(const TableName& table, Version version) {
+  const auto checkpoint = [&]() -> Status {
+    SnapshotPtr snapshot = TRY(this->snapshot(table));
+    if (!is_checkpoint_due(snapshot->metadata(), version)) return {};
+    if (snapshot->version() != version) snapshot = TRY(snapshot_at(table, version));
+    return write_checkpoint(store_, engine_, *snapshot, clock_.now());
+  };
+  const Status done = checkpoint();
+  if (done.ok() || done.error().code() == ErrorCode::Unsupported) return;
+  log_warning(fmt::format("no checkpoint of table {} at version {}: {}", table.text(),
+                          version.value(), done.error().message()));
+}
+
+}  // namespace millrace::lake

@@ -1,0 +1,319 @@
+// What a write leaves behind: rows, files, tags, statistics, and nothing when it is refused.
+
+#include <gtest/gtest.h>
+
+#include "lake/lake_fixture.h"
+#include "lake/statistics.h"
+#include "lake/writer_tags.h"
+
+namespace millrace::lake {
+namespace {
+
+using columnar::Kind;
+
+class WriteTest : public LakeTest {};
+
+TEST_F(WriteTest, TheFirstWriteMakesTheTable) {
+  const Committed committed = good(write("raw.flights", "SELECT 1 AS a, 'x' AS b"));
+  EXPECT_EQ(committed.version, Version(0));
+  EXPECT_EQ(committed.rows_written, 1);
+  EXPECT_EQ(committed.files_added, 1);
+  EXPECT_FALSE(committed.already_done);
+  EXPECT_EQ(rows("raw.flights"), "1|x");
+  const SnapshotPtr after = snapshot("raw.flights");
+  EXPECT_EQ(after->protocol(), (Protocol{.min_reader = 1, .min_writer = 2}));
+  EXPECT_EQ(after->schema(), columnar::Schema({{"a", columnar::simple(Kind::Int32)},
+                                               {"b", columnar::simple(Kind::String)}}));
+}
+
+TEST_F(WriteTest, ModesSayWhatStays) {
+  const WriteSpec by_day{.partition_by = {"day"}};
+  good(write("t", "SELECT 1 AS a, DATE '2013-12-01' AS day UNION ALL SELECT 2, DATE '2013-12-02'",
+             by_day));
+  good(write("t", "SELECT 3 AS a, DATE '2013-12-02' AS day"));
+  EXPECT_EQ(rows("t"), "1|2013-12-01;2|2013-12-02;3|2013-12-02");
+  const Committed replaced = good(write("t", "SELECT 4 AS a, DATE '2013-12-02' AS day",
+                                        {.mode = WriteMode::OverwritePartitions}));
+  EXPECT_EQ(replaced.files_removed, 2);
+  EXPECT_EQ(rows("t"), "1|2013-12-01;4|2013-12-02");
+  good(write("t", "SELECT 5 AS a, DATE '2013-12-03' AS day", {.mode = WriteMode::Overwrite}));
+  EXPECT_EQ(rows("t"), "5|2013-12-03");
+  EXPECT_EQ(rows(*good(lake_->snapshot_at(table("t"), Version(1)))),
+            "1|2013-12-01;2|2013-12-02;3|2013-12-02");
+}
+
+TEST_F(WriteTest, TheSameGenerationAgainChangesNothingAndComputesNothing) {
+  const WriteSpec spec{.writer = {"dag.task.2013-12-01.t", 1}};
+  good(write("t", "SELECT 1 AS a", spec));
+  // The SELECT would fail if it were looked at.
+  const Committed again = good(write("t", "SELECT no such thing", spec));
+  EXPECT_TRUE(again.already_done);
+  EXPECT_EQ(again.version, Version(0));
+  EXPECT_EQ(snapshot("t")->version(), Version(0));
+  EXPECT_EQ(snapshot("t")->txn_version("dag.task.2013-12-01.t"), 1);
+}
+
+TEST_F(WriteTest, AClearedIntervalReplacesItsOwnFilesInOneCommit) {
+  good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}}));
+  good(write("t", "SELECT 2 AS a", {.writer = {"second", 1}}));
+  good(write("t", "SELECT 3 AS a"));
+  const Committed cleared = good(write("t", "SELECT 10 AS a", {.writer = {"first", 2}}));
+  EXPECT_EQ(cleared.files_removed, 1);
+  EXPECT_EQ(rows("t"), "2;3;10");
+  EXPECT_EQ(cleared.version, Version(3));
+  EXPECT_TRUE(good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}})).already_done);
+}
+
+TEST_F(WriteTest, AnEmptyAnswerIsRememberedToo) {
+  const WriteSpec spec{.writer = {"w", 1}};
+  const Committed empty = good(write("t", "SELECT 1 AS a WHERE false", spec));
+  EXPECT_EQ(empty.files_added, 0);
+  EXPECT_TRUE(good(write("t", "SELECT 1 AS a", spec)).already_done);
+  EXPECT_EQ(rows("t"), "");
+}
+
+TEST_F(WriteTest, MarksMoveInTheSameCommit) {
+  good(write("t", "SELECT 1 AS a", {.writer = {"w", 1}, .marks = {{"cursor", 42}}}));
+  EXPECT_EQ(snapshot("t")->txn_version("cursor"), 42);
+  EXPECT_EQ(snapshot("t")->txn_version("nobody"), std::nullopt);
+  EXPECT_HAS(said(write("t", "SELECT 1 AS a", {.writer = {"w", 2}, .marks = {{"w", 1}}})),
+             "a mark needs a name of its own");
+}
+
+TEST_F(WriteTest, EachFileNamesItsWriterAndItsHash) {
+  good(write("t", "SELECT 1 AS a", {.writer = {"w", 7}}));
+  const AddFile& add = *snapshot("t")->files().at(0);
+  EXPECT_EQ(add.tag(kWriterTag), "w");
+  EXPECT_EQ(add.tag(kGenerationTag), "7");
+  EXPECT_EQ(add.tag(kHashTag)->size(), 64U);
+}
+
+TEST_F(WriteTest, ContentHashFollowsTheRowsAndNotTheHistory) {
+  const WriteSpec ordered{.ordered = true};
+  good(write("a", "SELECT 1 AS a", ordered));
+  good(write("a", "SELECT 2 AS a", ordered));
+  good(write("b", "SELECT 2 AS a", ordered));
+  good(write("b", "SELECT 3 AS a", ordered));
+  good(write("b", "SELECT 2 AS a", {.mode = WriteMode::Overwrite, .ordered = true}));
+  EXPECT_NE(snapshot("a")->content_hash(), snapshot("b")->content_hash());
+  good(write("b", "SELECT 1 AS a", ordered));
+  EXPECT_EQ(snapshot("a")->content_hash(), snapshot("b")->content_hash());
+  good(write("c", "SELECT 1 AS b UNION ALL SELECT 2", ordered));
+  EXPECT_NE(snapshot("a")->content_hash(), snapshot("c")->content_hash());
+}
+
+TEST_F(WriteTest, ColumnsThatDoNotFitAreRefusedByName) {
+  good(write("t", "SELECT 1::BIGINT AS n, 'x' AS s"));
+  struct Case {
+    std::string why;
+    std::string select;
+    WriteSpec spec;
+    std::string said;
+  };
+  const std::vector<Case> cases = {
+      {"integers became text",
+       "SELECT 'one' AS n, 'x' AS s",
+       {},
+       "column 'n' is BIGINT in the table and VARCHAR in the rows"},
+      {"a wider type",
+       "SELECT 1::HUGEINT::DECIMAL(38,0) AS n, 'x' AS s",
+       {},
+       "column 'n' is BIGINT"},
+      {"a column is missing", "SELECT 1 AS n", {}, "the rows have no column 's'"},
+      {"a new column", "SELECT 1 AS n, 'x' AS s, 2 AS extra", {}, "no column 'extra'"},
+      {"another partitioning",
+       "SELECT 1 AS n, 'x' AS s",
+       {.partition_by = {"s"}},
+       "partitioned by no column, not by s"},
+      {"partitions of none",
+       "SELECT 1 AS n, 'x' AS s",
+       {.mode = WriteMode::OverwritePartitions},
+       "has no partitions"},
+      {"a name with a space",
+       "SELECT 1 AS n, 'x' AS s, 3 AS \"a b\"",
+       {.schema_change = SchemaChange::AddColumns},
+       "cannot hold ' ' in its name"},
+      {"replacing without overwriting",
+       "SELECT 1 AS x",
+       {.schema_change = SchemaChange::Replace},
+       "only together with all its rows"},
+      {"no SELECT", "DROP TABLE t", {}, "invalid"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const std::string answer = said(write("t", c.select, c.spec));
+    EXPECT_HAS(answer, c.said);
+  }
+  EXPECT_EQ(snapshot("t")->version(), Version(0));
+  EXPECT_TRUE(orphans("t").empty());
+}
+
+TEST_F(WriteTest, NarrowerNumbersAndAnotherOrderFit) {
+  good(write("t", "SELECT 1::BIGINT AS n, 1.5::DOUBLE AS d, 'x' AS s"));
+  good(write("t", "SELECT 'y' AS S, 2::TINYINT AS n, 2.5::FLOAT AS d; -- the last"));
+  EXPECT_EQ(rows("t"), "1|1.5|x;2|2.5|y");
+}
+
+TEST_F(WriteTest, NewColumnsComeAtTheEndWhenTheyAreAllowed) {
+  good(write("t", "SELECT 1 AS a"));
+  good(write("t", "SELECT 'new' AS b", {.schema_change = SchemaChange::AddColumns}));
+  EXPECT_EQ(rows("t"), "1|NULL;NULL|new");
+  EXPECT_EQ(rows(*good(lake_->snapshot_at(table("t"), Version(0)))), "1");
+}
+
+TEST_F(WriteTest, ReplaceChangesColumnsAndPartitioning) {
+  good(write("t", "SELECT 1 AS a"));
+  good(write("t", "SELECT 'x' AS b, 2 AS c",
+             {.mode = WriteMode::Overwrite,
+              .partition_by = {"c"},
+              .schema_change = SchemaChange::Replace}));
+  EXPECT_EQ(rows("t"), "x|2");
+  EXPECT_EQ(snapshot("t")->partition_columns(), std::vector<std::string>{"c"});
+}
+
+TEST_F(WriteTest, PartitionValuesOfAllKindsComeBack) {
+  const std::string select =
+      "SELECT * FROM (VALUES (1, 'plain'), (2, 'a b'), (3, '50%'), (4, 'k=v'), (5, 'ü/ñ'), "
+      "(6, NULL), (7, '日本'), (8, 'a:b+c'), (9, '%2F'), (10, '.'), (11, '..'), (12, '''\"')) v(a, "
+      "p)";
+  good(write("t", select, {.partition_by = {"p"}}));
+  EXPECT_EQ(rows("t"),
+            "1|plain;2|a b;3|50%;4|k=v;5|ü/ñ;6|NULL;7|日本;8|a:b+c;9|%2F;10|.;11|..;12|'\"");
+  for (const auto& add : snapshot("t")->files()) {
+    EXPECT_EQ(add->file.path.find_first_of(" #?\"+:"), std::string::npos) << add->file.path;
+  }
+  good(write("t", "SELECT 20 AS a, 'k=v' AS p UNION ALL SELECT 21, NULL",
+             {.mode = WriteMode::OverwritePartitions}));
+  EXPECT_EQ(rows(*snapshot("t"), {{"p", Comparison::Equal, "k=v"}}), "20|k=v");
+  EXPECT_EQ(rows(*snapshot("t"), {{"p", Comparison::IsNull, ""}}), "21|NULL");
+}
+
+TEST_F(WriteTest, AnEmptyTextAsPartitionValueIsRefused) {
+  const std::string answer = said(write("t", "SELECT 1 AS a, '' AS p", {.partition_by = {"p"}}));
+  EXPECT_HAS(answer, "invalid: writing table t: an empty text in partition column 'p'");
+  EXPECT_EQ(said(lake_->snapshot(table("t"))), "not_found: table t does not exist");
+  EXPECT_TRUE(orphans("t").empty());
+}
+
+TEST_F(WriteTest, TypedPartitionValuesComeBack) {
+  good(write(
+      "t",
+      "SELECT 1 AS a, TIMESTAMPTZ '2013-12-01 05:00:00.5+00' AS m, TIMESTAMP '2013-12-01 "
+      "05:00:00' AS w, 1.50::DECIMAL(9,2) AS d, true AS b, 7::SMALLINT AS n, 0.1::DOUBLE AS f",
+      {.partition_by = {"m", "w", "d", "b", "n", "f"}}));
+  EXPECT_EQ(rows("t"), "1|2013-12-01T05:00:00.5Z|2013-12-01T05:00:00|1.50|true|7|0.1");
+  const Protocol& protocol = snapshot("t")->protocol();
+  EXPECT_EQ(protocol.reader_features, std::vector<std::string>{"timestampNtz"});
+  EXPECT_EQ(protocol.min_writer, 7);
+}
+
+TEST_F(WriteTest, NullsInAColumnThatMayNotBeNullAreRefused) {
+  good(lake_->create(table("t"), columnar::Schema({{"a", columnar::simple(Kind::Int32), false}})));
+  EXPECT_HAS(said(write("t", "SELECT * FROM (VALUES (1), (NULL)) v(a)")),
+             "data_quality: writing table t: column 'a' may not be null in this table; the rows to "
+             "write have 1 nulls in it");
+  EXPECT_TRUE(orphans("t").empty());
+  good(write("t", "SELECT 1 AS a"));
+  EXPECT_EQ(rows("t"), "1");
+}
+
+TEST_F(WriteTest, CreateMakesAnEmptyTableOnce) {
+  const columnar::Schema schema(
+      {{"a", columnar::simple(Kind::Int32)}, {"day", columnar::simple(Kind::Date)}});
+  EXPECT_EQ(good(lake_->create(table("t"), schema, {"DAY"})), Version(0));
+  EXPECT_EQ(rows("t"), "");
+  EXPECT_EQ(snapshot("t")->partition_columns(), std::vector<std::string>{"day"});
+  EXPECT_HAS(said(lake_->create(table("t"), schema)), "already_exists: table t exists");
+  EXPECT_HAS(said(lake_->create(table("u"), schema, {"a", "day"})), "every column");
+  EXPECT_HAS(said(lake_->create(table("u"), columnar::Schema())), "needs a column");
+  good(write("t", "SELECT 1 AS a, DATE '2013-12-01' AS day"));
+  EXPECT_EQ(rows("t"), "1|2013-12-01");
+}
+
+TEST_F(WriteTest, TheFenceIsAskedBeforeThePut) {
+  good(write("t", "SELECT 1 AS a"));
+  int asked = 0;
+  const auto closed = [&]() -> Status {
+    ++asked;
+    return Error(ErrorCode::Denied, "attempt 1 was superseded by attempt 2");
+  };
+  EXPECT_EQ(said(write("t", "SELECT 2 AS a", {.fence = closed})),
+            "denied: writing table t: attempt 1 was superseded by attempt 2");
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(rows("t"), "1");
+  EXPECT_TRUE(orphans("t").empty());
+}
+
+TEST_F(WriteTest, CommitInfoSaysWhoWroteWhat) {
+  good(write("t", "SELECT 1 AS a",
+             {.operation = "INGEST", .user_metadata = Json::object({{"run", "r1"}})}));
+  good(write("t", "SELECT 2 AS a", {.mode = WriteMode::Overwrite}));
+  const std::vector<HistoryEntry> history = good(lake_->history(table("t"), 10));
+  ASSERT_EQ(history.size(), 2U);
+  EXPECT_EQ(history[0].version, Version(1));
+  EXPECT_EQ(history[0].operation, "WRITE");
+  EXPECT_EQ(history[0].info["isBlindAppend"], Json(false));
+  EXPECT_EQ(history[0].info["operationParameters"].string_or("mode", ""), "Overwrite");
+  EXPECT_EQ(history[0].info["operationMetrics"].string_or("numRemovedFiles", ""), "1");
+  EXPECT_EQ(history[0].info.integer_or("timestamp", 0), 1385856002000);
+  EXPECT_EQ(history[1].operation, "INGEST");
+  EXPECT_EQ(history[1].info.string_or("userMetadata", ""), R"({"run":"r1"})");
+  EXPECT_EQ(history[1].info["isBlindAppend"], Json(true));
+  EXPECT_HAS(history[1].info.string_or("engineInfo", ""), "millrace/");
+  EXPECT_EQ(good(lake_->history(table("t"), 1)).size(), 1U);
+}
+
+TEST_F(WriteTest, StatisticsBoundTheValues) {
+  good(write(
+      "t",
+      "SELECT * FROM (VALUES (1, 1.5::DOUBLE, 'abc', DATE '2013-12-01', "
+      "TIMESTAMPTZ '2013-12-01 05:00:00.1234+00', true, {'x': 5, 'y': 'q'}, 1.25::DECIMAL(9,2)), "
+      "(NULL, 'nan'::DOUBLE, repeat('z', 40), NULL, TIMESTAMPTZ '2013-12-02 05:00:00.9991+00', "
+      "false, NULL, 99.5)) v(i, f, s, d, m, b, st, n)"));
+  EXPECT_EQ(*snapshot("t")->files().at(0)->stats,
+            R"({"numRecords":2,"minValues":{"i":1,"s":"abc","d":"2013-12-01",)"
+            R"("m":"2013-12-01T05:00:00.123Z","st":{"x":5,"y":"q"},"n":1.25},)"
+            R"("maxValues":{"i":1,"s":"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz{","d":"2013-12-01",)"
+            R"("m":"2013-12-02T05:00:01.000Z","st":{"x":5,"y":"q"},"n":99.50},)"
+            R"("nullCount":{"i":1,"f":0,"s":0,"d":1,"m":0,"b":0,"st":{"x":1,"y":1},"n":0}})");
+}
+
+TEST_F(WriteTest, PredicatesLeaveFilesOut) {
+  for (int i = 0; i < 4; ++i) {
+    good(write("t", "SELECT range + " + std::to_string(i * 10) + " AS a FROM range(10)"));
+  }
+  const SnapshotPtr all = snapshot("t");
+  EXPECT_EQ(good(all->scan({{"a", Comparison::Equal, "25"}})).files.size(), 1U);
+  EXPECT_EQ(good(all->scan({{"A", Comparison::GreaterOrEqual, "25"}})).files.size(), 2U);
+  EXPECT_EQ(good(all->scan({{"a", Comparison::Less, "10"}})).files.size(), 1U);
+  EXPECT_EQ(good(all->scan({{"a", Comparison::IsNull, ""}})).files.size(), 0U);
+  EXPECT_EQ(good(all->scan({{"a", Comparison::NotEqual, "1"}})).files.size(), 4U);
+  EXPECT_HAS(said(all->scan({{"a", Comparison::Equal, "x"}})), "'x' is no BIGINT");
+  EXPECT_HAS(said(all->scan({{"aa", Comparison::Equal, "1"}})), "did you mean 'a'?");
+}
+
+TEST_F(WriteTest, FilesOfTheCallerAreCommittedLikeOurs) {
+  const std::string select = "SELECT 1 AS a, 'x' AS p";
+  const columnar::Schema schema = good(session_->bind(select)).result;
+  const auto files = good(session_->write_parquet(
+      select, {.folder = good(lake_->staging_folder(table("t"))), .partition_by = {"p"}}));
+  const WriteSpec spec{.writer = {"w", 1}, .partition_by = {"p"}};
+  EXPECT_EQ(good(lake_->commit(table("t"), schema, files, spec)).rows_written, 1);
+  EXPECT_EQ(rows("t"), "1|x");
+  const auto again = good(session_->write_parquet(
+      select, {.folder = good(lake_->staging_folder(table("t"))), .partition_by = {"p"}}));
+  EXPECT_TRUE(good(lake_->commit(table("t"), schema, again, spec)).already_done);
+  EXPECT_TRUE(orphans("t").empty());
+}
+
+TEST_F(WriteTest, TablesAreFound) {
+  good(write("raw.flights", "SELECT 1 AS a"));
+  good(write("weather", "SELECT 1 AS a"));
+  good(store_->put("other-folder/_delta_log/00000000000000000000.json", "{}"));
+  std::vector<std::string> names;
+  for (const TableName& name : good(lake_->tables())) names.push_back(name.text());
+  EXPECT_EQ(names, (std::vector<std::string>{"raw.flights", "weather"}));
+}
+
+}  // namespace
+}  // namespace millrace::lake
