@@ -43,9 +43,9 @@ copy (
 --    * Departed and arrived: scheduled plus the delay in minutes, as elapsed time, so no wall clock
 --      has to be guessed. For all 328,521 departures and all but one of the 327,346 arrivals this
 --      gives back the package's own wall clock; the one was in the air when the clocks changed.
---    * Daylight saving: a wall clock that is skipped (10 March, 02:00 to 02:59 where clocks change)
---      is read as the hour after, one that comes twice (3 November, 01:00 to 01:59) as the second. One
---      scheduled arrival falls into the second, none into the first, and no departure into either.
+--    * Daylight saving: a wall clock that is skipped (10 March, 02:00 to 02:59) would be read as the hour
+--      after, one that comes twice (3 November, 01:00 to 01:59) as the second of the two. No scheduled
+--      time of 2013 falls into either where the clocks change.
 create or replace temp table zones as
 select faa as airport, tzone as zone from read_csv('{package}/airports.csv', nullstr = 'NA')
 union all
