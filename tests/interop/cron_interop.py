@@ -86,8 +86,8 @@ class CronInterop(unittest.TestCase):
         cases, questions = [], []
         while len(cases) < count:
             expression = random_expression(rng)
-            start = datetime.datetime(rng.randint(1975, 2090), rng.randint(1, 12), rng.randint(1, 28), rng.randint(0, 23),
-                                      rng.randint(0, 59), 30, tzinfo=UTC)
+            start = datetime.datetime(rng.randint(1975, 2090), rng.randint(1, 12), rng.randint(1, 28),
+                                      rng.randint(0, 23), rng.randint(0, 59), 30, tzinfo=UTC)
             if not croniter.croniter.is_valid(expression, strict=True):
                 continue
             for direction in ("next", "previous"):
@@ -135,8 +135,9 @@ class CronInterop(unittest.TestCase):
             start = change - datetime.timedelta(hours=30)
             end = change + datetime.timedelta(hours=30)
             points = self.reference(expression, zone, start, end)
-            questions.append({"cron": expression, "timezone": name, "from": text_of(start - datetime.timedelta(seconds=1)),
-                              "count": len(points), "direction": "next"})
+            before = text_of(start - datetime.timedelta(seconds=1))
+            questions.append({"cron": expression, "timezone": name, "from": before, "count": len(points),
+                              "direction": "next"})
             expected.append(points)
             if points:
                 questions.append(dict(questions[-1], direction="previous", **{"from": points[-1]}))
@@ -160,7 +161,7 @@ class CronInterop(unittest.TestCase):
 
     @staticmethod
     def reference(expression, zone, start, end):
-        """All points in [start, end): each minute of the wall clock is looked at, and read as the documentation says."""
+        """All points in [start, end): each minute of the wall clock is looked at, and read as cron.h says."""
         minutes, hours = croniter.croniter.expand(expression)[0][:2]
         every_hour = expression.split()[1] == "*" or expression.split()[1].startswith("*/")
         points = set()
@@ -187,8 +188,8 @@ class CronInterop(unittest.TestCase):
         for _ in range(2000):
             fields = random_expression(rng).split()
             spoilt = rng.randrange(5)
-            fields[spoilt] = rng.choice(["60", "x", "-1", "1-", "*/0", "1//2", "/5", ",", "1,", "99-1", "mon-", "1.5", "--",
-                                         "32", "foo-bar", "+1", "*5"])
+            fields[spoilt] = rng.choice(["60", "x", "-1", "1-", "*/0", "1//2", "/5", ",", "1,", "99-1", "mon-", "1.5",
+                                         "--", "32", "foo-bar", "+1", "*5"])
             if spoilt == 0 and fields[0] == "32":
                 continue
             expression = " ".join(fields)
@@ -202,8 +203,8 @@ class CronInterop(unittest.TestCase):
 
     def test_presets(self):
         presets = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"]
-        answers = ask([{"cron": preset, "timezone": "UTC", "from": "2013-06-15T12:34:56Z", "count": 3, "direction": "next"}
-                       for preset in presets])
+        answers = ask([{"cron": preset, "timezone": "UTC", "from": "2013-06-15T12:34:56Z", "count": 3,
+                        "direction": "next"} for preset in presets])
         for preset, answer in zip(presets, answers, strict=True):
             theirs = croniter.croniter(preset, datetime.datetime(2013, 6, 15, 12, 34, 56, tzinfo=UTC))
             self.assertEqual(answer["runs"], [text_of(theirs.get_next(datetime.datetime)) for _ in range(3)])
