@@ -13,6 +13,9 @@ namespace millrace::model {
 
 namespace {
 
+constexpr int kGzipOnly = 15 + 16;
+constexpr std::uint64_t kTarOverhead = 64U << 10U;
+
 constexpr const char* kMember = "xgboost-model";
 
 struct FreeWriter {
@@ -70,7 +73,6 @@ struct EndInflate {
 /// One gzip member (RFC 1952) with nothing behind it, its checksum verified: libarchive, which
 /// reads the tar inside, does not look at gzip's checksum.
 Result<std::string> inflate_whole(std::string_view gzip, std::uint64_t limit_bytes) {
-  constexpr int kGzipOnly = 15 + 16;
   z_stream stream{};
   if (inflateInit2(&stream, kGzipOnly) != Z_OK) {
     return Error(ErrorCode::Exhausted, "model.tar.gz: no memory to unpack");
@@ -80,7 +82,7 @@ Result<std::string> inflate_whole(std::string_view gzip, std::uint64_t limit_byt
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(gzip.data()));
   stream.avail_in = static_cast<uInt>(gzip.size());
   std::string bytes;
-  std::string block(256 * 1024, '\0');
+  std::string block(256U << 10U, '\0');
   int returned = Z_OK;
   while (returned != Z_STREAM_END) {
     stream.next_out = reinterpret_cast<Bytef*>(block.data());
@@ -142,7 +144,6 @@ Result<std::string> pack_artefact(std::string_view booster) {
 
 Result<std::string> unpack_artefact(std::string_view artefact, std::uint64_t limit_bytes) {
   if (artefact.size() > kMaxArtefactBytes) return too_large("model.tar.gz", kMaxArtefactBytes);
-  constexpr std::uint64_t kTarOverhead = 64U << 10U;
   const std::string tar = TRY(inflate_whole(artefact, limit_bytes + kTarOverhead));
   const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
   archive_read_support_format_tar(reader.get());

@@ -135,7 +135,8 @@ TEST_F(Artefact, ChangedBytesAreRefusedOrChangeNothing) {
   for (int i = 0; i < 300; ++i) {
     random = random * 6364136223846793005ULL + 1442695040888963407ULL;
     std::string changed = sample->artefact;
-    changed[(random >> 33U) % changed.size()] ^= static_cast<char>(1U << ((random >> 20U) % 8));
+    char& byte = changed[(random >> 33U) % changed.size()];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << ((random >> 20U) % 8)));
     const Result<std::string> unpacked = unpack_artefact(changed);
     EXPECT_TRUE(!unpacked || *unpacked == model) << "round " << i;
   }

@@ -187,8 +187,9 @@ Result<Value> find_text(std::string_view document, std::initializer_list<std::st
 Result<std::int64_t> find_integer(std::string_view document, std::string_view name) {
   const Value value = TRY(find_text(document, {"learner", "learner_model_param", name}));
   std::int64_t number = 0;
-  const char* end = value.text.data() + value.text.size();
-  const auto parsed = std::from_chars(value.text.data(), end, number);
+  const char* begin = value.text.data();
+  const char* end = begin + value.text.size();
+  const auto parsed = std::from_chars(begin, end, number);
   if (parsed.ec == std::errc() && parsed.ptr == end) return number;
   return Error(ErrorCode::Corruption,
                fmt::format("the model's {} is '{}', which is no integer", name, value.text));
@@ -196,8 +197,9 @@ Result<std::int64_t> find_integer(std::string_view document, std::string_view na
 
 bool is_finite_number(std::string_view text) {
   double number = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, number);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto parsed = std::from_chars(begin, end, number);
   return parsed.ec == std::errc() && parsed.ptr == end && std::isfinite(number);
 }
 

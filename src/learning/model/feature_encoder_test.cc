@@ -68,7 +68,7 @@ TEST(FeatureEncoder, WrongValuesNameRowAndFeature) {
       {"text for a number", 0, "12", "expected a number or null, found string \"12\""},
       {"a list", 0, Json::array(), "found array"},
       {"NaN", 0, std::nan(""), "not finite"},
-      {"infinity", 0, -INFINITY, "not finite"},
+      {"infinity", 0, -HUGE_VAL, "not finite"},
       {"beyond a float", 0, 1e39, "does not fit into a 32-bit float"},
       {"a fraction as category", 1, 1.5, "expected a category or null"},
   };

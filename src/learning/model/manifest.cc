@@ -9,6 +9,9 @@ namespace millrace::model {
 
 namespace {
 
+constexpr std::int64_t kLargestInteger = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kLargestInt = std::numeric_limits<int>::max();
+
 constexpr std::int64_t kCurrentVersion = 1;
 constexpr std::int64_t kOldestReadable = 1;
 constexpr std::size_t kMaxBytes = 64U << 20U;
@@ -54,11 +57,10 @@ Result<std::int64_t> integer_within(const Json& json, std::string_view name, std
 
 Status read_data(const Json& json, Manifest& manifest) {
   const Json* data = TRY(object_at(json, "data"));
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   manifest.data.table = TRY(data->string_at("table"));
-  manifest.data.version = TRY(integer_within(*data, "version", 0, kMost));
+  manifest.data.version = TRY(integer_within(*data, "version", 0, kLargestInteger));
   manifest.data.content_hash = TRY(data->string_at("content_hash"));
-  manifest.data.rows = TRY(integer_within(*data, "rows", 0, kMost));
+  manifest.data.rows = TRY(integer_within(*data, "rows", 0, kLargestInteger));
   return {};
 }
 
@@ -118,11 +120,10 @@ Status read_training(const Json& json, Manifest& manifest) {
   manifest.objective = TRY(json.string_at("objective"));
   manifest.seed = static_cast<std::uint32_t>(
       TRY(integer_within(json, "seed", 0, std::numeric_limits<std::uint32_t>::max())));
-  constexpr std::int64_t kMostRounds = std::numeric_limits<int>::max();
-  manifest.rounds = static_cast<int>(TRY(integer_within(json, "rounds", 1, kMostRounds)));
+  manifest.rounds = static_cast<int>(TRY(integer_within(json, "rounds", 1, kLargestInt)));
   if (!json["best_iteration"].is_null()) {
     manifest.best_iteration =
-        static_cast<int>(TRY(integer_within(json, "best_iteration", 0, kMostRounds)));
+        static_cast<int>(TRY(integer_within(json, "best_iteration", 0, kLargestInt)));
   }
   manifest.library = TRY(json.string_at("library"));
   manifest.code_hash = TRY(json.string_at("code_hash"));

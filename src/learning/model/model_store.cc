@@ -319,6 +319,7 @@ Result<std::vector<std::string>> list_models(Transaction& transaction, int limit
   const Rows rows = TRY(transaction.query(
       "SELECT DISTINCT model FROM model_versions ORDER BY model LIMIT $1", {std::int64_t{limit}}));
   std::vector<std::string> models;
+  models.reserve(rows.size());
   for (std::size_t row = 0; row < rows.size(); ++row) models.push_back(rows.text(row, 0));
   return models;
 }
@@ -330,6 +331,7 @@ Result<std::vector<TagEvent>> tag_history(Transaction& transaction, const std::s
       "WHERE model = $1 ORDER BY sequence DESC LIMIT $2",
       {model, std::int64_t{limit}}));
   std::vector<TagEvent> events;
+  events.reserve(rows.size());
   for (std::size_t row = 0; row < rows.size(); ++row) {
     events.push_back({.sequence = rows.integer(row, 0),
                       .tag = rows.text(row, 1),

@@ -19,12 +19,12 @@ class ModelStore : public testing::Test {
   void SetUp() override {
     Result<TemporaryFolder> made = TemporaryFolder::make();
     ASSERT_TRUE(made) << made.error().message();
-    folder.emplace(*std::move(made));
+    folder_.emplace(*std::move(made));
     Result<std::unique_ptr<metadata::Database>> opened =
-        metadata::open_sqlite(folder->path() + "/meta.db");
+        metadata::open_sqlite(folder_->path() + "/meta.db");
     ASSERT_TRUE(opened) << opened.error().message();
-    database = *std::move(opened);
-    const Status migrated = migrate_model_store(*database);
+    database_ = *std::move(opened);
+    const Status migrated = migrate_model_store(*database_);
     ASSERT_TRUE(migrated) << migrated.error().message();
   }
 
@@ -43,7 +43,7 @@ class ModelStore : public testing::Test {
 
   std::int64_t add(const std::string& run, std::int64_t generation = 1) {
     std::int64_t version = 0;
-    const Status written = database->write([&](Transaction& transaction) -> Status {
+    const Status written = database_->write([&](Transaction& transaction) -> Status {
       version = TRY(register_version(transaction, stored(run, generation), kNow))
       .version;
       return {};
@@ -53,14 +53,14 @@ class ModelStore : public testing::Test {
   }
 
   Status tag_production(std::int64_t version) {
-    return database->write([&](Transaction& transaction) {
+    return database_->write([&](Transaction& transaction) {
       return tag(transaction, "late_flights", version, kProduction, {"ada", "better", kNow});
     });
   }
 
   Result<std::int64_t> roll_back() {
     Result<std::int64_t> version = 0;
-    const Status written = database->write([&](Transaction& transaction) -> Status {
+    const Status written = database_->write([&](Transaction& transaction) -> Status {
       version = rollback(transaction, "late_flights", {"ada", "worse after all", kNow});
       if (!version) return version.error();
       return {};
@@ -70,7 +70,7 @@ class ModelStore : public testing::Test {
 
   std::int64_t production() {
     std::int64_t version = 0;
-    EXPECT_TRUE(database->read([&](Transaction& transaction) -> Status {
+    EXPECT_TRUE(database_->read([&](Transaction& transaction) -> Status {
       const auto found = TRY(tagged_version(transaction, "late_flights"));
       version = found ? found->version : 0;
       return {};
@@ -81,21 +81,21 @@ class ModelStore : public testing::Test {
   template <typename Read>
   auto reading(Read read) {
     decltype(read(std::declval<Transaction&>())) result = Error(ErrorCode::Internal, "not read");
-    (void)database->read([&](Transaction& transaction) -> Status {
+    (void)database_->read([&](Transaction& transaction) -> Status {
       result = read(transaction);
       return {};
     });
     return result;
   }
 
-  std::optional<TemporaryFolder> folder;
-  std::unique_ptr<metadata::Database> database;
+  std::optional<TemporaryFolder> folder_;
+  std::unique_ptr<metadata::Database> database_;
 };
 
 TEST_F(ModelStore, VersionsCountFromOneForEachModel) {
   EXPECT_EQ(add("run-1"), 1);
   EXPECT_EQ(add("run-2"), 2);
-  ASSERT_TRUE(database->write([&](Transaction& transaction) -> Status {
+  ASSERT_TRUE(database_->write([&](Transaction& transaction) -> Status {
     EXPECT_EQ(TRY(register_version(transaction, stored("r", 1, "other"), kNow)).version, 1);
     return {};
   }));
@@ -114,7 +114,7 @@ TEST_F(ModelStore, RetryOfARunIsTheSameVersion) {
 }
 
 TEST_F(ModelStore, VersionIsGoneWithTheTransactionThatMadeIt) {
-  const Status failed = database->write([&](Transaction& transaction) -> Status {
+  const Status failed = database_->write([&](Transaction& transaction) -> Status {
     TRY(register_version(transaction, stored("run-1"), kNow));
     return Error(ErrorCode::Conflict, "the attempt was superseded");
   });
@@ -138,7 +138,7 @@ TEST_F(ModelStore, WhatWasRegisteredIsReadBack) {
 TEST_F(ModelStore, RefusedVersionKeepsItsReasons) {
   add("run-1");
   const std::vector<std::string> reasons = {"auc is 0.7; the gate asks for auc > 0.8."};
-  ASSERT_TRUE(database->write([&](Transaction& transaction) {
+  ASSERT_TRUE(database_->write([&](Transaction& transaction) {
     return record_verdict(transaction, "late_flights", 1, VersionState::Refused, reasons,
                           {{"auc", 0.7}});
   }));
@@ -229,57 +229,57 @@ class ModelBytes : public testing::Test {
   static void SetUpTestSuite() { sample = new SampleModel(*make_sample_model(5)); }
   static void TearDownTestSuite() { delete sample; }
   static SampleModel* sample;
-  std::unique_ptr<storage::ObjectStore> store = storage::make_memory_store();
+  std::unique_ptr<storage::ObjectStore> store_ = storage::make_memory_store();
 };
 SampleModel* ModelBytes::sample = nullptr;
 
 TEST_F(ModelBytes, WhatWasPutIsLoadedAndScores) {
-  const auto stored = put_model(*store, sample->artefact, sample->manifest);
+  const auto stored = put_model(*store_, sample->artefact, sample->manifest);
   ASSERT_TRUE(stored) << stored.error().message();
-  const auto loaded = get_model(*store, "sample", stored->content_id);
+  const auto loaded = get_model(*store_, "sample", stored->content_id);
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_EQ(loaded->manifest, sample->manifest);
   EXPECT_TRUE(Predictor::load(loaded->artefact, loaded->manifest));
 }
 
 TEST_F(ModelBytes, PutAgainChangesNothing) {
-  const auto first = put_model(*store, sample->artefact, sample->manifest);
-  const auto again = put_model(*store, sample->artefact, sample->manifest);
+  const auto first = put_model(*store_, sample->artefact, sample->manifest);
+  const auto again = put_model(*store_, sample->artefact, sample->manifest);
   ASSERT_TRUE(first && again);
   EXPECT_EQ(first->content_id, again->content_id);
-  EXPECT_EQ(store->list("models/")->size(), 2U);
+  EXPECT_EQ(store_->list("models/")->size(), 2U);
 }
 
 TEST_F(ModelBytes, EqualArtefactsOfTwoRunsLieSideBySide) {
-  const auto first = put_model(*store, sample->artefact, sample->manifest);
+  const auto first = put_model(*store_, sample->artefact, sample->manifest);
   Manifest other = sample->manifest;
   other.run_id = "another run";
-  const auto second = put_model(*store, sample->artefact, other);
+  const auto second = put_model(*store_, sample->artefact, other);
   ASSERT_TRUE(first && second);
-  EXPECT_EQ(get_model(*store, "sample", first->content_id)->manifest.run_id,
+  EXPECT_EQ(get_model(*store_, "sample", first->content_id)->manifest.run_id,
             sample->manifest.run_id);
-  EXPECT_EQ(get_model(*store, "sample", second->content_id)->manifest.run_id, "another run");
+  EXPECT_EQ(get_model(*store_, "sample", second->content_id)->manifest.run_id, "another run");
 }
 
 TEST_F(ModelBytes, ChangedBytesAreCorruption) {
-  const auto stored = put_model(*store, sample->artefact, sample->manifest);
+  const auto stored = put_model(*store_, sample->artefact, sample->manifest);
   const std::string folder = "models/sample/" + stored->content_id + "/";
-  const std::string artefact = *store->get(folder + "model.tar.gz");
-  ASSERT_TRUE(store->put(folder + "model.tar.gz", artefact.substr(0, artefact.size() - 1)));
-  EXPECT_EQ(get_model(*store, "sample", stored->content_id).error().code(), ErrorCode::Corruption);
-  ASSERT_TRUE(store->put(folder + "model.tar.gz", artefact));
-  const std::string manifest = *store->get(folder + "manifest.json");
-  ASSERT_TRUE(store->put(folder + "manifest.json", manifest + " "));
-  EXPECT_EQ(get_model(*store, "sample", stored->content_id).error().code(), ErrorCode::Corruption);
-  EXPECT_EQ(get_model(*store, "sample", "absent").error().code(), ErrorCode::NotFound);
+  const std::string artefact = *store_->get(folder + "model.tar.gz");
+  ASSERT_TRUE(store_->put(folder + "model.tar.gz", artefact.substr(0, artefact.size() - 1)));
+  EXPECT_EQ(get_model(*store_, "sample", stored->content_id).error().code(), ErrorCode::Corruption);
+  ASSERT_TRUE(store_->put(folder + "model.tar.gz", artefact));
+  const std::string manifest = *store_->get(folder + "manifest.json");
+  ASSERT_TRUE(store_->put(folder + "manifest.json", manifest + " "));
+  EXPECT_EQ(get_model(*store_, "sample", stored->content_id).error().code(), ErrorCode::Corruption);
+  EXPECT_EQ(get_model(*store_, "sample", "absent").error().code(), ErrorCode::NotFound);
 }
 
 TEST_F(ModelBytes, ManifestOfAnotherArtefactIsRefused) {
-  EXPECT_EQ(put_model(*store, "bytes", sample->manifest).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(put_model(*store_, "bytes", sample->manifest).error().code(), ErrorCode::Invalid);
   Manifest named = sample->manifest;
   named.model = "../escape";
-  EXPECT_EQ(put_model(*store, sample->artefact, named).error().code(), ErrorCode::Invalid);
-  EXPECT_TRUE(store->list("")->empty());
+  EXPECT_EQ(put_model(*store_, sample->artefact, named).error().code(), ErrorCode::Invalid);
+  EXPECT_TRUE(store_->list("")->empty());
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ TEST_F(Prediction, ThreadsShareOnePredictor) {
   const auto predictor = *Predictor::load(sample->artefact, sample->manifest);
   const std::vector<float> expected = *predictor->predict(sample_flights(50, 8));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<int> wrong = 0;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {

@@ -12,6 +12,10 @@ namespace millrace::model {
 
 namespace {
 
+constexpr const char* kCarriers[] = {"UA", "AA", "B6", "DL", "EV"};
+constexpr std::int64_t kHour = 3'600'000'000;
+constexpr std::int64_t kFirstDeparture = 1'356'998'400'000'000;  // 2013-01-01
+
 using columnar::Kind;
 
 /// Sebastiano Vigna's splitmix64 as a hash of a counter.
@@ -40,16 +44,13 @@ std::shared_ptr<const columnar::Schema> flights_schema() {
 }
 
 void append_flight(columnar::BatchBuilder& builder, std::size_t row, std::uint64_t seed) {
-  constexpr const char* kCarriers[] = {"UA", "AA", "B6", "DL", "EV"};
-  constexpr std::int64_t kHour = 3'600'000'000;
-  constexpr std::int64_t kFirst = 1'356'998'400'000'000;  // 2013-01-01
   const double delay = uniform(seed, row, 0) * 60 - 10;
   const bool delay_known = uniform(seed, row, 1) > 0.1;
   const auto carrier = static_cast<std::size_t>(uniform(seed, row, 2) * 5);
   const bool weekend = uniform(seed, row, 3) < 2.0 / 7;
   const double strength = delay / 15 + (carrier == 4 ? 1.5 : 0) - (weekend ? 1 : 0) - 1.5;
   builder.append_integer(0, static_cast<std::int64_t>(row));
-  builder.append_integer(1, kFirst + static_cast<std::int64_t>(row) * kHour);
+  builder.append_integer(1, kFirstDeparture + static_cast<std::int64_t>(row) * kHour);
   delay_known ? builder.append_number(2, delay) : builder.append_null(2);
   builder.append_integer(3, 200 + static_cast<std::int64_t>(uniform(seed, row, 4) * 2500));
   uniform(seed, row, 5) > 0.02 ? builder.append_text(4, kCarriers[carrier])
@@ -105,6 +106,7 @@ Result<SampleModel> make_sample_model(std::uint64_t seed, int rounds) {
       TRY(std::move(learner).finish(std::vector<bool>(flights.row_count(), true)));
   std::vector<float> labels;
   const columnar::Column late = TRY(flights.column("late"));
+  labels.reserve(late.size());
   for (std::size_t row = 0; row < late.size(); ++row) {
     labels.push_back(static_cast<float>(late.integer(row)));
   }

@@ -18,6 +18,10 @@ namespace millrace::model {
 
 namespace {
 
+constexpr const char* kPredictConfig =
+    R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,)"
+    R"("strict_shape":false,"missing":NaN,"cache_id":0})";
+
 using Handle = void*;
 using Size = std::uint64_t;
 
@@ -354,9 +358,6 @@ Result<std::vector<float>> Booster::predict(std::span<const float> values,
                  fmt::format("{} values are not rows of {} features", values.size(), width));
   }
   const Api* xgboost = TRY(api());
-  constexpr const char* kConfig =
-      R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,)"
-      R"("strict_shape":false,"missing":NaN,"cache_id":0})";
   const std::size_t rows = values.size() / width;
   const Size* shape = nullptr;
   Size dimensions = 0;
@@ -364,7 +365,7 @@ Result<std::vector<float>> Booster::predict(std::span<const float> values,
   TRY(check(*xgboost,
             xgboost->booster_predict_dense(handle_.get(),
                                            array_interface(values.data(), rows, width).c_str(),
-                                           kConfig, nullptr, &shape, &dimensions, &scores),
+                                           kPredictConfig, nullptr, &shape, &dimensions, &scores),
             ErrorCode::Invalid, "scoring"));
   if (dimensions != 1 || shape[0] != rows) {
     return Error(ErrorCode::Unsupported,

@@ -39,8 +39,8 @@ struct Models {
   }
 };
 
-Response refuse(int status, Error error) {
-  return Response::error(status, std::move(error));
+Response refuse(int status, const Error& error) {
+  return Response::error(status, error);
 }
 
 Response empty_answer(int status) {

@@ -37,15 +37,15 @@ class Serving : public testing::Test {
     options.body_bytes_max = 100'000;
     Result<std::unique_ptr<Endpoint>> started = Endpoint::start(options);
     ASSERT_TRUE(started) << started.error().message();
-    endpoint = *std::move(started);
+    endpoint_ = *std::move(started);
   }
 
   void serve(const model::SampleModel& sample, std::int64_t version) {
-    const Status switched = endpoint->switch_to(version, sample.artefact, sample.manifest, kNow);
+    const Status switched = endpoint_->switch_to(version, sample.artefact, sample.manifest, kNow);
     ASSERT_TRUE(switched) << switched.error().message();
   }
 
-  HttpClient client() { return HttpClient({.base_url = "http://" + endpoint->address()}); }
+  HttpClient client() { return HttpClient({.base_url = "http://" + endpoint_->address()}); }
 
   Response post(std::string_view body, const Headers& headers,
                 std::string_view target = "/invocations") {
@@ -66,7 +66,7 @@ class Serving : public testing::Test {
 
   static model::SampleModel* first;
   static model::SampleModel* second;
-  std::unique_ptr<Endpoint> endpoint;
+  std::unique_ptr<Endpoint> endpoint_;
 };
 model::SampleModel* Serving::first = nullptr;
 model::SampleModel* Serving::second = nullptr;
@@ -141,8 +141,8 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
     EXPECT_EQ(response.status, c.status) << response.body;
     EXPECT_NE(response.body.find(c.says), std::string::npos) << response.body;
   }
-  EXPECT_EQ(endpoint->served().front().requests, 0U);
-  EXPECT_EQ(endpoint->served().front().refused, 7U);
+  EXPECT_EQ(endpoint_->served().front().requests, 0U);
+  EXPECT_EQ(endpoint_->served().front().refused, 7U);
 }
 
 TEST_F(Serving, ModelsAnswerUnderTheirNames) {
@@ -191,7 +191,7 @@ TEST_F(Serving, VersionThatCannotBeLoadedLeavesTheOldOne) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
-    const Status refused = endpoint->switch_to(2, c.artefact, c.manifest, kNow);
+    const Status refused = endpoint_->switch_to(2, c.artefact, c.manifest, kNow);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::Corruption);
     EXPECT_NE(refused.error().message().find("version 2 of model 'sample'"), std::string::npos);
@@ -231,12 +231,13 @@ TEST_F(Serving, SwitchingLosesNoRequest) {
   std::atomic<bool> stop = false;
   Seen seen;
   std::vector<std::thread> clients;
+  clients.reserve(3);
   for (int i = 0; i < 3; ++i) {
     clients.emplace_back([&] { hammer(client(), stop, one, two, seen); });
   }
   for (int i = 0; i < 200; ++i) {
     const model::SampleModel& next = i % 2 == 0 ? *second : *first;
-    EXPECT_TRUE(endpoint->switch_to(i % 2 == 0 ? 2 : 1, next.artefact, next.manifest, kNow));
+    EXPECT_TRUE(endpoint_->switch_to(i % 2 == 0 ? 2 : 1, next.artefact, next.manifest, kNow));
   }
   // At least one answer of each version after the switches began.
   serve(*second, 2);
@@ -251,8 +252,8 @@ TEST_F(Serving, SwitchingLosesNoRequest) {
 
 TEST_F(Serving, StopEndsTheListening) {
   serve(*first, 1);
-  const std::string address = endpoint->address();
-  endpoint->stop(std::chrono::seconds(5));
+  const std::string address = endpoint_->address();
+  endpoint_->stop(std::chrono::seconds(5));
   const Result<Response> refused =
       HttpClient({.base_url = "http://" + address}).send(Method::Get, "/ping");
   ASSERT_FALSE(refused);

@@ -6,6 +6,12 @@
 
 namespace millrace::serve {
 
+namespace {
+
+constexpr std::size_t kListedFeatures = 12;
+
+}  // namespace
+
 Result<std::vector<std::size_t>> columns_of(const model::FeatureEncoder& encoder,
                                             const std::vector<std::string>& names) {
   const std::vector<model::Feature>& features = encoder.features();
@@ -37,12 +43,11 @@ std::vector<std::size_t> columns_by_position(const model::FeatureEncoder& encode
 }
 
 std::string listed_features(const model::FeatureEncoder& encoder) {
-  constexpr std::size_t kShown = 12;
   std::string listed;
-  for (std::size_t i = 0; i < encoder.features().size() && i < kShown; ++i) {
+  for (std::size_t i = 0; i < encoder.features().size() && i < kListedFeatures; ++i) {
     listed += (i == 0 ? "" : ", ") + encoder.features()[i].name;
   }
-  return encoder.features().size() > kShown ? listed + ", ..." : listed;
+  return encoder.features().size() > kListedFeatures ? listed + ", ..." : listed;
 }
 
 Error wrong_width(const model::FeatureEncoder& encoder, std::size_t row, std::size_t found) {

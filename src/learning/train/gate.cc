@@ -12,6 +12,9 @@ namespace millrace::train {
 
 namespace {
 
+constexpr std::string_view kLosses[] = {"log_loss", "logloss", "brier", "calibration_error",
+                                        "error",    "rmse",    "mae"};
+
 using Relation = Threshold::Relation;
 
 constexpr std::pair<std::string_view, Relation> kRelations[] = {  // the longer ones first
@@ -51,6 +54,7 @@ Result<double> measured(const std::map<std::string, double>& metrics, const std:
   const auto found = metrics.find(name);
   if (found != metrics.end()) return found->second;
   std::vector<std::string> known;
+  known.reserve(metrics.size());
   for (const auto& [metric, value] : metrics) known.push_back(metric);
   return Error(ErrorCode::NotFound,
                fmt::format("the gate asks for the metric '{}', which was not measured{}", name,
@@ -121,8 +125,6 @@ std::string to_string(const Threshold& threshold) {
 }
 
 bool lower_is_better(std::string_view metric) {
-  constexpr std::string_view kLosses[] = {"log_loss", "logloss", "brier", "calibration_error",
-                                          "error",    "rmse",    "mae"};
   return std::ranges::find(kLosses, metric) != std::end(kLosses);
 }
 

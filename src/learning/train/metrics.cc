@@ -11,6 +11,8 @@ namespace millrace::train {
 
 namespace {
 
+constexpr double kProbabilityEdge = std::numeric_limits<float>::epsilon();
+
 Status check_rows(Scores scores, Labels labels) {
   if (scores.size() != labels.size()) {
     return Error(ErrorCode::Invalid,
@@ -101,10 +103,10 @@ Result<double> standard_error_of_auc(double auc, std::int64_t positives, std::in
 
 Result<double> log_loss(Scores probabilities, Labels labels) {
   TRY(check_probabilities(probabilities, labels));
-  constexpr double kEdge = std::numeric_limits<float>::epsilon();
   double sum = 0;
   for (std::size_t row = 0; row < labels.size(); ++row) {
-    const double p = std::clamp(static_cast<double>(probabilities[row]), kEdge, 1 - kEdge);
+    const double p =
+        std::clamp(static_cast<double>(probabilities[row]), kProbabilityEdge, 1 - kProbabilityEdge);
     sum -= labels[row] == 1 ? std::log(p) : std::log1p(-p);
   }
   return sum / static_cast<double>(labels.size());

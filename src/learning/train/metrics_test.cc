@@ -8,6 +8,11 @@
 namespace millrace::train {
 namespace {
 
+constexpr int kTables = 4000;
+constexpr std::size_t kPositives = 20;
+constexpr std::size_t kNegatives = 30;
+constexpr double kAuc = 0.8;
+
 struct Table {
   std::vector<float> scores;
   std::vector<std::uint8_t> labels;
@@ -162,10 +167,6 @@ TEST(Calibration, BinsTakeTheirUpperBound) {
 
 // For exponential scores the formula is exact, so the spread of many drawn tables must show it.
 TEST(StandardErrorOfAuc, IsTheSpreadOfDrawnTables) {
-  constexpr int kTables = 4000;
-  constexpr std::size_t kPositives = 20;
-  constexpr std::size_t kNegatives = 30;
-  constexpr double kAuc = 0.8;
   std::uint64_t x = 1982;
   const auto exponential = [&x] {
     x = x * 6364136223846793005ULL + 1442695040888963407ULL;

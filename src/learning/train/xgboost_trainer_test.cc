@@ -51,6 +51,15 @@ model::Manifest described(const TrainedModel& trained, const TrainingRequest& as
   return manifest;
 }
 
+std::vector<std::uint8_t> labels_of(const columnar::RecordBatch& rows) {
+  const columnar::Column late = *rows.column("late");
+  std::vector<std::uint8_t> labels(late.size());
+  for (std::size_t row = 0; row < late.size(); ++row) {
+    labels[row] = static_cast<std::uint8_t>(late.integer(row));
+  }
+  return labels;
+}
+
 TEST(XgboostTrainer, LearnsWhatTheRowsHold) {
   const Result<TrainedModel> trained = train(request());
   ASSERT_TRUE(trained) << trained.error().message();
@@ -59,12 +68,7 @@ TEST(XgboostTrainer, LearnsWhatTheRowsHold) {
   const columnar::RecordBatch holdout = model::sample_flights(3000, kSeed, 2000);
   const auto scores = (*predictor)->predict(holdout);
   ASSERT_TRUE(scores) << scores.error().message();
-  std::vector<std::uint8_t> labels;
-  const columnar::Column late = *holdout.column("late");
-  for (std::size_t row = 0; row < late.size(); ++row) {
-    labels.push_back(static_cast<std::uint8_t>(late.integer(row)));
-  }
-  const Result<Evaluation> evaluation = evaluate(*scores, labels);
+  const Result<Evaluation> evaluation = evaluate(*scores, labels_of(holdout));
   ASSERT_TRUE(evaluation) << evaluation.error().message();
   EXPECT_GT(evaluation->auc, 0.72);
   EXPECT_LT(evaluation->calibration.expected_error, 0.1);
@@ -144,11 +148,8 @@ TEST(XgboostTrainer, RoundMetricsAreThoseOfTheModel) {
   EXPECT_EQ(trained->metric, "auc");
   const auto predictor = *model::Predictor::load(trained->artefact, described(*trained, asked));
   const columnar::RecordBatch rows = model::sample_flights(1000, kSeed, 2000);
-  std::vector<std::uint8_t> labels;
-  for (std::size_t row = 0; row < rows.row_count(); ++row) {
-    labels.push_back(static_cast<std::uint8_t>(rows.column("late")->integer(row)));
-  }
-  EXPECT_NEAR(*area_under_roc(*predictor->predict(rows), labels), *seen.back().validation, 1e-6);
+  EXPECT_NEAR(*area_under_roc(*predictor->predict(rows), labels_of(rows)), *seen.back().validation,
+              1e-6);
 }
 
 TEST(XgboostTrainer, CategoryOfValidationAloneIsMissing) {
