@@ -80,9 +80,8 @@ Result<std::shared_ptr<const Predictor>> Predictor::load(std::string_view artefa
         fmt::format("its SHA-256 is {}, the manifest says {}", checksum, manifest.artefact_sha256));
   }
   const std::string ubjson = TRY(unpack_artefact(artefact));
-  Booster booster = TRY(Booster::load(ubjson));
+  Booster booster = TRY(Booster::load(ubjson, threads));
   TRY(check_belongs(ubjson, booster, manifest));
-  TRY(booster.set_parameter("nthread", std::to_string(threads)));
   FeatureEncoder encoder = TRY(FeatureEncoder::make(manifest.features));
   const FeatureRows golden =
       TRY_DOING("reading golden rows", encode_golden(encoder, manifest.golden_rows));

@@ -256,15 +256,18 @@ Result<Booster> Booster::create(const TrainingMatrix& training, const TrainingMa
   return Booster(handle);
 }
 
-Result<Booster> Booster::load(std::string_view ubjson) {
+Result<Booster> Booster::load(std::string_view ubjson, int threads) {
   const Api* xgboost = TRY(api());
   TRY(summarise_booster(ubjson));  // libxgboost ends the process on some damaged documents
   Handle handle = nullptr;
   TRY(check(*xgboost, xgboost->booster_create(nullptr, 0, &handle), ErrorCode::Internal,
             "making a booster"));
   Booster booster(handle);
+  // Before it loads too: it would wake a thread for every core of the machine.
+  TRY(booster.set_parameter("nthread", std::to_string(threads)));
   TRY(check(*xgboost, xgboost->booster_load(handle, ubjson.data(), ubjson.size()),
             ErrorCode::Corruption, "reading a model"));
+  TRY(booster.set_parameter("nthread", std::to_string(threads)));
   return booster;
 }
 

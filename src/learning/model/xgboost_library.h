@@ -55,9 +55,10 @@ class Booster {
   /// A booster without trees, to be trained on `training`; `validation` may be absent. Both must
   /// outlive the training.
   static Result<Booster> create(const TrainingMatrix& training, const TrainingMatrix* validation);
-  /// Errors: Corruption when `ubjson` is damaged; Unsupported for a model of several outputs. What
-  /// the trees say is trusted: load what a checksum vouches for.
-  static Result<Booster> load(std::string_view ubjson);
+  /// `threads` are libxgboost's own, for loading and for each predict. Errors: Corruption when
+  /// `ubjson` is damaged; Unsupported for a model of several outputs. What the trees say is
+  /// trusted: load what a checksum vouches for.
+  static Result<Booster> load(std::string_view ubjson, int threads = 1);
   Booster(Booster&&) noexcept = default;
   Booster& operator=(Booster&&) noexcept = default;
 

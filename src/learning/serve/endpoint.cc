@@ -39,6 +39,25 @@ struct Models {
   }
 };
 
+/// The pointer that a switch changes, copied and replaced under a lock that is held for no more
+/// than that. Not std::atomic<std::shared_ptr>: libstdc++ 12's gives its inner lock back without a
+/// release after a load, which ThreadSanitizer reports, and other processors may reorder.
+class Current {
+ public:
+  std::shared_ptr<const Models> load() const {
+    const std::lock_guard lock(mutex_);
+    return models_;
+  }
+  void store(std::shared_ptr<const Models> models) {
+    const std::lock_guard lock(mutex_);
+    models_.swap(models);  // what was there ends after the lock, when nobody uses it
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Models> models_;
+};
+
 Response refuse(int status, const Error& error) {
   return Response::error(status, error);
 }
@@ -121,8 +140,8 @@ ServedVersion described(const Loaded& loaded) {
 }  // namespace
 
 struct Endpoint::State {
-  std::atomic<std::shared_ptr<const Models>> models;
-  std::mutex switching;  // one switch at a time; requests never take it
+  Current models;
+  std::mutex switching;  // one switch at a time; requests never take this one
   net::Router router;
   std::unique_ptr<net::HttpServer> server;  // the last: its threads use what stands above
 
