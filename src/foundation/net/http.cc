@@ -26,6 +26,29 @@ std::string_view find_in(const std::vector<std::pair<std::string, std::string>>&
   return {};
 }
 
+/// For answers that carry no code of ours.
+ErrorCode code_of_status(int status) {
+  switch (status) {
+    case 401:
+    case 403:
+      return ErrorCode::Denied;
+    case 404:
+      return ErrorCode::NotFound;
+    case 409:
+      return ErrorCode::Conflict;
+    case 429:
+      return ErrorCode::Exhausted;
+    case 500:
+      return ErrorCode::Internal;
+    case 501:
+      return ErrorCode::Unsupported;
+    case 504:
+      return ErrorCode::Timeout;
+    default:
+      return status / 100 == 4 ? ErrorCode::Invalid : ErrorCode::Unavailable;
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(Method method) {
@@ -47,6 +70,16 @@ std::string_view Headers::get(std::string_view name) const {
 bool Headers::contains(std::string_view name) const {
   return std::ranges::any_of(fields_,
                              [&](const Field& field) { return same_name(field.first, name); });
+}
+
+bool is_sound_field(const Headers::Field& field) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";  // RFC 9110, section 5.6.2
+  const auto in_token = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           marks.find(c) != std::string_view::npos;
+  };
+  return !field.first.empty() && std::ranges::all_of(field.first, in_token) &&
+         field.second.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
 }
 
 std::string_view Request::query_parameter(std::string_view name) const {
@@ -118,11 +151,7 @@ Error Response::to_error() const {
     const auto code = error_code_from(error.string_or("code", ""));
     if (code.has_value()) return Error(*code, error.string_or("message", "no message"));
   }
-  ErrorCode code = ErrorCode::Unavailable;
-  if (status == 404) code = ErrorCode::NotFound;
-  if (status == 400 || status == 405 || status == 413 || status == 415) code = ErrorCode::Invalid;
-  if (status == 401 || status == 403) code = ErrorCode::Denied;
-  return Error(code, fmt::format("HTTP {}: {}", status, body.substr(0, 200)));
+  return Error(code_of_status(status), fmt::format("HTTP {}: {}", status, body.substr(0, 200)));
 }
 
 int http_status(ErrorCode code) {

@@ -39,6 +39,9 @@ class Headers {
   std::vector<Field> fields_;
 };
 
+/// Whether it can stand in a message: a token as its name, no line break or NUL in its value.
+bool is_sound_field(const Headers::Field& field);
+
 struct Request {
   Method method = Method::Get;
   /// The path's parts, percent-decoded one by one: "/runs/a%2Fb" is {"runs", "a/b"}.
@@ -47,6 +50,8 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;
   Headers headers;
   std::string body;
+  /// Who sent it: "127.0.0.1:51234", or "unix". For logs; it proves nothing.
+  std::string remote;
   /// What a route's "{name}" parts stood for; filled by Router.
   std::vector<std::pair<std::string, std::string>> path_parameters;
 

@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include <curl/curl.h>
@@ -24,8 +25,11 @@ struct HttpClient::State {
 
 namespace {
 
+constexpr std::size_t kHeaderBytesMax = 256U << 10U;
+
 struct Answer {
   Response response;
+  std::size_t header_bytes = 0;
   std::uint64_t body_bytes_max = 0;
   bool too_large = false;
 };
@@ -44,6 +48,11 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
   std::string_view line(data, size * count);
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
   auto& answer = *static_cast<Answer*>(user);
+  answer.header_bytes += size * count;
+  if (answer.header_bytes > kHeaderBytesMax) {
+    answer.too_large = true;
+    return 0;
+  }
   if (line.starts_with("HTTP/"))
     answer.response.headers = {};  // after "100 Continue" comes another one
   const std::size_t colon = line.find(':');
@@ -55,13 +64,28 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
   return size * count;
 }
 
+Status check_target(std::string_view target) {
+  if (target.starts_with('/') &&
+      std::ranges::all_of(target, [](char c) { return c > ' ' && c < '\x7f'; }))
+    return {};
+  return Error(ErrorCode::Invalid,
+               fmt::format("not a request target; begin it with '/' and encode its parts: '{}'",
+                           target.substr(0, 200)));
+}
+
 class HeaderList {
  public:
   HeaderList() = default;
   HeaderList(const HeaderList&) = delete;
   HeaderList& operator=(const HeaderList&) = delete;
   ~HeaderList() { curl_slist_free_all(list_); }
-  void add(const std::string& line) { list_ = curl_slist_append(list_, line.c_str()); }
+  Status add(const Headers::Field& field) {
+    if (!is_sound_field(field))
+      return Error(ErrorCode::Invalid, "not a header that HTTP can carry: " + field.first);
+    add_line(field.second.empty() ? field.first + ";" : field.first + ": " + field.second);
+    return {};
+  }
+  void add_line(const std::string& line) { list_ = curl_slist_append(list_, line.c_str()); }
   curl_slist* get() const { return list_; }
 
  private:
@@ -77,6 +101,7 @@ HttpClient::HttpClient(HttpClient&&) noexcept = default;
 
 Result<Response> HttpClient::send(Method method, std::string_view target, std::string_view body,
                                   const Headers& headers) {
+  TRY(check_target(target));
   CURL* curl = state_->curl;
   const ClientOptions& options = state_->options;
   curl_easy_reset(curl);  // options only: the connection stays
@@ -86,8 +111,8 @@ Result<Response> HttpClient::send(Method method, std::string_view target, std::s
   const std::string where =
       options.unix_path.empty() ? url : "unix:" + options.unix_path + std::string(target);
   HeaderList list;
-  for (const auto& [name, value] : headers.fields()) list.add(name + ": " + value);
-  list.add("Expect:");  // no pause of a second before large bodies
+  for (const Headers::Field& field : headers.fields()) TRY(list.add(field));
+  list.add_line("Expect:");  // no pause of a second before large bodies
 
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   if (!options.unix_path.empty())
@@ -107,7 +132,8 @@ Result<Response> HttpClient::send(Method method, std::string_view target, std::s
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, name.c_str());
   if (method == Method::Head) curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
   if (!body.empty() || method == Method::Post || method == Method::Put || method == Method::Patch) {
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
+    // Not a C string: its size is the next option.
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, static_cast<const void*>(body.data()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   }
 
@@ -115,6 +141,8 @@ Result<Response> HttpClient::send(Method method, std::string_view target, std::s
   if (answer.too_large)
     return Error(ErrorCode::Exhausted, fmt::format("{} {}: the answer is larger than {} bytes",
                                                    name, where, options.body_bytes_max));
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+    return Error(ErrorCode::Invalid, "not an http:// or https:// address: " + where);
   if (code == CURLE_OPERATION_TIMEDOUT)
     return Error(ErrorCode::Timeout, fmt::format("{} {}: no answer within {} ms", name, where,
                                                  options.timeout.count()));

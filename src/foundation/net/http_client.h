@@ -31,8 +31,8 @@ class HttpClient {
   HttpClient(HttpClient&&) noexcept;
 
   /// Any answer is a Response, also 4xx and 5xx. `target` is a path with its query, already
-  /// encoded. Errors: Unavailable (no connection, broken off), Timeout, Exhausted (a larger answer
-  /// than allowed).
+  /// encoded. Errors: Invalid (target, header), Unavailable (no connection, broken off), Timeout,
+  /// Exhausted (a larger answer than allowed).
   Result<Response> send(Method method, std::string_view target, std::string_view body = "",
                         const Headers& headers = {});
 

@@ -1,5 +1,7 @@
 #include "net/http_server.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <ctime>
@@ -11,11 +13,11 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <netinet/tcp.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/listener.h"
 
 namespace millrace::net {
 namespace asio = boost::asio;
@@ -23,57 +25,59 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace {
 
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol>;
+using std::chrono::milliseconds;
 
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-
-/// A connection as its thread knows it: stop() closes those that wait between two requests.
-struct Connection {
-  Stream stream;
-  bool waiting = false;
-};
-
-/// One thread with its own event loop; everything in it but `loop` is touched by that thread only.
-struct Worker {
-  asio::io_context loop{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work{loop.get_executor()};
-  std::set<Connection*> connections;
-  std::unique_ptr<Clock> clock = make_system_clock();
-  std::int64_t date_second = 0;
-  std::string date;
-  std::thread thread;
-
-  /// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second.
-  const std::string& date_header() {
-    const std::int64_t second =
-        std::chrono::duration_cast<std::chrono::seconds>(clock->now().time_since_epoch()).count();
-    if (second != date_second) {
-      const auto time = static_cast<std::time_t>(second);
-      std::tm parts{};
-      gmtime_r(&time, &parts);
-      std::array<char, 40> text{};
-      date.assign(text.data(),
-                  std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
-      date_second = second;
-    }
-    return date;
-  }
-};
+// A connection runs on a strand of the server's one event loop: whichever thread is free takes the
+// next step of whichever connection is ready.
+using Protocol = asio::generic::stream_protocol;
+using Strand = asio::strand<asio::io_context::executor_type>;
+using Stream = beast::basic_stream<Protocol, Strand>;
+template <typename T>
+using Task = asio::awaitable<T, Strand>;
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable_t<Strand>());
 
 using BeastRequest = http::request<http::string_body>;
 using BeastResponse = http::response<http::string_body>;
+using Parser = http::request_parser<http::string_body>;
 
-Result<Request> to_request(BeastRequest& from) {
+constexpr milliseconds kLinger{500};
+constexpr milliseconds kGraceOfTheNew{100};
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second by each thread.
+const std::string& date_header(const Clock& clock) {
+  thread_local std::int64_t made_for = -1;
+  thread_local std::string date;
+  const std::int64_t second =
+      std::chrono::floor<std::chrono::seconds>(clock.now().time_since_epoch()).count();
+  if (second != made_for) {
+    const auto time = static_cast<std::time_t>(second);
+    std::tm parts{};
+    gmtime_r(&time, &parts);
+    std::array<char, 40> text{};
+    date.assign(text.data(),
+                std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    made_for = second;
+  }
+  return date;
+}
+
+Status check_host(const BeastRequest& from) {
+  const auto hosts = from.count(http::field::host);
+  if (hosts == 1 || (hosts == 0 && from.version() < 11)) return {};
+  return Error(ErrorCode::Invalid, "an HTTP/1.1 request has one Host header");
+}
+
+Result<Request> to_request(BeastRequest& from, const std::string& remote) {
   Request request;
-  const auto method =
-      method_from(std::string_view(from.method_string().data(), from.method_string().size()));
+  request.remote = remote;
+  const std::string_view name = from.method_string();
+  const auto method = method_from(name);
   if (!method.has_value())
     return Error(ErrorCode::Unsupported,
-                 fmt::format("the method '{}' is not known here",
-                             std::string_view(from.method_string()).substr(0, 40)));
+                 fmt::format("no such method here: '{}'", name.substr(0, 40)));
   request.method = *method;
-  TRY(parse_target({from.target().data(), from.target().size()}, request));
+  TRY(check_host(from));
+  TRY(parse_target(std::string_view(from.target()), request));
   for (const auto& field : from)
     request.headers.add(std::string(field.name_string()), std::string(field.value()));
   request.body = std::move(from.body());
@@ -104,59 +108,145 @@ Response refusal(boost::system::error_code error, const ServerOptions& options) 
   return Response::error(400, Error(ErrorCode::Invalid, "not an HTTP request: " + error.message()));
 }
 
+/// What a handler may not answer: such a response would break the connection's framing.
+bool is_sound(const Response& response) {
+  return response.status >= 200 && response.status <= 599 &&
+         std::ranges::all_of(response.headers.fields(), is_sound_field);
+}
+
+Response failure() {
+  return Response::error(
+      Error(ErrorCode::Internal, "the request could not be answered; the server's log says why"));
+}
+
+enum class Read {
+  Request,  // a whole one
+  Refused,  // an answer was sent, and what else comes cannot be understood
+  Ended,    // by the other side, by silence, or by stop()
+};
+
+struct Connection {
+  Stream stream;
+  std::string remote;
+  beast::flat_buffer buffer;
+  bool waiting = false;  // between two requests; touched on the strand only
+
+  Connection(Protocol::socket::rebind_executor<Strand>::other socket, std::string peer,
+             const ServerOptions& options)
+      : stream(std::move(socket)),
+        remote(std::move(peer)),
+        buffer(options.header_bytes_max + 65'536) {}
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+/// The open connections; stop() reaches them and waits for them through it.
+class Connections {
+ public:
+  void add(const ConnectionPtr& connection) {
+    const std::lock_guard lock(mutex_);
+    open_.insert(connection);
+  }
+  void remove(const ConnectionPtr& connection) {
+    const std::lock_guard lock(mutex_);
+    open_.erase(connection);
+    if (open_.empty()) none_.notify_all();
+  }
+  std::size_t count() const {
+    const std::lock_guard lock(mutex_);
+    return open_.size();
+  }
+  std::vector<ConnectionPtr> all() const {
+    const std::lock_guard lock(mutex_);
+    return {open_.begin(), open_.end()};
+  }
+  void wait_for_none(milliseconds longest) {
+    std::unique_lock lock(mutex_);
+    none_.wait_for(lock, longest, [&] { return open_.empty(); });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable none_;
+  std::set<ConnectionPtr> open_;
+};
+
+std::string peer_of(const Protocol::endpoint& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) return "unix";
+  asio::ip::tcp::endpoint tcp;
+  if (endpoint.size() > tcp.capacity()) return "";
+  std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
+  tcp.resize(endpoint.size());
+  return fmt::format("{}:{}", tcp.address().to_string(), tcp.port());
+}
+
 }  // namespace
 
 struct HttpServer::State {
-  ServerOptions options;
-  Handler handler;
-  std::vector<std::unique_ptr<Worker>> workers;
-  /// Accepting has a thread of its own, so that a handler that blocks does not keep others from
-  /// being accepted.
-  asio::io_context door{1};
-  std::thread doorkeeper;
-  std::function<void()> close_acceptor;
-  std::uint16_t port = 0;
-  std::atomic<bool> stopping{false};
-  std::atomic<bool> stopped{false};
-  std::atomic<int> open{0};
-  std::atomic<std::uint64_t> answered{0};
-  std::mutex mutex;
-  std::condition_variable all_closed;
+  using Acceptor = asio::basic_socket_acceptor<Protocol>;
 
-  Response answer(const Request& request) const {
-    try {
-      return handler(request);
-    } catch (const std::exception& error) {
-      log_error(fmt::format("a request handler threw: {}", error.what()));
-      return Response::error(Error(ErrorCode::Internal,
-                                   "the request could not be answered; the server's log says why"));
-    }
+  State(const ServerOptions& given, Handler given_handler, Listener given_listener)
+      : options(given),
+        handler(std::move(given_handler)),
+        listener(std::move(given_listener)),
+        loop(std::max(1, given.threads)),
+        acceptor(door, Protocol(listener.family(), 0), listener.descriptor()) {
+    listener.release();
   }
 
-  asio::awaitable<bool> respond(Worker& worker, Connection& connection, Response response,
-                                bool keep_alive, bool head);
-  asio::awaitable<bool> read_request(Worker& worker, Connection& connection,
-                                     beast::flat_buffer& buffer,
-                                     http::request_parser<http::string_body>& parser);
-  asio::awaitable<void> serve(Worker& worker, Socket socket);
-  asio::awaitable<void> serve_requests(Worker& worker, Connection& connection);
-  template <typename Acceptor>
-  asio::awaitable<void> accept(Acceptor& acceptor);
-  template <typename Acceptor>
-  Status listen(std::shared_ptr<Acceptor> acceptor,
-                const typename Acceptor::endpoint_type& endpoint);
-  Status listen_tcp();
-  Status listen_unix();
-  void one_closed();
+  Response answer(const Request& request) const;
+  Task<bool> respond(Connection& connection, Response response, bool keep_alive, bool head);
+  Task<bool> wait_for_bytes(Connection& connection);
+  Task<Read> read_request(Connection& connection, Parser& parser);
+  Task<Read> serve_requests(Connection& connection);
+  Task<void> serve(ConnectionPtr connection);
+  Task<void> linger(Stream& stream);
+  asio::awaitable<void> accept_all();
+  asio::awaitable<void> wait_for_descriptors();
+  void take_in(Protocol::socket::rebind_executor<Strand>::other socket);
+  void take_in_the_backlog();
+  void refuse_full(Protocol::socket::rebind_executor<Strand>::other socket);
+
+  const ServerOptions options;
+  const Handler handler;
+  Listener listener;
+  const std::unique_ptr<Clock> clock = make_system_clock();
+  std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> answered{0};
+
+  asio::io_context loop;
+  asio::executor_work_guard<asio::io_context::executor_type> work{loop.get_executor()};
+  Connections connections;  // after the loop: streams end before it
+  std::vector<std::thread> threads;
+  // Accepting has a thread of its own, so that handlers that block all threads do not keep others
+  // from being accepted, or refused.
+  asio::io_context door{1};
+  Acceptor acceptor;
+  std::thread doorkeeper;
 };
 
-asio::awaitable<bool> HttpServer::State::respond(Worker& worker, Connection& connection,
-                                                 Response response, bool keep_alive, bool head) {
-  BeastResponse out = to_beast(std::move(response), worker.date_header(), keep_alive, head);
+Response HttpServer::State::answer(const Request& request) const {
+  try {
+    Response response = handler(request);
+    if (is_sound(response)) return response;
+    log_error(
+        fmt::format("a request handler answered with status {} and headers that HTTP cannot "
+                    "carry",
+                    response.status));
+  } catch (const std::exception& error) {
+    log_error(fmt::format("a request handler threw: {}", error.what()));
+  } catch (...) {
+    log_error("a request handler threw something that is no exception");
+  }
+  return failure();
+}
+
+Task<bool> HttpServer::State::respond(Connection& connection, Response response, bool keep_alive,
+                                      bool head) {
+  BeastResponse out = to_beast(std::move(response), date_header(*clock), keep_alive, head);
   http::response_serializer<http::string_body> serializer(out);
-  if (head) serializer.split(true);
   connection.stream.expires_after(options.request_timeout);
   if (head) {
+    serializer.split(true);
     const auto [error, bytes] =
         co_await http::async_write_header(connection.stream, serializer, kNoThrow);
     co_return !error;
@@ -165,232 +255,190 @@ asio::awaitable<bool> HttpServer::State::respond(Worker& worker, Connection& con
   co_return !error;
 }
 
-/// True when `parser` holds a whole request; otherwise the connection ends (a refusal has been sent
-/// where one can be).
-asio::awaitable<bool> HttpServer::State::read_request(
-    Worker& worker, Connection& connection, beast::flat_buffer& buffer,
-    http::request_parser<http::string_body>& parser) {
-  if (buffer.size() == 0) {
-    connection.waiting = true;
-    // A connection that was accepted just before stop() may already carry a request: it gets a
-    // moment.
-    connection.stream.expires_after(stopping ? std::chrono::milliseconds(100)
-                                             : options.idle_timeout);
-    const auto [error, bytes] =
-        co_await connection.stream.async_read_some(buffer.prepare(8'192), kNoThrow);
-    connection.waiting = false;
-    if (error) co_return false;
-    buffer.commit(bytes);
-  }
-  connection.stream.expires_after(options.request_timeout);
-  boost::system::error_code error;
-  std::tie(error, std::ignore) =
-      co_await http::async_read_header(connection.stream, buffer, parser, kNoThrow);
+/// True when the first bytes of a request are in the buffer.
+Task<bool> HttpServer::State::wait_for_bytes(Connection& connection) {
+  if (connection.buffer.size() > 0) co_return true;
+  // A connection that was accepted just before stop() may already carry a request.
+  connection.stream.expires_after(stopping ? kGraceOfTheNew : options.idle_timeout);
+  connection.waiting = true;
+  const auto [error, bytes] =
+      co_await connection.stream.async_read_some(connection.buffer.prepare(8'192), kNoThrow);
+  connection.waiting = false;
+  connection.buffer.commit(bytes);
+  co_return !error;
+}
+
+Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parser) {
+  if (!co_await wait_for_bytes(connection)) co_return Read::Ended;
+  Stream& stream = connection.stream;
+  stream.expires_after(options.request_timeout);
+  auto [error, bytes] =
+      co_await http::async_read_header(stream, connection.buffer, parser, kNoThrow);
   if (!error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-    BeastResponse go_on(http::status::continue_, 11);
-    std::tie(error, std::ignore) = co_await http::async_write(connection.stream, go_on, kNoThrow);
+    const BeastResponse go_on(http::status::continue_, 11);
+    std::tie(error, bytes) = co_await http::async_write(stream, go_on, kNoThrow);
   }
   if (!error)
-    std::tie(error, std::ignore) =
-        co_await http::async_read(connection.stream, buffer, parser, kNoThrow);
-  if (!error) co_return true;
-  if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-      error != http::error::end_of_stream && error != http::error::partial_message)
-    co_await respond(worker, connection, refusal(error, options), false, false);
-  co_return false;
+    std::tie(error, bytes) = co_await http::async_read(stream, connection.buffer, parser, kNoThrow);
+  if (!error) co_return Read::Request;
+  const bool broken_off = error.category() != http::make_error_code({}).category();
+  if (broken_off || error == http::error::end_of_stream || error == http::error::partial_message)
+    co_return Read::Ended;
+  co_await respond(connection, refusal(error, options), false, false);
+  co_return Read::Refused;
 }
 
-asio::awaitable<void> HttpServer::State::serve_requests(Worker& worker, Connection& connection) {
-  beast::flat_buffer buffer(options.header_bytes_max + 65'536);
-  while (!stopped) {
-    http::request_parser<http::string_body> parser;
+Task<Read> HttpServer::State::serve_requests(Connection& connection) {
+  for (;;) {
+    Parser parser;
     parser.header_limit(options.header_bytes_max);
     parser.body_limit(options.body_bytes_max);
-    if (!co_await read_request(worker, connection, buffer, parser)) co_return;
+    const Read read = co_await read_request(connection, parser);
+    if (read != Read::Request) co_return read;
     const bool head = parser.get().method() == http::verb::head;
-    const bool keep_alive = parser.get().keep_alive() && !stopping;
-    const Result<Request> request = to_request(parser.get());
+    const Result<Request> request = to_request(parser.get(), connection.remote);
     Response response = request.ok() ? answer(*request) : Response::error(request.error());
+    const bool keep_alive = parser.get().keep_alive() && !stopping && request.ok();
     ++answered;
-    if (!co_await respond(worker, connection, std::move(response), keep_alive, head) || !keep_alive)
-      co_return;
+    if (!co_await respond(connection, std::move(response), keep_alive, head)) co_return Read::Ended;
+    if (!keep_alive) co_return Read::Refused;
   }
 }
 
-asio::awaitable<void> HttpServer::State::serve(Worker& worker, Socket socket) {
-  Connection connection{Stream(std::move(socket))};
-  worker.connections.insert(&connection);
+Task<void> HttpServer::State::serve(ConnectionPtr connection) {
   try {
-    co_await serve_requests(worker, connection);
+    if (co_await serve_requests(*connection) == Read::Refused) co_await linger(connection->stream);
   } catch (const std::exception& error) {
     log_warning(fmt::format("a connection ended: {}", error.what()));
   }
+  connection->stream.close();
+  connections.remove(connection);
+}
+
+// What the other side still sends is read and dropped for a moment: closing with unread bytes would
+// reset the connection, perhaps before our last answer was read (RFC 9112 section 9.6).
+Task<void> HttpServer::State::linger(Stream& stream) {
   boost::system::error_code ignored;
-  connection.stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  // What the other side still sends is read and dropped for a moment, so that closing does not
-  // reset the connection before it has read our last answer (RFC 9112 section 9.6).
+  static_cast<void>(stream.socket().shutdown(asio::socket_base::shutdown_send, ignored));
+  stream.expires_after(kLinger);
   std::array<char, 4'096> rest;
-  connection.stream.expires_after(std::chrono::milliseconds(stopped ? 0 : 500));
   for (int i = 0; i < 256; ++i) {
-    const auto [error, bytes] =
-        co_await connection.stream.async_read_some(asio::buffer(rest), kNoThrow);
-    if (error) break;
-  }
-  connection.stream.close();
-  worker.connections.erase(&connection);
-  one_closed();
-}
-
-void HttpServer::State::one_closed() {
-  const std::lock_guard lock(mutex);
-  --open;
-  all_closed.notify_all();
-}
-
-template <typename Acceptor>
-asio::awaitable<void> HttpServer::State::accept(Acceptor& acceptor) {
-  for (std::size_t next = 0;; next = (next + 1) % workers.size()) {
-    Worker& worker = *workers[next];
-    auto [error, socket] = co_await acceptor.async_accept(worker.loop, kNoThrow);
-    if (error == asio::error::operation_aborted || stopping) co_return;
-    if (error) continue;  // the client went away, or we are out of descriptors for a moment
-    if (open >= options.connections_max) {
-      static constexpr std::string_view kBusy =
-          "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: "
-          "0\r\nRetry-After: 1\r\n\r\n";
-      boost::system::error_code ignored;
-      socket.non_blocking(true, ignored);
-      socket.write_some(asio::buffer(kBusy), ignored);
-      continue;
-    }
-    if constexpr (std::is_same_v<Acceptor, asio::ip::tcp::acceptor>) {
-      boost::system::error_code ignored;
-      socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    }
-    ++open;
-    asio::co_spawn(worker.loop, serve(worker, Socket(std::move(socket))), asio::detached);
+    const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(rest), kNoThrow);
+    if (error) co_return;
   }
 }
 
-template <typename Acceptor>
-Status HttpServer::State::listen(std::shared_ptr<Acceptor> acceptor,
-                                 const typename Acceptor::endpoint_type& endpoint) {
+asio::awaitable<void> HttpServer::State::accept_all() {
+  constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
+  while (!stopping) {
+    auto [error, socket] = co_await acceptor.async_accept(asio::make_strand(loop), no_throw);
+    if (!error)
+      take_in(std::move(socket));
+    else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted)
+      co_await wait_for_descriptors();
+  }
+  take_in_the_backlog();
+  listener.remove_file();
+  boost::system::error_code ignored;
+  static_cast<void>(acceptor.close(ignored));
+}
+
+/// Out of descriptors or memory: accept would fail again at once, and a loop would burn a core.
+asio::awaitable<void> HttpServer::State::wait_for_descriptors() {
+  log_warning(listener.address() + ": cannot accept connections; out of file descriptors?");
+  asio::steady_timer timer(door, milliseconds(100));
+  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+/// Whoever connected before stop() and was not yet accepted is served too.
+void HttpServer::State::take_in_the_backlog() {
   boost::system::error_code error;
-  acceptor->open(endpoint.protocol(), error);
-  if constexpr (std::is_same_v<Acceptor, asio::ip::tcp::acceptor>)
-    if (!error) acceptor->set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
-  const std::string where = options.listen.unix_path.empty()
-                                ? fmt::format("{}:{}", options.listen.host, options.listen.port)
-                                : options.listen.unix_path;
-  if (error == asio::error::address_in_use)
-    return Error(ErrorCode::AlreadyExists,
-                 where + " is taken by another program; choose another port, or stop it");
-  if (error == asio::error::access_denied)
-    return Error(ErrorCode::Denied, where + ": this user may not listen there");
-  if (error) return Error(ErrorCode::Unavailable, where + ": " + error.message());
-  close_acceptor = [acceptor] {
-    boost::system::error_code ignored;
-    acceptor->close(ignored);
-  };
-  asio::co_spawn(door, [this, acceptor] { return accept(*acceptor); }, asio::detached);
-  return {};
-}
-
-Status HttpServer::State::listen_tcp() {
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(options.listen.host, error);
-  if (error)
-    return Error(ErrorCode::Invalid,
-                 fmt::format("'{}' is not an address to listen on; write one such as 127.0.0.1",
-                             options.listen.host));
-  auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(door);
-  TRY(listen(acceptor, asio::ip::tcp::endpoint(address, options.listen.port)));
-  port = acceptor->local_endpoint(error).port();
-  return {};
-}
-
-Status HttpServer::State::listen_unix() {
-  const std::string& path = options.listen.unix_path;
-  if (path.size() >= 108)
-    return Error(ErrorCode::Invalid,
-                 path + ": the path of a Unix socket has at most 107 bytes; use a shorter folder");
-  const asio::local::stream_protocol::endpoint endpoint(path);
-  struct stat found{};
-  if (::lstat(path.c_str(), &found) == 0) {
-    if (!S_ISSOCK(found.st_mode))
-      return Error(ErrorCode::AlreadyExists, path + " exists and is no socket");
-    boost::system::error_code error;
-    asio::local::stream_protocol::socket probe(door);
-    probe.connect(endpoint, error);
-    if (!error) return Error(ErrorCode::AlreadyExists, path + ": a live server listens there");
-    ::unlink(path.c_str());
+  static_cast<void>(acceptor.non_blocking(true, error));
+  for (int i = 0; i < options.connections_max && !error; ++i) {
+    auto socket = acceptor.accept(asio::make_strand(loop), error);
+    if (!error) take_in(std::move(socket));
   }
-  const mode_t before = ::umask(0177);  // only this user may connect
-  const Status status =
-      listen(std::make_shared<asio::local::stream_protocol::acceptor>(door), endpoint);
-  ::umask(before);
-  return status;
+}
+
+void HttpServer::State::take_in(Protocol::socket::rebind_executor<Strand>::other socket) {
+  if (connections.count() >= static_cast<std::size_t>(options.connections_max)) {
+    refuse_full(std::move(socket));
+    return;
+  }
+  if (listener.family() != AF_UNIX) {
+    const int yes = 1;
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  }
+  boost::system::error_code gone;
+  std::string peer = peer_of(socket.remote_endpoint(gone));
+  const Strand strand = socket.get_executor();
+  auto connection = std::make_shared<Connection>(std::move(socket), std::move(peer), options);
+  connections.add(connection);
+  asio::co_spawn(strand, serve(std::move(connection)), asio::detached);
+}
+
+/// Says so without reading the request; that may cost some clients the answer, and us nothing.
+void HttpServer::State::refuse_full(Protocol::socket::rebind_executor<Strand>::other socket) {
+  static constexpr std::string_view full =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n"
+      "Retry-After: 1\r\n\r\n";
+  boost::system::error_code ignored;
+  static_cast<void>(socket.non_blocking(true, ignored));
+  static_cast<void>(socket.write_some(asio::buffer(full), ignored));
+  static_cast<void>(socket.shutdown(asio::socket_base::shutdown_both, ignored));
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const ServerOptions& options,
                                                       Handler handler) {
-  auto state = std::make_unique<State>();
-  state->options = options;
-  state->handler = std::move(handler);
+  Listener listener = TRY(Listener::open(options.listen));
+  auto state = std::make_unique<State>(options, std::move(handler), std::move(listener));
   for (int i = 0; i < std::max(1, options.threads); ++i)
-    state->workers.push_back(std::make_unique<Worker>());
-  if (options.listen.unix_path.empty())
-    TRY(state->listen_tcp());
-  else
-    TRY(state->listen_unix());
-  for (auto& worker : state->workers)
-    worker->thread = std::thread([&loop = worker->loop] { loop.run(); });
+    state->threads.emplace_back([&loop = state->loop] { loop.run(); });
+  asio::co_spawn(state->door, state->accept_all(), asio::detached);
   state->doorkeeper = std::thread([&door = state->door] { door.run(); });
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
 HttpServer::~HttpServer() {
-  stop(std::chrono::seconds(5));
+  try {
+    stop(std::chrono::seconds(5));
+  } catch (const std::exception& error) {
+    log_error(fmt::format("the server did not stop well: {}", error.what()));
+  }
 }
 
 std::uint16_t HttpServer::port() const {
-  return state_->port;
+  return state_->listener.port();
 }
 
 std::string HttpServer::address() const {
-  const Listen& listen = state_->options.listen;
-  return listen.unix_path.empty() ? fmt::format("{}:{}", listen.host, state_->port)
-                                  : "unix:" + listen.unix_path;
+  return state_->listener.address();
 }
 
 std::uint64_t HttpServer::requests_answered() const {
   return state_->answered;
 }
 
-void HttpServer::stop(std::chrono::milliseconds deadline) {
-  if (state_->stopping.exchange(true)) return;
-  asio::post(state_->door, state_->close_acceptor);
-  state_->doorkeeper.join();
-  for (auto& worker : state_->workers)
-    asio::post(worker->loop, [&connections = worker->connections] {
-      for (Connection* connection : connections)
-        if (connection->waiting) connection->stream.cancel();
+void HttpServer::stop(milliseconds deadline) {
+  State& state = *state_;
+  if (state.stopping.exchange(true)) return;
+  asio::post(state.door, [&state] {
+    boost::system::error_code ignored;
+    static_cast<void>(state.acceptor.cancel(ignored));
+  });
+  state.doorkeeper.join();
+  for (const ConnectionPtr& connection : state.connections.all())
+    asio::post(connection->stream.get_executor(), [connection] {
+      boost::system::error_code closed;  // by its timer, just now
+      if (connection->waiting && connection->stream.socket().available(closed) == 0)
+        connection->stream.cancel();
     });
-  {
-    std::unique_lock lock(state_->mutex);
-    state_->all_closed.wait_for(lock, deadline, [&] { return state_->open == 0; });
-  }
-  state_->stopped = true;
-  for (auto& worker : state_->workers) {
-    worker->work.reset();
-    worker->loop.stop();
-    worker->thread.join();
-  }
-  if (!state_->options.listen.unix_path.empty()) ::unlink(state_->options.listen.unix_path.c_str());
+  state.connections.wait_for_none(deadline);
+  state.work.reset();
+  state.loop.stop();
+  for (std::thread& thread : state.threads) thread.join();
 }
 
 }  // namespace millrace::net

@@ -2,10 +2,10 @@
 
 // An HTTP/1.1 server: one listener, some threads, one handler.
 //
-// Connections are kept alive and spread over the threads; a connection stays on its thread, and the
-// handler runs there, so a slow handler holds up the connections of its thread. Servers with
-// different work (predictions, control) are different HttpServers. TLS and event streams are not
-// here yet.
+// Connections are kept alive; whichever thread is free takes the next request of any of them and
+// runs the handler, so that a handler may take its time as long as there are threads left. Work
+// that must not wait for other work (predictions) gets an HttpServer of its own. TLS and event
+// streams are not here yet.
 
 #include <chrono>
 #include <cstdint>
@@ -39,9 +39,10 @@ struct ServerOptions {
 
 class HttpServer {
  public:
-  /// Begins to listen and answer. An exception in the handler is answered with 500. Errors: Invalid
-  /// (address), AlreadyExists (the port or the socket is taken by a live server; a dead one's
-  /// socket file is replaced), Denied.
+  /// Begins to listen and answer. An exception in the handler is answered with 500, and so is a
+  /// response that HTTP cannot carry (a line break in a header). The handler is called by several
+  /// threads at once. Errors: Invalid (address), AlreadyExists (the port or the socket is taken by
+  /// a live server; a dead one's socket file is replaced), Denied, Exhausted, Unavailable.
   static Result<std::unique_ptr<HttpServer>> start(const ServerOptions& options, Handler handler);
   /// stop(5 s), when it was not called.
   ~HttpServer();
@@ -52,8 +53,9 @@ class HttpServer {
   std::string address() const;
   std::uint64_t requests_answered() const;
 
-  /// Accepts no more, answers the requests that have begun, then closes; at the deadline closes all
-  /// the same.
+  /// Accepts no more, answers the requests that have begun and those of connections that wait to be
+  /// accepted, then closes; at the deadline closes all the same. A handler cannot be interrupted:
+  /// one that runs then is waited for.
   void stop(std::chrono::milliseconds deadline);
 
  private:

@@ -45,6 +45,7 @@ Response Router::operator()(const Request& request) const {
       if (route.method == Method::Get) allowed += ", HEAD";
       continue;
     }
+    if (std::ranges::none_of(route.parts, is_parameter)) return route.handler(request);
     Request matched = request;
     for (std::size_t i = 0; i < route.parts.size(); ++i)
       if (is_parameter(route.parts[i]))
@@ -53,7 +54,7 @@ Response Router::operator()(const Request& request) const {
     return route.handler(matched);
   }
   std::string path;
-  for (const std::string& part : request.path) path += "/" + part;
+  for (const std::string& part : request.path) path.append("/").append(part);
   if (allowed.empty())
     return Response::error(
         Error(ErrorCode::NotFound, fmt::format("nothing answers at '{}'", path.substr(0, 200))));

@@ -1,0 +1,171 @@
+// What no good client sends, and what must not happen then.
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "net/raw_connection.h"
+
+namespace millrace::net {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Hostile : public testing::Test {
+ protected:
+  void SetUp() override {
+    ServerOptions options;
+    options.header_bytes_max = 4'096;
+    options.body_bytes_max = 1'000;
+    options.request_timeout = milliseconds(200);
+    auto started = HttpServer::start(options, [this](const Request& request) {
+      if (!request.path.empty() && request.path[0] == "smuggled") ++smuggled_;
+      return Response::text("body of " + std::to_string(request.body.size()));
+    });
+    ASSERT_TRUE(started.ok()) << started.error().message();
+    server_ = *std::move(started);
+  }
+  std::string raw(std::string_view bytes) {
+    RawConnection connection(server_->port());
+    EXPECT_TRUE(connection.send(bytes));
+    connection.finish_sending();
+    return connection.read_all();
+  }
+
+  std::atomic<int> smuggled_{0};
+  std::unique_ptr<HttpServer> server_;
+};
+
+struct Case {
+  const char* why;
+  std::string bytes;
+  int status;  // 0: closed without an answer
+};
+
+TEST_F(Hostile, WhatIsNoGoodRequestIsRefused) {
+  const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n";
+  const std::string post = "POST / HTTP/1.1\r\nHost: x\r\n";
+  const std::vector<Case> cases = {
+      {"a TLS hello", "\x16\x03\x01 hello\r\n\r\n", 400},
+      {"nothing", "", 0},
+      {"half a request", post + "Content-Length: 10\r\n\r\nabc", 0},
+      {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
+      {"two hosts", get + "Host: y\r\n\r\n", 400},
+      {"no host in HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", 200},
+      {"another version", "GET / HTTP/3.0\r\nHost: x\r\n\r\n", 400},
+      {"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+      {"NUL in a header", get + std::string("X: a\0b\r\n\r\n", 10), 400},
+      {"a bare line feed in a header", get + "X: a\nEvil: b\r\n\r\n", 400},
+      {"white space before the colon", get + "X : a\r\n\r\n", 400},
+      {"huge headers", get + "X: " + std::string(8'000, 'a') + "\r\n\r\n", 431},
+      {"many headers",
+       get +
+           [] {
+             std::string many;
+             for (int i = 0; i < 1'000; ++i) many += "X: a\r\n";
+             return many;
+           }() +
+           "\r\n",
+       431},
+      {"huge target", "GET /" + std::string(8'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
+      {"large body", post + "Content-Length: 1001\r\n\r\n" + std::string(1'001, 'a'), 413},
+      {"a length that says more than memory holds",
+       post + "Content-Length: 18446744073709551615\r\n\r\nabc", 413},
+      {"a length beyond 64 bits", post + "Content-Length: 18446744073709551616\r\n\r\nabc", 400},
+      {"large chunked body",
+       post + "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2'000, 'a') +
+           "\r\n0\r\n\r\n",
+       413},
+      {"encoded NUL", "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+      {"unknown method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501},
+      {"a tunnel", "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 501},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    EXPECT_EQ(status_of(raw(c.bytes)), c.status);
+  }
+  EXPECT_EQ(HttpClient({.base_url = "http://" + server_->address()}).send(Method::Get, "/")->status,
+            200);
+}
+
+TEST_F(Hostile, NoSecondRequestIsSmuggledInAFirst) {
+  const std::string post = "POST / HTTP/1.1\r\nHost: x\r\n";
+  const std::string inner = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(inner.size()) + "\r\n";
+  const std::string chunked = "Transfer-Encoding: chunked\r\n";
+  const std::vector<std::pair<const char*, std::string>> cases = {
+      {"both lengths", post + length + chunked + "\r\n0\r\n\r\n" + inner},
+      {"both lengths, the other order", post + chunked + length + "\r\n0\r\n\r\n" + inner},
+      {"two lengths", post + "Content-Length: 0\r\n" + length + "\r\n" + inner},
+      {"two lengths in one field", post + "Content-Length: 0, 42\r\n\r\n" + inner},
+      {"a signed length", post + "Content-Length: +0\r\n\r\n" + inner},
+      {"a negative length", post + "Content-Length: -1\r\n\r\n" + inner},
+      {"a hexadecimal length", post + "Content-Length: 0x0\r\n\r\n" + inner},
+      {"an empty length", post + "Content-Length:\r\n\r\n" + inner},
+      {"white space before the colon", post + "Content-Length : 0\r\n\r\n" + inner},
+      {"an unknown coding", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + inner},
+      {"a coding that is not the last",
+       post + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" + inner},
+      {"a coding twice", post + chunked + chunked + "\r\n0\r\n\r\n" + inner},
+      {"a length in a later field's fold",
+       post + "X: a\r\n Content-Length: 0\r\n" + length + "\r\n" + inner},
+      {"a bad chunk size", post + chunked + "\r\nzz\r\n" + inner},
+      {"a chunk size with a sign", post + chunked + "\r\n-0\r\n\r\n" + inner},
+      {"a chunk size that overflows", post + chunked + "\r\n10000000000000000\r\n" + inner},
+      {"a chunk longer than it says", post + chunked + "\r\n1\r\nab\r\n0\r\n\r\n" + inner},
+  };
+  for (const auto& [why, bytes] : cases) {
+    SCOPED_TRACE(why);
+    const std::string answer = raw(bytes);
+    EXPECT_EQ(smuggled_.exchange(0), 0) << answer;
+  }
+}
+
+TEST_F(Hostile, ABodyThatIsTooLargeIsNotAskedFor) {
+  const std::string answer =
+      raw("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
+  EXPECT_EQ(status_of(answer), 413) << answer;
+}
+
+TEST_F(Hostile, ASenderThatDripsIsCutOff) {
+  RawConnection connection(server_->port());
+  ASSERT_TRUE(connection.send("GET / HTTP/1.1\r\nX: "));
+  int dripped = 0;
+  while (!connection.readable_within(5) && connection.send("a")) ASSERT_LT(++dripped, 10'000);
+  EXPECT_EQ(connection.read_all(), "");
+}
+
+TEST_F(Hostile, ASilentConnectionIsClosedAfterItsIdleTime) {
+  ServerOptions options;
+  options.idle_timeout = milliseconds(20);
+  auto server = *HttpServer::start(options, [](const Request&) { return Response::text("x"); });
+  RawConnection silent(server->port());
+  EXPECT_EQ(silent.read_all(), "");
+  RawConnection after_one(server->port());
+  ASSERT_TRUE(after_one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_EQ(status_of(after_one.read_all()), 200);
+}
+
+TEST_F(Hostile, AHandlerCannotBreakTheFraming) {
+  auto server = *HttpServer::start({}, [](const Request& request) -> Response {
+    const std::string& what = request.path.at(0);
+    if (what == "split") return {200, {{"X", "a\r\n\r\nHTTP/1.1 200 OK"}}, ""};
+    if (what == "name") return {200, {{"X Y", "a"}}, ""};
+    if (what == "status") return {99, {}, ""};
+    if (what == "early") return {101, {}, ""};
+    if (what == "empty") return {204, {}, "not sent"};
+    throw 7;
+  });
+  HttpClient client({.base_url = "http://" + server->address()});
+  for (const char* target : {"/split", "/name", "/status", "/early", "/throw"}) {
+    const auto response = client.send(Method::Get, target);
+    ASSERT_TRUE(response.ok()) << target << response.error().message();
+    EXPECT_EQ(response->status, 500) << target;
+  }
+  EXPECT_EQ(client.send(Method::Get, "/empty")->status, 204);
+  EXPECT_EQ(client.send(Method::Get, "/empty")->body, "");
+}
+
+}  // namespace
+}  // namespace millrace::net
