@@ -1,5 +1,6 @@
 #include "storage/object_store_contract.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
