@@ -29,7 +29,7 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr int kExitTemporary = 75;  // sysexits.h: EX_TEMPFAIL
-constexpr std::size_t kLongestText = 128U * 1024U;
+constexpr std::size_t kLongestText = 1U << 17U;
 
 Error supervisor_gone() {
   return {ErrorCode::Unavailable, "the attempt's supervisor is gone"};

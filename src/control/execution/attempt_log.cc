@@ -12,7 +12,7 @@
 namespace millrace::execution {
 namespace {
 
-constexpr std::size_t kLongestLogLine = 64U * 1024U;
+constexpr std::size_t kLongestLogLine = 1U << 16U;
 constexpr std::size_t kLongestLastLine = 300;
 
 }  // namespace

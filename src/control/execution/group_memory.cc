@@ -10,6 +10,9 @@
 namespace millrace::execution {
 namespace {
 
+constexpr int kGroup = 5;  // fields of the line, counted from 1
+constexpr int kResident = 24;
+
 struct Process {
   pid_t group = 0;
   std::uint64_t resident_pages = 0;
@@ -20,15 +23,14 @@ bool parse(std::string_view stat, Process& out) {
   const std::size_t end_of_name = stat.rfind(')');
   if (end_of_name == std::string_view::npos) return false;
   std::string_view left = stat.substr(end_of_name + 1);
-  constexpr int kGroup = 5;
-  constexpr int kResident = 24;
   for (int field = 3; field <= kResident; ++field) {
     if (!left.starts_with(' ')) return false;
     left.remove_prefix(1);
-    const std::size_t end = std::min(left.find(' '), left.size());
-    if (field == kGroup) std::from_chars(left.data(), left.data() + end, out.group);
-    if (field == kResident) std::from_chars(left.data(), left.data() + end, out.resident_pages);
-    left.remove_prefix(end);
+    const char* first = left.data();
+    const char* last = first + std::min(left.find(' '), left.size());
+    if (field == kGroup) std::from_chars(first, last, out.group);
+    if (field == kResident) std::from_chars(first, last, out.resident_pages);
+    left.remove_prefix(static_cast<std::size_t>(last - first));
   }
   return true;
 }

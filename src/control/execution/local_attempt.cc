@@ -22,7 +22,7 @@ using orchestration::ExecutorListener;
 using orchestration::Outcome;
 using orchestration::Preparation;
 
-constexpr std::size_t kPiece = 64U * 1024U;
+constexpr std::size_t kPiece = 1U << 16U;
 constexpr std::size_t kMostXcoms = 64;
 constexpr std::size_t kMostLeft = 4U << 20U;    // read from a stream after the process has ended
 constexpr std::size_t kLongestMessage = 4'000;  // of an error, as it is stored
@@ -59,7 +59,8 @@ std::vector<std::string> environment_for(const Preparation& work, bool speaks) {
   for (const auto& [name, value] : work.environment) all[name] = value;
   if (speaks) all[kAttemptFdVariable] = std::to_string(kAttemptFd);
   std::vector<std::string> lines;
-  for (const auto& [name, value] : all) lines.push_back(name + "=" + value);
+  lines.reserve(all.size());
+  for (const auto& [name, value] : all) lines.push_back(fmt::format("{}={}", name, value));
   return lines;
 }
 

@@ -72,7 +72,7 @@ bool place(int from, int to) {
 // well under a millisecond whatever the server's size. Not inlined, so that nothing of the caller's
 // frame can be changed by the child.
 [[gnu::noinline]] pid_t make_child(Plan& plan) {
-  const pid_t pid = ::vfork();
+  const pid_t pid = ::vfork();  // NOLINT(bugprone-unsafe-functions)
   if (pid == 0) become(plan);
   return pid;
 }
@@ -104,6 +104,7 @@ Error spawn_error(int number, const std::string& what) {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> all;
+  all.reserve(texts.size() + 1);
   for (const std::string& text : texts) all.push_back(const_cast<char*>(text.c_str()));
   all.push_back(nullptr);
   return all;

@@ -103,6 +103,7 @@ Status Dag::connect() {
       const std::optional<TaskIndex> from = find(id);
       if (!from) {
         std::vector<std::string> known;
+        known.reserve(size());
         for (const TaskSpec& other : spec_.tasks) known.push_back(other.id.str());
         return Error(ErrorCode::Invalid,
                      fmt::format("task '{}' comes after '{}', which does not exist{}",

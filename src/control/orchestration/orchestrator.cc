@@ -140,6 +140,7 @@ Result<std::shared_ptr<const Dag>> Orchestrator::Shell::get_dag(const DagId& id)
   if (std::shared_ptr<const Dag> dag = find_dag(id)) return dag;
   std::vector<std::string> known;
   const std::lock_guard lock(dags_mutex_);
+  known.reserve(dags_.size());
   for (const auto& entry : dags_) known.push_back(entry.first.str());
   return Error(ErrorCode::NotFound,
                fmt::format("there is no Dag '{}'{}", id.str(), suggestion(id.str(), known)));

@@ -20,6 +20,7 @@ std::optional<int> Pools::size(const std::string& pool) const {
 
 std::vector<std::string> Pools::names() const {
   std::vector<std::string> all;
+  all.reserve(pools_.size());
   for (const auto& entry : pools_) all.push_back(entry.first);
   return all;
 }

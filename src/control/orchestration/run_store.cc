@@ -199,6 +199,7 @@ Result<std::vector<TaskRecord>> read_tasks(Transaction& transaction, const RunKe
                                               "WHERE dag_id = $1 AND run_id = $2",
                                           {run.dag.str(), run.run.str()}));
   std::vector<TaskRecord> tasks;
+  tasks.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) tasks.push_back(TRY(task_from_row(rows, i)));
   return tasks;
 }
