@@ -198,8 +198,9 @@ class TheyReadWhatWeWrite(DeltaCase):
         write_deltalake(self.path(), pa.table({"a": [2], "b": ["y"]}), mode="append")
         self.lake.write("t", "SELECT 3 AS a, 'z' AS b")
         DeltaTable(self.path()).delete("a = 1")
-        DeltaTable(self.path()).merge(pa.table({"a": [3, 4], "b": ["Z", "new"]}), "t.a = s.a", source_alias="s",
-                                      target_alias="t").when_matched_update_all().when_not_matched_insert_all().execute()
+        rows = pa.table({"a": [3, 4], "b": ["Z", "new"]})
+        DeltaTable(self.path()).merge(rows, "t.a = s.a", source_alias="s", target_alias="t") \
+            .when_matched_update_all().when_not_matched_insert_all().execute()
         self.assert_peers_read([(2, "y"), (3, "Z"), (4, "new")], "a, b")
         DeltaTable(self.path()).optimize.compact()
         DeltaTable(self.path()).create_checkpoint()

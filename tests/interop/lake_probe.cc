@@ -3,8 +3,8 @@
 //
 // usage: lake_probe FOLDER
 //   {"op": "write", "table": "t", "select": "SELECT 1 AS a", "mode": "overwrite", "app": "w",
-//    "generation": 1, "partition_by": ["a"], "marks": {"cursor": 5}, "schema_change": "add_columns",
-//    "die_before_commit": true}
+//    "generation": 1, "partition_by": ["a"], "marks": {"cursor": 5}, "schema_change":
+//    "add_columns", "die_before_commit": true}
 //   {"op": "read", "table": "t", "version": 3, "where": [["a", "=", "1"]], "sql": "SELECT ..."}
 //   {"op": "state", "table": "t"}      {"op": "history", "table": "t"}
 //   {"op": "create", "table": "t", "select": "...", "properties": {...}}
@@ -58,10 +58,10 @@ Result<WriteSpec> spec_of(const Json& question) {
 
 Comparison comparison_of(const std::string& text) {
   const std::map<std::string, Comparison> names = {
-      {"=", Comparison::Equal},      {"!=", Comparison::NotEqual},
-      {"<", Comparison::Less},       {"<=", Comparison::LessOrEqual},
-      {">", Comparison::Greater},    {">=", Comparison::GreaterOrEqual},
-      {"null", Comparison::IsNull},  {"not null", Comparison::IsNotNull},
+      {"=", Comparison::Equal},     {"!=", Comparison::NotEqual},
+      {"<", Comparison::Less},      {"<=", Comparison::LessOrEqual},
+      {">", Comparison::Greater},   {">=", Comparison::GreaterOrEqual},
+      {"null", Comparison::IsNull}, {"not null", Comparison::IsNotNull},
   };
   return names.at(text);
 }
@@ -107,8 +107,8 @@ class Probe {
     if (const Json* given = question.find("properties")) {
       for (const auto& [name, value] : given->as_object()) properties[name] = value.as_string();
     }
-    const columnar::Schema schema =
-        TRY(session_.bind(TRY(question.string_at("select")))).result;
+    const columnar::Schema schema = TRY(session_.bind(TRY(question.string_at("select"))))
+    .result;
     const Version version =
         TRY(lake_.create(table, schema, texts(question["partition_by"]), properties));
     return Json::object({{"version", version.value()}});
@@ -183,10 +183,9 @@ Result<int> run(const std::string& folder) {
   for (std::string line; std::getline(std::cin, line);) {
     const Json question = TRY(Json::parse(line));
     Result<Json> answer = probe.answer(question);
-    const Json said = answer.ok()
-                          ? *std::move(answer)
-                          : Json::object({{"error", answer.error().message()},
-                                          {"code", to_string(answer.error().code())}});
+    const Json said = answer.ok() ? *std::move(answer)
+                                  : Json::object({{"error", answer.error().message()},
+                                                  {"code", to_string(answer.error().code())}});
     std::cout << said.dump() << std::endl;  // the asker waits for it
   }
   return 0;

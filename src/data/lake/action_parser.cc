@@ -292,6 +292,7 @@ Result<Actions> parse_actions(std::string_view text) {
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) {
     return Error(ErrorCode::Exhausted, "more than 4 GiB of actions at once");
   }
+  if (text.find_first_not_of(" \t\r\n") == text.npos) return Actions{};
   const simdjson::padded_string padded(text);
   dom::parser parser;
   dom::document_stream lines;
@@ -311,8 +312,7 @@ Result<Actions> parse_actions(std::string_view text) {
     TRY_DOING(fmt::format("at byte {}", line.current_index()), read_line(element, actions));
   }
   if (lines.truncated_bytes() > 0) {
-    return broken(fmt::format("the last {} bytes are the beginning of an action without its end",
-                              lines.truncated_bytes()));
+    return broken("it ends with the beginning of an action whose end is missing");
   }
   return actions;
 }

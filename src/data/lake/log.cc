@@ -221,6 +221,7 @@ Result<Version> earliest_version(const LogListing& listing, const TableName& tab
 
 Result<Actions> read_commit(storage::ObjectStore& store, const std::string& key) {
   const std::string text = TRY(store.get(key));
+  if (text.empty()) return Error(ErrorCode::Corruption, key + ": the file is empty");
   Result<Actions> actions = parse_actions(text);
   if (actions.ok()) return actions;
   return std::move(actions).error().while_doing(key);
