@@ -111,7 +111,7 @@ void add_tables(CLI::App& app, Plan& plan) {
   CLI::App* verb = add_verb(
       app, plan, "sql", "Ask the lake",
       "millrace sql \"select carrier, count(*) from raw.flights group by 1\" --output counts.csv");
-  auto sql_arguments = calls(verb, plan, sql);
+  auto sql_arguments = calls(verb, plan, ask_sql);
   verb->add_option("statement", sql_arguments->statement,
                    "A SELECT; a table may stand with AT (VERSION => 3)")
       ->required();

@@ -66,7 +66,7 @@ struct SqlArguments {
   std::string output;          // file: .parquet, .csv or .json; "" prints
   std::int64_t limit = 1'000;  // rows printed
 };
-int sql(const Common& common, const SqlArguments& arguments);
+int ask_sql(const Common& common, const SqlArguments& arguments);
 
 struct TableArguments {
   std::string name;

@@ -32,7 +32,8 @@ struct Problem {
   Place place;
   std::string message;
 
-  std::string str() const { return place.str() + ": " + message; }
+  /// A message without a place names its own.
+  std::string str() const { return place.file.empty() ? message : place.str() + ": " + message; }
 };
 using Problems = std::vector<Problem>;
 

@@ -1,0 +1,71 @@
+// `millrace engine --stdio`: one session of the embedded engine over a pipe.
+// docs/formats/engine_stdio.md.
+
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include "cli/verbs.h"
+#include "engine/engine.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::size_t kLargestRequest = 16U << 20U;
+constexpr std::size_t kMostRows = 10'000;
+
+Result<Json> rows_of(engine::Session& session, const std::string& sql) {
+  Json rows = Json::array();
+  for (const columnar::RecordBatch& batch : TRY(session.collect(sql, kMostRows)))
+    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      Json object = Json::object();
+      for (std::size_t column = 0; column < batch.schema().size(); ++column)
+        object.set(batch.schema()[column].name,
+                   batch.column(column).is_null(row) ? Json() : batch.column(column).to_json(row));
+      rows.push(std::move(object));
+    }
+  return Json::object({{"rows", std::move(rows)}});
+}
+
+Result<Json> answer(engine::Session& session, const std::string& line) {
+  if (line.size() > kLargestRequest)
+    return Error(ErrorCode::Invalid, "the request is larger than 16 MiB");
+  const Json request = TRY(Json::parse(line));
+  if (request.contains("execute")) {
+    TRY(session.execute(TRY(request.string_at("execute"))));
+    return Json::object({{"ok", true}});
+  }
+  return rows_of(session, TRY(request.string_at("query")));
+}
+
+void write_line(const Json& line) {
+  std::cout << line.dump() << '\n' << std::flush;
+}
+
+Json failure(const Error& error) {
+  return Json::object(
+      {{"error", Json::object({{"code", to_string(error.code())}, {"message", error.message()}})}});
+}
+
+}  // namespace
+
+int engine_stdio() {
+  const auto engine = engine::open_duckdb({});
+  if (!engine.ok()) {
+    write_line(failure(engine.error()));
+    return kUnavailable;
+  }
+  const auto session = (*engine)->open_session();
+  if (!session.ok()) {
+    write_line(failure(session.error()));
+    return kUnavailable;
+  }
+  write_line(Json::object({{"millrace_engine", 1}, {"engine", (*engine)->version()}}));
+  for (std::string line; std::getline(std::cin, line);) {
+    const Result<Json> given = answer(**session, line);
+    write_line(given.ok() ? *given : failure(given.error()));
+  }
+  return kSuccess;
+}
+
+}  // namespace millrace::cli

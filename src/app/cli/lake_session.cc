@@ -1,0 +1,63 @@
+#include "cli/lake_session.h"
+
+#include <charconv>
+
+#include "base/file.h"
+#include "cli/connection.h"
+#include "cli/terminal.h"
+
+namespace millrace::cli {
+
+Result<LakeSession> LakeSession::open(const Common& common) {
+  LakeSession opened;
+  opened.project = TRY(open_project(common));
+  opened.clock = make_system_clock();
+  opened.store = TRY(storage::open_local_store(opened.project.target.lake));
+  const std::string spill = opened.project.state + "/spill";
+  TRY(make_folders(spill));
+  opened.engine = TRY(engine::open_duckdb({.threads = opened.project.target.threads,
+                                           .memory_bytes = opened.project.target.memory_bytes,
+                                           .spill_folder = spill}));
+  opened.session = TRY(opened.engine->open_session());
+  opened.lake = std::make_unique<lake::Lake>(*opened.store, *opened.engine, *opened.clock);
+  return opened;
+}
+
+Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const std::string& at) {
+  const lake::TableName name = TRY(lake::TableName::parse(table));
+  if (at.empty()) return lake->snapshot(name);
+  std::int64_t version = 0;
+  const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), version);
+  if (error == std::errc() && end == at.data() + at.size())
+    return lake->snapshot_at(name, lake::Version(version));
+  return lake->snapshot_at(name, TRY(parse_instant(at)));
+}
+
+std::int64_t print_rows(Terminal& terminal, const std::vector<columnar::RecordBatch>& batches) {
+  if (batches.empty()) return 0;
+  std::vector<std::vector<std::string>> rows;
+  for (const columnar::RecordBatch& batch : batches)
+    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      std::vector<std::string> cells;
+      for (std::size_t column = 0; column < batch.schema().size(); ++column)
+        cells.push_back(batch.column(column).to_string(row));
+      rows.push_back(std::move(cells));
+    }
+  terminal.table(batches[0].schema().names(), rows);
+  return static_cast<std::int64_t>(rows.size());
+}
+
+Json rows_to_json(const std::vector<columnar::RecordBatch>& batches) {
+  Json rows = Json::array();
+  for (const columnar::RecordBatch& batch : batches)
+    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      Json object = Json::object();
+      for (std::size_t column = 0; column < batch.schema().size(); ++column)
+        object.set(batch.schema()[column].name,
+                   batch.column(column).is_null(row) ? Json() : batch.column(column).to_json(row));
+      rows.push(std::move(object));
+    }
+  return rows;
+}
+
+}  // namespace millrace::cli

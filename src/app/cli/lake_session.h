@@ -1,0 +1,35 @@
+#pragma once
+
+// The lake of a project, opened for reading from the command line.
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "cli/verbs.h"
+#include "engine/engine.h"
+#include "lake/lake.h"
+#include "project/project.h"
+#include "storage/object_store.h"
+
+namespace millrace::cli {
+
+struct LakeSession {
+  project::Project project;
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<storage::ObjectStore> store;
+  std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<engine::Session> session;
+  std::unique_ptr<lake::Lake> lake;
+
+  static Result<LakeSession> open(const Common& common);
+  /// The table now, or at a version ("3") or a time ("2013-12-01"). Errors: NotFound, Invalid.
+  Result<lake::SnapshotPtr> snapshot(const std::string& table, const std::string& at);
+};
+
+/// Prints batches as a table or as JSON lines; returns the rows printed.
+class Terminal;
+std::int64_t print_rows(Terminal& terminal, const std::vector<columnar::RecordBatch>& batches);
+Json rows_to_json(const std::vector<columnar::RecordBatch>& batches);
+
+}  // namespace millrace::cli

@@ -1,0 +1,189 @@
+// model: registered versions, and which one serves.
+
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include <fmt/core.h>
+
+#include "base/file.h"
+#include "cli/connection.h"
+#include "metadata/database.h"
+#include "model/model_store.h"
+#include "model/predictor.h"
+#include "serve/scoring.h"
+#include "storage/object_store.h"
+
+namespace millrace::cli {
+namespace {
+
+/// The registry, opened for reading.
+struct Registry {
+  project::Project project;
+  std::unique_ptr<metadata::Database> database;
+  std::unique_ptr<storage::ObjectStore> store;
+
+  static Result<Registry> open(const Common& common) {
+    Registry registry;
+    registry.project = TRY(open_project(common));
+    TRY(make_folders(registry.project.state));
+    registry.database = TRY(metadata::open_sqlite(registry.project.target.metadata));
+    TRY(model::migrate_model_store(*registry.database));
+    registry.store = TRY(storage::open_local_store(registry.project.target.models));
+    return registry;
+  }
+
+  /// The version that is named, else the one in Production, else the newest.
+  Result<model::ModelVersion> version(const std::string& name, std::int64_t wanted) {
+    std::optional<model::ModelVersion> found;
+    TRY(database->read([&](metadata::Transaction& transaction) -> Status {
+      if (wanted > 0) {
+        found = TRY(model::get_version(transaction, name, wanted));
+        return {};
+      }
+      found = TRY(model::tagged_version(transaction, name));
+      if (!found.has_value()) {
+        const auto versions = TRY(model::list_versions(transaction, name, 1));
+        if (versions.empty())
+          return Error(ErrorCode::NotFound, fmt::format("there is no model '{}'", name));
+        found = versions.front();
+      }
+      return {};
+    }));
+    return *std::move(found);
+  }
+};
+
+Result<Json> list_all(const Common& common) {
+  Registry registry = TRY(Registry::open(common));
+  Json versions = Json::array();
+  TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
+    for (const std::string& name : TRY(model::list_models(transaction)))
+      for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
+        versions.push(version.to_json());
+    return {};
+  }));
+  return versions;
+}
+
+Result<Json> show_one(const Common& common, const ModelArguments& arguments) {
+  Registry registry = TRY(Registry::open(common));
+  const model::ModelVersion version = TRY(registry.version(arguments.name, arguments.version));
+  const model::LoadedModel loaded =
+      TRY(model::get_model(*registry.store, version.model, version.content_id));
+  Json manifest = TRY(Json::parse(model::write_manifest(loaded.manifest)));
+  Json history = Json::array();
+  TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
+    for (const model::TagEvent& event : TRY(model::tag_history(transaction, version.model, 20)))
+      history.push(event.to_json());
+    return {};
+  }));
+  Json json = version.to_json();
+  json.set("manifest", std::move(manifest)).set("tag_history", std::move(history));
+  return json;
+}
+
+/// Moves a tag: through the server that runs, or one of our own.
+Result<Json> move_tag(const Common& common, const ModelArguments& arguments,
+                      const std::string& verb, const Json& body) {
+  const project::Project project = TRY(open_project(common));
+  Connection connection = TRY(Connection::open(project));
+  return connection.client().post_json(
+      "/api/v1/models/" + net::encode_part(arguments.name) + "/" + verb, body);
+}
+
+std::string user() {
+  const char* name = std::getenv("USER");
+  return name != nullptr ? name : "a person";
+}
+
+Result<std::string> score_rows(const Common& common, const ModelArguments& arguments) {
+  Registry registry = TRY(Registry::open(common));
+  const model::ModelVersion version = TRY(registry.version(arguments.name, arguments.version));
+  model::LoadedModel loaded =
+      TRY(model::get_model(*registry.store, version.model, version.content_id));
+  const auto predictor = TRY(model::Predictor::load(loaded.artefact, std::move(loaded.manifest)));
+  const std::string input =
+      arguments.input == "-"
+          ? std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>())
+          : TRY(read_file(arguments.input));
+  const std::size_t first = input.find_first_not_of(" \t\r\n");
+  const bool is_json = first != std::string::npos && (input[first] == '{' || input[first] == '[');
+  const model::FeatureRows rows = TRY(is_json ? serve::read_json(predictor->encoder(), input)
+                                              : serve::read_csv(predictor->encoder(), input));
+  const std::vector<float> scores = TRY(predictor->predict(rows));
+  return common.json ? serve::write_json(scores) + "\n" : serve::write_csv(scores);
+}
+
+}  // namespace
+
+int model_list(const Common& common) {
+  const Result<Json> versions = list_all(common);
+  if (!versions.ok()) return fail(common, versions.error());
+  if (common.json) {
+    print_json(*versions);
+    return kSuccess;
+  }
+  Terminal terminal(stdout);
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& version : versions->as_array()) {
+    std::string tags;
+    for (const Json& tag : version["tags"].as_array())
+      tags += (tags.empty() ? "" : ", ") + tag.as_string();
+    const Json& reasons = version["reasons"];
+    rows.push_back(
+        {version.string_or("model", ""), std::to_string(version.integer_or("version", 0)), tags,
+         version.string_or("state", ""),
+         fmt::format("{:.4f}", version["metrics"].number_or("auc", 0)),
+         version.string_or("run_id", ""),
+         reasons.is_array() && !reasons.as_array().empty() ? reasons.as_array()[0].as_string()
+                                                           : ""});
+  }
+  terminal.table({"MODEL", "VERSION", "TAGS", "STATE", "AUC", "RUN", "REASON"}, rows);
+  return kSuccess;
+}
+
+int model_show(const Common& common, const ModelArguments& arguments) {
+  const Result<Json> model = show_one(common, arguments);
+  if (!model.ok()) return fail(common, model.error());
+  if (!common.json)
+    std::printf("%s version %lld\n", arguments.name.c_str(),
+                static_cast<long long>(model->integer_or("version", 0)));
+  print_json(*model);
+  return kSuccess;
+}
+
+int model_promote(const Common& common, const ModelArguments& arguments) {
+  const Result<Json> moved = move_tag(
+      common, arguments, "promote",
+      Json::object(
+          {{"version", arguments.version}, {"reason", arguments.reason}, {"who", user()}}));
+  if (!moved.ok()) return fail(common, moved.error());
+  if (common.json)
+    print_json(*moved);
+  else
+    std::printf("%s version %lld is in Production\n", arguments.name.c_str(),
+                static_cast<long long>(moved->integer_or("version", 0)));
+  return kSuccess;
+}
+
+int model_rollback(const Common& common, const ModelArguments& arguments) {
+  const Result<Json> moved = move_tag(
+      common, arguments, "rollback", Json::object({{"reason", arguments.reason}, {"who", user()}}));
+  if (!moved.ok()) return fail(common, moved.error());
+  if (common.json)
+    print_json(*moved);
+  else
+    std::printf("%s version %lld is in Production again\n", arguments.name.c_str(),
+                static_cast<long long>(moved->integer_or("version", 0)));
+  return kSuccess;
+}
+
+int model_predict(const Common& common, const ModelArguments& arguments) {
+  const Result<std::string> scores = score_rows(common, arguments);
+  if (!scores.ok()) return fail(common, scores.error());
+  std::fputs(scores->c_str(), stdout);
+  return kSuccess;
+}
+
+}  // namespace millrace::cli

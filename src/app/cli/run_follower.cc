@@ -1,0 +1,130 @@
+#include "cli/run_follower.h"
+
+#include <fmt/core.h>
+
+namespace millrace::cli {
+namespace {
+
+Colour colour_of(const std::string& state) {
+  if (state == "success") return Colour::Green;
+  if (state == "failed" || state == "upstream_failed") return Colour::Red;
+  if (state == "running") return Colour::Blue;
+  if (state == "skipped") return Colour::Grey;
+  return Colour::Yellow;
+}
+
+bool is_over(const std::string& state) {
+  return state == "success" || state == "failed" || state == "skipped" ||
+         state == "upstream_failed" || state == "up_for_retry";
+}
+
+std::string summary_of(const Json& task) {
+  const Json& result = task["result"];
+  if (task.string_or("state", "") != "success") return task.string_or("message", "");
+  const std::string summary = result.string_or("summary", "");
+  return result.bool_or("reused", false) ? "unchanged: " + summary : summary;
+}
+
+/// The first line: the rest of a long message stands below the table.
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+std::string run_path(const std::string& dag, const std::string& run) {
+  return "/api/v1/dags/" + net::encode_part(dag) + "/runs/" + net::encode_part(run);
+}
+
+std::optional<Duration> duration_of(const Json& record) {
+  const auto start = parse_instant(record.string_or("started_at", ""));
+  const auto end = parse_instant(record.string_or("finished_at", ""));
+  if (!start.ok() || !end.ok()) return std::nullopt;
+  return *end - *start;
+}
+
+Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
+                                 std::int64_t after) {
+  const std::string path = run_path(dag, run);
+  for (;;) {
+    const Json page =
+        TRY(client_.get_json(fmt::format("{}/events?after={}&wait_ms=1000", path, after)));
+    after = page.integer_or("next", after);
+    bool finished = false;
+    for (const Json& event : page["events"].as_array()) {
+      if (!quiet_) show(event, path);
+      const std::string state = event["run"].string_or("state", "");
+      finished = event.string_or("type", "") == "run" && (state == "success" || state == "failed");
+    }
+    // Events may have been missed (a server that was restarted): the run itself is the truth.
+    if (!finished && !page["events"].as_array().empty()) continue;
+    Json now = TRY(client_.get_json(path));
+    const std::string state = now.string_or("state", "");
+    if (state == "success" || state == "failed") return now;
+  }
+}
+
+void RunFollower::show(const Json& event, const std::string& path) {
+  const std::string type = event.string_or("type", "");
+  if (type == "task") show_task(event["task"], path);
+  if (type == "progress" && running_.contains(event.string_or("task", ""))) {
+    running_[event.string_or("task", "")] = event["body"];
+    show_progress();
+  }
+}
+
+void RunFollower::show_task(const Json& task, const std::string& path) {
+  const std::string id = task.string_or("task", "");
+  const std::string state = task.string_or("state", "");
+  if (state == "running") {
+    running_[id] = Json();
+    show_progress();
+  }
+  if (!is_over(state)) return;
+  running_.erase(id);
+  Json whole = task;
+  if (const auto run = client_.get_json(path); run.ok())
+    for (const Json& each : (*run)["tasks"].as_array())
+      if (each.string_or("task", "") == id && each.string_or("state", "") == state) whole = each;
+  const auto took = duration_of(whole);
+  terminal_.line(fmt::format("  {:<16} {} {:>8}  {}", id,
+                             terminal_.paint(colour_of(state), fmt::format("{:<15}", state)),
+                             took ? format_duration(*took) : "", first_line(summary_of(whole))));
+  show_progress();
+}
+
+void RunFollower::show_progress() {
+  std::string text;
+  for (const auto& [task, progress] : running_) {
+    text += (text.empty() ? "  " : "   ") + task;
+    if (progress.is_null()) continue;
+    text += " " + Terminal::bar(progress.number_or("fraction", 0), 12);
+    if (const std::string words = progress.string_or("text", ""); !words.empty())
+      text += " " + words;
+  }
+  if (!text.empty()) terminal_.status(text);
+}
+
+void print_run(Terminal& terminal, const Json& run) {
+  const std::string state = run.string_or("state", "");
+  const auto took = duration_of(run);
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& task : run["tasks"].as_array()) {
+    const auto each = duration_of(task);
+    rows.push_back(
+        {task.string_or("task", ""),
+         terminal.paint(colour_of(task.string_or("state", "")), task.string_or("state", "")),
+         each ? format_duration(*each) : "", first_line(summary_of(task))});
+  }
+  terminal.table({"TASK", "STATE", "TIME", "WHAT"}, rows);
+  for (const Json& task : run["tasks"].as_array())
+    if (task.string_or("state", "") == "failed")
+      terminal.line(fmt::format("\n{} {}",
+                                terminal.paint(Colour::Red, task.string_or("task", "") + ":"),
+                                task.string_or("message", "no reason was given")));
+  terminal.line(fmt::format("\n{} {} {}{}", run.string_or("dag", ""), run.string_or("run_id", ""),
+                            terminal.paint(colour_of(state), state),
+                            took ? " in " + format_duration(*took) : ""));
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,82 @@
+// sql: questions to the lake, also to versions of its tables.
+
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "cli/connection.h"
+#include "cli/lake_session.h"
+#include "sql/names.h"
+#include "sql/time_travel.h"
+
+namespace millrace::cli {
+namespace {
+
+/// Defines every table that the statement names, at the version that it asks for, and gives the
+/// statement over those.
+Result<std::string> bind_tables(LakeSession& lake, const std::string& statement) {
+  Json tree = TRY(lake.session->parse(statement));
+  std::vector<std::string> relations;
+  for (const sql::TableUse& use : TRY(sql::find_tables(tree))) {
+    const std::string name = use.text();
+    std::string at;
+    if (use.at.has_value()) {
+      const std::string question =
+          TRY(lake.session->unparse(sql::select_expression(use.at->expression)));
+      const Json value = TRY(lake.session->scalar(question));
+      at = value.is_string() ? value.as_string() : value.dump();
+      if (use.at->unit == sql::AtClause::Unit::Version && !value.is_integer())
+        return Error(ErrorCode::Invalid,
+                     fmt::format("{} AT (VERSION => {}): a version is a number", name, at));
+    }
+    const auto snapshot = TRY_DOING(name, lake.snapshot(name, at));
+    relations.push_back(fmt::format("at_{}.t{}", snapshot->version().value(), relations.size()));
+    TRY(lake.session->define_scan(relations.back(), TRY(snapshot->scan())));
+  }
+  std::size_t next = 0;
+  TRY(sql::replace_tables(tree,
+                          [&](const sql::TableUse&) { return std::optional(relations[next++]); }));
+  return lake.session->unparse(tree);
+}
+
+Status write_output(LakeSession& lake, const std::string& select, const std::string& file) {
+  const std::string ending = std::filesystem::path(file).extension().string();
+  std::string format;
+  if (ending == ".parquet") format = "FORMAT parquet, COMPRESSION zstd";
+  if (ending == ".csv") format = "FORMAT csv, HEADER";
+  if (ending == ".json" || ending == ".jsonl") format = "FORMAT json";
+  if (format.empty())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("--output {}: name a .parquet, .csv or .json file", file));
+  return lake.session->execute(
+      fmt::format("COPY ({}) TO {} ({})", select, sql::quote_literal(file), format));
+}
+
+Status answer(const Common& common, const SqlArguments& arguments) {
+  LakeSession lake = TRY(LakeSession::open(common));
+  const std::string select = TRY(bind_tables(lake, arguments.statement));
+  if (!arguments.output.empty()) return write_output(lake, select, arguments.output);
+  const auto batches = TRY(
+      lake.session->collect(fmt::format("SELECT * FROM ({}) LIMIT {}", select, arguments.limit + 1),
+                            static_cast<std::size_t>(arguments.limit) + 1));
+  if (common.json) {
+    print_json(rows_to_json(batches));
+    return {};
+  }
+  Terminal terminal(stdout);
+  if (print_rows(terminal, batches) > arguments.limit)
+    terminal.line(fmt::format("... more than {} rows; --limit shows more, --output writes all",
+                              arguments.limit));
+  return {};
+}
+
+}  // namespace
+
+int ask_sql(const Common& common, const SqlArguments& arguments) {
+  const Status status = answer(common, arguments);
+  return status.ok() ? kSuccess : fail(common, status.error());
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,149 @@
+// table: what the lake holds, and held.
+
+#include <cstdio>
+
+#include <fmt/core.h>
+
+#include "base/size.h"
+#include "cli/connection.h"
+#include "cli/lake_session.h"
+
+namespace millrace::cli {
+namespace {
+
+Result<Json> list_tables(LakeSession& lake) {
+  Json tables = Json::array();
+  for (const lake::TableName& name : TRY(lake.lake->tables())) {
+    const auto snapshot = TRY(lake.lake->snapshot(name));
+    tables.push(
+        Json::object({{"table", name.text()},
+                      {"version", snapshot->version().value()},
+                      {"rows", snapshot->row_count() ? Json(*snapshot->row_count()) : Json()},
+                      {"size_bytes", snapshot->size_bytes()},
+                      {"files", snapshot->files().size()},
+                      {"committed_at", format_instant(snapshot->time())}}));
+  }
+  return tables;
+}
+
+Result<Json> describe_table(LakeSession& lake, const TableArguments& arguments) {
+  const auto snapshot = TRY(lake.snapshot(arguments.name, ""));
+  Json columns = Json::array();
+  for (const columnar::Field& field : snapshot->schema().fields())
+    columns.push(Json::object({{"name", field.name},
+                               {"type", columnar::to_sql(field.type)},
+                               {"nullable", field.nullable}}));
+  Json writers = Json::object();
+  for (const auto& [app_id, txn] : snapshot->state().txns) writers.set(app_id, txn.version);
+  return Json::object({{"table", arguments.name},
+                       {"version", snapshot->version().value()},
+                       {"committed_at", format_instant(snapshot->time())},
+                       {"rows", snapshot->row_count() ? Json(*snapshot->row_count()) : Json()},
+                       {"size_bytes", snapshot->size_bytes()},
+                       {"files", snapshot->files().size()},
+                       {"partition_columns", Json(snapshot->partition_columns())},
+                       {"content_hash", snapshot->content_hash()},
+                       {"reader_version", snapshot->protocol().min_reader},
+                       {"writer_version", snapshot->protocol().min_writer},
+                       {"columns", std::move(columns)},
+                       {"writers", std::move(writers)}});
+}
+
+Result<Json> history_of(LakeSession& lake, const TableArguments& arguments) {
+  Json versions = Json::array();
+  for (const auto& entry : TRY(lake.lake->history(TRY(lake::TableName::parse(arguments.name)),
+                                                  static_cast<std::size_t>(arguments.limit))))
+    versions.push(Json::object({{"version", entry.version.value()},
+                                {"time", format_instant(entry.time)},
+                                {"operation", entry.operation},
+                                {"info", entry.info}}));
+  return versions;
+}
+
+void print_table(Terminal& terminal, const Json& table) {
+  terminal.line(fmt::format(
+      "{} version {} of {}: {} rows, {} in {} files{}",
+      terminal.paint(Colour::Bold, table.string_or("table", "")), table.integer_or("version", 0),
+      table.string_or("committed_at", ""), with_commas(table.integer_or("rows", 0)),
+      format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
+      table.integer_or("files", 0),
+      table["partition_columns"].as_array().empty()
+          ? ""
+          : ", partitioned by " + table["partition_columns"].dump()));
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& column : table["columns"].as_array())
+    rows.push_back({column.string_or("name", ""), column.string_or("type", ""),
+                    column.bool_or("nullable", true) ? "" : "not null"});
+  terminal.table({"COLUMN", "TYPE", ""}, rows);
+}
+
+/// Opens the lake, makes the answer, prints it as JSON or by `print`.
+template <typename Make, typename Print>
+int with_lake(const Common& common, Make make, Print print) {
+  auto lake = LakeSession::open(common);
+  if (!lake.ok()) return fail(common, lake.error());
+  const Result<Json> answer = make(*lake);
+  if (!answer.ok()) return fail(common, answer.error());
+  if (common.json) {
+    print_json(*answer);
+  } else {
+    Terminal terminal(stdout);
+    print(terminal, *answer);
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+int table_list(const Common& common) {
+  return with_lake(common, list_tables, [](Terminal& terminal, const Json& tables) {
+    std::vector<std::vector<std::string>> rows;
+    for (const Json& table : tables.as_array())
+      rows.push_back({table.string_or("table", ""), std::to_string(table.integer_or("version", 0)),
+                      with_commas(table.integer_or("rows", 0)),
+                      format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
+                      std::to_string(table.integer_or("files", 0)),
+                      table.string_or("committed_at", "")});
+    terminal.table({"TABLE", "VERSION", "ROWS", "SIZE", "FILES", "COMMITTED"}, rows);
+  });
+}
+
+int table_show(const Common& common, const TableArguments& arguments) {
+  return with_lake(
+      common, [&](LakeSession& lake) { return describe_table(lake, arguments); }, print_table);
+}
+
+int table_history(const Common& common, const TableArguments& arguments) {
+  return with_lake(
+      common, [&](LakeSession& lake) { return history_of(lake, arguments); },
+      [](Terminal& terminal, const Json& versions) {
+        std::vector<std::vector<std::string>> rows;
+        for (const Json& entry : versions.as_array())
+          rows.push_back({std::to_string(entry.integer_or("version", 0)),
+                          entry.string_or("time", ""), entry.string_or("operation", ""),
+                          entry["info"]["operationMetrics"].dump(),
+                          entry["info"].string_or("engineInfo", "")});
+        terminal.table({"VERSION", "TIME", "OPERATION", "METRICS", "WRITER"}, rows);
+      });
+}
+
+int table_at(const Common& common, const TableArguments& arguments) {
+  auto lake = LakeSession::open(common);
+  if (!lake.ok()) return fail(common, lake.error());
+  const auto batches = [&]() -> Result<std::vector<columnar::RecordBatch>> {
+    const auto snapshot = TRY(lake->snapshot(arguments.name, arguments.at));
+    TRY(lake->session->define_scan("table_at.rows", TRY(snapshot->scan())));
+    return lake->session->collect(
+        fmt::format("SELECT * FROM table_at.rows LIMIT {}", arguments.limit),
+        static_cast<std::size_t>(arguments.limit));
+  }();
+  if (!batches.ok()) return fail(common, batches.error());
+  Terminal terminal(stdout);
+  if (common.json)
+    print_json(rows_to_json(*batches));
+  else
+    print_rows(terminal, *batches);
+  return kSuccess;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,216 @@
+#include "orchestration/dag.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "door/engine_client.h"
+#include "execution/attempt_channel.h"
+#include "millrace/millrace.h"
+
+namespace millrace {
+namespace {
+
+constexpr int kMistake = 2;
+constexpr int kUnavailable = 3;
+constexpr std::int64_t kProgressParts = 1'000;
+
+/// The millrace that this program asks: $MILLRACE, the one beside it, or the one on the path.
+std::string find_millrace() {
+  if (const char* named = std::getenv("MILLRACE"); named != nullptr && *named != '\0') return named;
+  std::error_code error;
+  const auto beside =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "millrace";
+  if (!error && std::filesystem::exists(beside, error)) return beside.string();
+  return "millrace";
+}
+
+/// A task's function as it runs: in an attempt's process, over its channel.
+class AttemptContext final : public Context {
+ public:
+  explicit AttemptContext(execution::AttemptChannel& channel) : channel_(channel) {
+    const Json& document = channel.request().document;
+    logical_date_ = parse_instant(document.string_or("logical_date", "")).value_or(Instant());
+    interval_start_ = parse_instant(document.string_or("interval_start", "")).value_or(Instant());
+  }
+
+  Instant logical_date() const override { return logical_date_; }
+  Instant data_interval_start() const override { return interval_start_; }
+  const Json& params() const override { return channel_.request().document["params"]; }
+  Json result_of(std::string_view task_id) const override {
+    return channel_.request().document["upstream"][task_id];
+  }
+  int attempt() const override { return channel_.request().number; }
+
+  void set_result(Json result) override {
+    const std::lock_guard lock(mutex_);
+    result_ = std::move(result);
+  }
+  // What cannot be told because the server has gone is not worth failing for: the process is being
+  // ended.
+  void log(std::string_view message) override { static_cast<void>(channel_.log("info", message)); }
+  void progress(double fraction, std::string_view message) override {
+    static_cast<void>(channel_.progress(static_cast<std::int64_t>(fraction * kProgressParts),
+                                        kProgressParts, message));
+  }
+  bool cancelled() const override { return channel_.cancelled(); }
+
+  Result<> execute(std::string_view sql) override {
+    const std::lock_guard lock(engine_mutex_);
+    return TRY(engine())
+    ->execute(sql);
+  }
+  Result<Json> query(std::string_view sql) override {
+    const std::lock_guard lock(engine_mutex_);
+    return TRY(engine())
+    ->query(sql);
+  }
+
+  Json take_result() {
+    const std::lock_guard lock(mutex_);
+    return std::move(result_);
+  }
+
+ private:
+  Result<door::EngineClient*> engine() {
+    if (!engine_.has_value()) engine_.emplace(TRY(door::EngineClient::start(find_millrace())));
+    return &*engine_;
+  }
+
+  execution::AttemptChannel& channel_;
+  Instant logical_date_;
+  Instant interval_start_;
+  std::mutex mutex_;
+  Json result_;
+  std::mutex engine_mutex_;
+  std::optional<door::EngineClient> engine_;
+};
+
+int failed(const std::string& message) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return kMistake;
+}
+
+}  // namespace
+
+struct Dag::State {
+  orchestration::DagSpec spec;
+  std::vector<TaskFunction> functions;
+  std::string mistake;  // the first one of building; told by main
+
+  int describe() const;
+  int run_task(const std::string& id);
+  int run(int argc, char** argv) const;
+};
+
+Dag::Dag(std::string id, DagOptions options) : state_(std::make_unique<State>()) {
+  orchestration::DagSpec& spec = state_->spec;
+  spec.id = orchestration::DagId(std::move(id));
+  spec.description = std::move(options.description);
+  spec.schedule = std::move(options.schedule);
+  spec.timezone = std::move(options.timezone);
+  spec.catchup = options.catchup;
+  spec.max_active_runs = options.max_active_runs;
+  spec.params = std::move(options.params);
+  if (options.start_date.empty()) return;
+  const auto start = parse_instant(options.start_date);
+  const auto zone = TimeZone::load(spec.timezone);
+  if (!start.ok()) {
+    state_->mistake = "start_date: " + start.error().message();
+  } else if (options.start_date.size() <= 10 && zone.ok()) {
+    spec.start_date =
+        zone->resolve(TimeZone::utc().civil(*start)).before;  // midnight in the Dag's zone
+  } else {
+    spec.start_date = *start;
+  }
+}
+
+Dag::~Dag() = default;
+
+TaskRef Dag::add(std::string id, TaskFunction work, TaskOptions options) {
+  orchestration::TaskSpec task;
+  task.id = orchestration::TaskId(std::move(id));
+  task.kind = "program";
+  task.retries = options.retries;
+  task.retry_exponential_backoff = options.retry_exponential_backoff;
+  const auto read = [&](const std::string& text) -> std::optional<Duration> {
+    const auto duration = parse_duration(text);
+    if (duration.ok()) return *duration;
+    if (state_->mistake.empty())
+      state_->mistake = fmt::format("the task '{}': {}", task.id.str(), duration.error().message());
+    return std::nullopt;
+  };
+  task.retry_delay = read(options.retry_delay).value_or(task.retry_delay);
+  if (!options.execution_timeout.empty()) task.execution_timeout = read(options.execution_timeout);
+  state_->spec.tasks.push_back(std::move(task));
+  state_->functions.push_back(std::move(work));
+  return TaskRef(*this, state_->functions.size() - 1);
+}
+
+TaskRef TaskRef::operator>>(const TaskRef& downstream) const {
+  INVARIANT(dag_ == downstream.dag_, "tasks of two Dags cannot be joined");
+  dag_->state_->spec.tasks[downstream.index_].upstream.push_back(
+      dag_->state_->spec.tasks[index_].id);
+  return downstream;
+}
+
+const std::string& TaskRef::id() const {
+  return dag_->state_->spec.tasks[index_].id.str();
+}
+
+int Dag::State::describe() const {
+  std::printf("%s\n", spec.to_json().dump().c_str());
+  return 0;
+}
+
+int Dag::State::run_task(const std::string& id) {
+  std::size_t found = 0;
+  while (found < spec.tasks.size() && spec.tasks[found].id.str() != id) ++found;
+  if (found == spec.tasks.size()) return failed("there is no task '" + id + "' in this program");
+  const auto channel = execution::AttemptChannel::open();
+  if (!channel.ok()) return failed("run-task is called by millrace: " + channel.error().message());
+  AttemptContext context(**channel);
+  Result<> result;
+  try {
+    result = functions[found](context);
+  } catch (const std::exception& error) {
+    result = Error(ErrorCode::Internal, std::string("the task threw: ") + error.what());
+  }
+  const Status told =
+      result.ok() ? (*channel)->succeed(context.take_result()) : (*channel)->fail(result.error());
+  return told.ok() ? 0 : kUnavailable;
+}
+
+int Dag::State::run(int argc, char** argv) const {
+  std::error_code error;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  const std::string millrace = find_millrace();
+  std::vector<std::string> words = {millrace, "run", "--program", self};
+  for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  ::execvp(millrace.c_str(), arguments.data());
+  return failed(fmt::format(
+      "'{}' cannot be started; put millrace beside this program or on the path, or name it in "
+      "$MILLRACE",
+      millrace));
+}
+
+int Dag::main(int argc, char** argv) {
+  if (!state_->mistake.empty()) return failed(state_->mistake);
+  if (const auto made = orchestration::Dag::make(state_->spec); !made.ok())
+    return failed(made.error().message());
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "describe") return state_->describe();
+  if (verb == "run-task")
+    return argc == 3 ? state_->run_task(argv[2]) : failed("usage: run-task TASK");
+  return state_->run(argc, argv);
+}
+
+}  // namespace millrace

@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/file.h"
+#include "base/suggest.h"
+#include "project/config.h"
+#include "project/program.h"
+#include "project/project.h"
+
+namespace millrace::project {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kMostFiles = 20'000;
+
+/// Files below `folder` with one of the endings, sorted, as paths relative to the project.
+std::vector<std::string> files_in(const std::string& root, const std::string& folder,
+                                  const std::vector<std::string>& endings, Problems& problems) {
+  std::vector<std::string> found;
+  std::error_code error;
+  const fs::path base = fs::path(root) / folder;
+  if (!fs::is_directory(base, error)) return found;
+  for (fs::recursive_directory_iterator at(base, error), end; !error && at != end;
+       at.increment(error)) {
+    if (!at->is_regular_file(error)) continue;
+    const std::string ending = at->path().extension().string();
+    if (std::ranges::find(endings, ending) != endings.end())
+      found.push_back(fs::relative(at->path(), root, error).string());
+    if (found.size() > kMostFiles) {
+      problems.push_back({{folder}, fmt::format("more than {} files", kMostFiles)});
+      break;
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+class Loader {
+ public:
+  Loader(std::string root, std::string target) : target_(std::move(target)) {
+    loaded_.project.root = std::move(root);
+    loaded_.project.state = loaded_.project.root + "/.millrace";
+  }
+
+  Loaded load() {
+    Project& project = loaded_.project;
+    std::vector<std::string> programs;
+    each_yaml("millrace.yml", [&](const Node& node) {
+      programs = read_config(node, target_, project, problems());
+    });
+    for (const std::string& file : files("sources", {".yml", ".yaml"}))
+      each_yaml(file, [&](const Node& node) { read_sources(node, project, problems()); });
+    load_models();
+    load_suites();
+    load_features();
+    for (const std::string& file : files("pipelines", {".yml", ".yaml"}))
+      each_yaml(file, [&](const Node& node) {
+        add_pipeline(read_pipeline(node, fs::path(file).stem().string(), problems()));
+      });
+    for (const std::string& program : programs) load_program(program);
+    return std::move(loaded_);
+  }
+
+ private:
+  Problems& problems() { return loaded_.problems; }
+
+  std::vector<std::string> files(const std::string& folder,
+                                 const std::vector<std::string>& endings) {
+    return files_in(loaded_.project.root, folder, endings, problems());
+  }
+
+  std::optional<std::string> text_of(const std::string& file) {
+    Result<std::string> text = read_file(loaded_.project.root + "/" + file, 16U << 20U);
+    if (text.ok()) return *std::move(text);
+    problems().push_back({{file}, text.error().message()});
+    return std::nullopt;
+  }
+
+  template <typename Use>
+  void each_yaml(const std::string& file, Use use) {
+    const auto text = text_of(file);
+    if (!text.has_value()) return;
+    const Result<Node> node = parse_yaml(*text, file, problems());
+    if (node.ok()) use(*node);
+  }
+
+  void load_models() {
+    std::vector<transform::SqlModel> models;
+    for (const std::string& file : files("models", {".sql"})) {
+      auto text = text_of(file);
+      if (!text.has_value()) continue;
+      auto model =
+          transform::read_sql_model(fs::path(file).stem().string(), file, *std::move(text));
+      if (model.ok())
+        models.push_back(*std::move(model));
+      else
+        problems().push_back({{}, model.error().message()});
+    }
+    std::set<std::string> sources;
+    for (const auto& [name, source] : loaded_.project.sources) sources.insert(name);
+    std::vector<Error> errors;
+    loaded_.project.models = transform::ModelGraph::make(std::move(models), sources, errors);
+    for (const Error& error : errors) problems().push_back({{}, error.message()});
+  }
+
+  void add_suite(const Place& place, const Json& document, const std::string& default_name) {
+    Json named = document;
+    if (named.is_object() && !named.contains("name") && !named.contains("expectation_suite_name"))
+      named.set("name", default_name);
+    auto suite = quality::read_suite(named);
+    if (!suite.ok()) {
+      problems().push_back({place, suite.error().message()});
+      return;
+    }
+    const std::string name = suite->name;
+    const auto [at, fresh] =
+        loaded_.project.suites.try_emplace(name, SuiteFile{*std::move(suite), place});
+    if (!fresh)
+      problems().push_back(
+          {place, fmt::format("the suite '{}' is also in {}", name, at->second.place.str())});
+  }
+
+  void load_suites() {
+    for (const std::string& file : files("expectations", {".yml", ".yaml"}))
+      each_yaml(file, [&](const Node& node) {
+        add_suite({file}, node.to_json(), fs::path(file).stem().string());
+      });
+    for (const std::string& file : files("expectations", {".json"})) {
+      const auto text = text_of(file);
+      if (!text.has_value()) continue;
+      const Result<Json> document = Json::parse(*text);
+      if (document.ok())
+        add_suite({file}, *document, fs::path(file).stem().string());
+      else
+        problems().push_back({{file}, document.error().message()});
+    }
+  }
+
+  void load_features() {
+    for (const std::string& file : files("features", {".yml", ".yaml"}))
+      each_yaml(file, [&](const Node& node) {
+        const Status read = features::read_definitions(node.to_json(), loaded_.project.features);
+        if (!read.ok()) problems().push_back({{file}, read.error().message()});
+      });
+    const Status resolved = features::resolve(loaded_.project.features);
+    if (!resolved.ok()) problems().push_back({{"features"}, resolved.error().message()});
+    const std::vector<std::string> names = loaded_.project.models.names();
+    const auto check = [&](const std::string& what, const std::string& model) {
+      if (loaded_.project.models.find(model) == nullptr)
+        problems().push_back({{"features"},
+                              fmt::format("{} reads the model '{}', which does not exist{}", what,
+                                          model, suggestion(model, names))});
+    };
+    for (const auto& view : loaded_.project.features.views)
+      check("the feature view '" + view.name + "'", view.source);
+    for (const auto& set : loaded_.project.features.training_sets)
+      check("the training set '" + set.name + "'", set.labels);
+  }
+
+  void load_program(const std::string& program) {
+    const fs::path path = fs::path(loaded_.project.root) / program;
+    auto spec = describe_program(path.string());
+    if (!spec.ok()) {
+      problems().push_back(
+          {{"millrace.yml"}, fmt::format("the program '{}': {}", program, spec.error().message())});
+      return;
+    }
+    Pipeline pipeline;
+    pipeline.dag = *std::move(spec);
+    pipeline.place = {program};
+    pipeline.program = path.lexically_normal().string();
+    add_pipeline(std::move(pipeline));
+  }
+
+  void add_pipeline(Pipeline pipeline) {
+    if (const Pipeline* other = loaded_.project.find_pipeline(pipeline.dag.id.str()))
+      problems().push_back(
+          {pipeline.place,
+           fmt::format("the Dag '{}' is also in {}", pipeline.dag.id.str(), other->place.str())});
+    else
+      loaded_.project.pipelines.push_back(std::move(pipeline));
+  }
+
+  std::string target_;
+  Loaded loaded_;
+};
+
+}  // namespace
+
+const Pipeline* Project::find_pipeline(std::string_view id) const {
+  for (const Pipeline& pipeline : pipelines)
+    if (pipeline.dag.id.str() == id) return &pipeline;
+  return nullptr;
+}
+
+Result<const Pipeline*> Project::pipeline(const std::string& id) const {
+  std::vector<std::string> ids;
+  for (const Pipeline& each : pipelines) ids.push_back(each.dag.id.str());
+  if (id.empty()) {
+    if (pipelines.size() == 1) return &pipelines[0];
+    return Error(ErrorCode::Invalid,
+                 pipelines.empty()
+                     ? "this project has no Dag: write one under pipelines/"
+                     : "this project has several Dags; name one" + suggestion("", ids));
+  }
+  if (const Pipeline* found = find_pipeline(id)) return found;
+  return Error(ErrorCode::NotFound, fmt::format("there is no Dag '{}'{}", id, suggestion(id, ids)));
+}
+
+Result<Project> program_project(const std::string& program) {
+  Project project;
+  std::error_code error;
+  project.root = fs::current_path(error).string();
+  Problems problems;
+  read_config(*parse_yaml("", "millrace.yml", problems), "", project, problems);
+  Pipeline pipeline;
+  pipeline.program = fs::absolute(program, error).lexically_normal().string();
+  pipeline.dag = TRY(describe_program(pipeline.program));
+  pipeline.place = {program};
+  project.name = pipeline.dag.id.str();
+  // A state of its own: the folder may be that of a project whose server runs.
+  project.state = project.root + "/.millrace/programs/" + project.name;
+  project.target.metadata = project.state + "/metadata.db";
+  project.pipelines.push_back(std::move(pipeline));
+  return project;
+}
+
+Result<std::string> find_project(const std::string& start) {
+  std::error_code error;
+  fs::path at = fs::absolute(start, error).lexically_normal();
+  for (;; at = at.parent_path()) {
+    if (fs::is_regular_file(at / "millrace.yml", error))
+      return at.has_filename() ? at.string() : at.parent_path().string();
+    if (at == at.parent_path()) break;
+  }
+  return Error(
+      ErrorCode::NotFound,
+      fmt::format("there is no millrace.yml in '{}' or above it; go to a project's folder, "
+                  "or name it with --project",
+                  start));
+}
+
+Result<Loaded> load_project(const std::string& root, const std::string& target) {
+  return Loader(TRY(find_project(root)), target).load();
+}
+
+Result<Project> whole(Loaded loaded) {
+  if (loaded.problems.empty()) return std::move(loaded.project);
+  std::string text;
+  for (const Problem& problem : loaded.problems) text += (text.empty() ? "" : "\n") + problem.str();
+  return Error(ErrorCode::Invalid, text);
+}
+
+}  // namespace millrace::project

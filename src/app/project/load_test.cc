@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "project/project.h"
+
+namespace millrace::project {
+namespace {
+
+class LoadProject : public testing::Test {
+ protected:
+  void write(const std::string& path, const std::string& text) {
+    ASSERT_TRUE(write_file(folder_.path() + "/" + path, text).ok());
+  }
+  std::vector<std::string> problems(const std::string& target = "") {
+    const auto loaded = load_project(folder_.path(), target);
+    if (!loaded.ok()) return {loaded.error().message()};
+    std::vector<std::string> messages;
+    for (const Problem& problem : loaded->problems) messages.push_back(problem.str());
+    return messages;
+  }
+
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+};
+
+constexpr const char* kSource = R"(
+name: shop
+timezone: Europe/Vienna
+tables:
+  - name: orders
+    pattern: orders-{date}.csv
+    format: csv
+    event_time: ordered_at
+    columns:
+      - {name: id, type: BIGINT, not_null: true}
+      - {name: ordered_at, type: TIMESTAMP WITH TIME ZONE}
+)";
+
+TEST_F(LoadProject, AWholeProjectHasNoProblems) {
+  write("millrace.yml",
+        "name: shop\ntargets:\n  dev: {endpoint: 127.0.0.1:9000, memory: 2GB}\nvars: {days: 7}\n");
+  write("sources/shop.yml", kSource);
+  write("models/labels.sql", "select * from {{ source('shop', 'orders') }}");
+  write("expectations/orders.yml",
+        "expectations:\n  - {type: expect_column_values_to_not_be_null, column: id}\n");
+  write("pipelines/daily.yml", "tasks:\n  - {id: land, kind: land, source: shop.orders}\n");
+  const auto loaded = load_project(folder_.path() + "/models", "");  // found from a folder below
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  ASSERT_TRUE(loaded->problems.empty()) << loaded->problems[0].str();
+  const Project& project = loaded->project;
+  EXPECT_EQ(project.name, "shop");
+  EXPECT_EQ(project.target.endpoint_port, 9000);
+  EXPECT_EQ(project.target.memory_bytes, 2'000'000'000U);
+  EXPECT_EQ(project.target.lake, project.root + "/.millrace/lake");
+  EXPECT_EQ(project.sources.at("shop.orders").table, "raw.orders");
+  EXPECT_EQ(project.suites.at("orders").suite.expectations.size(), 1U);
+  EXPECT_EQ((*project.pipeline(""))->dag.id.str(), "daily");
+  EXPECT_EQ(project.pipeline("dayly").error().message(),
+            "there is no Dag 'dayly'; did you mean 'daily'?");
+}
+
+TEST_F(LoadProject, EveryMistakeIsShownWithItsPlace) {
+  write("millrace.yml", "nmae: shop\ntargets:\n  prod: {engine: spark}\n");
+  write("sources/shop.yml",
+        "name: shop\ntables:\n  - name: orders\n    pattern: o.csv\n    format: xml\n    "
+        "event_time: at\n"
+        "    columns: [{name: id, type: BIGNIT}]\n");
+  write("models/a.sql", "select * from {{ ref('b') }}");
+  write("models/c.sql", "select {{ magic() }}");
+  write("expectations/e.yml",
+        "expectations:\n  - {type: expect_column_values_to_be_nul, column: id}\n");
+  write("pipelines/p.yml", "tasks:\n - id: a\n  kind: x\n");
+  const std::vector<std::string> found = problems();
+  const std::vector<std::string> expected = {
+      "millrace.yml:3:3: there is no target 'dev'",
+      "millrace.yml:3:18: the engine 'spark' is not supported yet",
+      "millrace.yml:1:1: a project has no 'nmae'; did you mean 'name'?",
+      "sources/shop.yml:5:13: 'xml' is no format",
+      "sources/shop.yml:6:17: 'event_time' names the column 'at'",
+      "sources/shop.yml:7:32: ",
+      "models/c.sql:1:11: 'magic' is not supported in a template yet",
+      "models/a.sql:1:18: there is no model 'b'",
+      "expectations/e.yml: ",
+      "pipelines/p.yml:3:",
+  };
+  for (const std::string& each : expected) {
+    bool there = false;
+    for (const std::string& message : found) there = there || message.starts_with(each);
+    EXPECT_TRUE(there) << each << "\nin\n" << testing::PrintToString(found);
+  }
+}
+
+TEST_F(LoadProject, ATargetOrAProjectThatIsNotThereIsNamed) {
+  EXPECT_NE(problems()[0].find("there is no millrace.yml"), std::string::npos);
+  write("millrace.yml", "targets:\n  dev: {}\n  prod: {}\n");
+  EXPECT_EQ(problems("prdo")[0],
+            "millrace.yml:2:3: there is no target 'prdo'; did you mean 'prod'?");
+}
+
+TEST_F(LoadProject, AProgramThatCannotDescribeItselfIsAProblem) {
+  write("millrace.yml", "programs: [gone, /bin/false, /bin/echo]\n");
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_NE(found[0].find("gone"), std::string::npos);
+  EXPECT_NE(found[1].find("failed"), std::string::npos);
+  EXPECT_NE(found[2].find("not JSON"), std::string::npos) << found[2];
+}
+
+}  // namespace
+}  // namespace millrace::project

@@ -1,0 +1,199 @@
+#include "server/server.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include <fmt/core.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "execution/local_executor.h"
+#include "metadata/database.h"
+#include "model/model_store.h"
+#include "net/http_server.h"
+#include "orchestration/orchestrator.h"
+#include "serve/endpoint.h"
+#include "server/api.h"
+#include "server/event_log.h"
+#include "server/project_lock.h"
+#include "storage/object_store.h"
+#include "tasks/hooks.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr auto kStopPatience = std::chrono::seconds(5);
+
+}  // namespace
+
+std::string socket_path(const project::Project& project) {
+  return project.state + "/server.sock";
+}
+
+struct Server::State {
+  project::Project project;
+  ServerOptions options;
+  std::unique_ptr<Clock> clock = make_system_clock();
+  std::optional<ProjectLock> lock;
+  std::unique_ptr<metadata::Database> database;
+  std::unique_ptr<storage::ObjectStore> models;
+  std::unique_ptr<orchestration::Executor> executor;
+  std::unique_ptr<tasks::Hooks> hooks;
+  std::unique_ptr<orchestration::Orchestrator> orchestrator;
+  std::unique_ptr<serve::Endpoint> endpoint;
+  EventLog events;
+  std::mutex deploying;
+  std::unique_ptr<net::HttpServer> api;
+  std::unique_ptr<net::HttpServer> status;
+
+  std::mutex mutex;
+  std::condition_variable stop_asked;
+  bool stopping = false;
+  bool stopped = false;
+
+  State(project::Project given, ServerOptions chosen)
+      : project(std::move(given)), options(std::move(chosen)) {}
+
+  Status open_stores();
+  Status open_endpoint();
+  Status open_orchestrator();
+  Status listen();
+  void serve_production(const Parts& parts);
+  Parts parts();
+};
+
+Parts Server::State::parts() {
+  return {.project = project,
+          .clock = *clock,
+          .database = *database,
+          .models = *models,
+          .orchestrator = *orchestrator,
+          .events = events,
+          .endpoint = *endpoint,
+          .deploying = deploying,
+          .started_at = clock->now(),
+          .request_stop = [this] {
+            {
+              const std::lock_guard guard(mutex);
+              stopping = true;
+            }
+            stop_asked.notify_all();
+          }};
+}
+
+Status Server::State::open_stores() {
+  TRY(make_folders(project.state));
+  lock.emplace(TRY(ProjectLock::take(project.state, format_instant(clock->now()))));
+  database = TRY_DOING("the metadata store", metadata::open_sqlite(project.target.metadata));
+  TRY(model::migrate_model_store(*database));
+  models = TRY(storage::open_local_store(project.target.models));
+  return {};
+}
+
+Status Server::State::open_endpoint() {
+  serve::EndpointOptions chosen;
+  chosen.listen = options.resident
+                      ? net::Listen::tcp(project.target.endpoint_host, project.target.endpoint_port)
+                      : net::Listen::unix_socket(project.state + "/endpoint.sock");
+  endpoint = TRY_DOING("the endpoint", serve::Endpoint::start(chosen));
+  return {};
+}
+
+Status Server::State::open_orchestrator() {
+  executor = TRY(execution::LocalExecutor::make(
+      {.log_folder = project.state + "/logs", .program = options.attempt_command}, *clock,
+      execution::make_local_spawner()));
+  hooks = TRY(tasks::Hooks::open({project, *database, *models, *clock}, socket_path(project)));
+  orchestration::OrchestratorOptions chosen;
+  chosen.scheduler.parallelism = project.target.parallelism;
+  chosen.scheduler.follow_schedules = options.resident;
+  orchestrator =
+      TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks, chosen));
+  for (const project::Pipeline& pipeline : project.pipelines)
+    TRY_DOING(pipeline.place.str(), orchestrator->add_dag(pipeline.dag));
+  orchestrator->subscribe([this](const orchestration::Notice& notice) { events.add(notice); });
+  return {};
+}
+
+/// A model that cannot be loaded must not keep the others, or the server, from coming up.
+void Server::State::serve_production(const Parts& all) {
+  std::vector<std::string> names;
+  const Status listed = database->read([&](metadata::Transaction& transaction) -> Status {
+    for (const std::string& name : TRY(model::list_models(transaction)))
+      if (TRY(model::tagged_version(transaction, name)).has_value()) names.push_back(name);
+    return {};
+  });
+  if (!listed.ok()) log_error("reading the registered models: " + listed.error().message());
+  for (const std::string& name : names) {
+    const auto version = deploy_production(all, name);
+    if (!version.ok()) log_error(fmt::format("serving {}: {}", name, version.error().message()));
+  }
+}
+
+Status Server::State::listen() {
+  const Parts all = parts();
+  serve_production(all);
+  net::ServerOptions local;
+  local.listen = net::Listen::unix_socket(socket_path(project));
+  local.threads = 16;  // each watcher of a run holds one while it waits
+  api = TRY_DOING("the API's socket", net::HttpServer::start(local, make_api(all)));
+  if (!options.resident) return {};
+  net::ServerOptions tcp;
+  tcp.listen = net::Listen::tcp(project.target.status_host, project.target.status_port);
+  status = TRY_DOING("the status", net::HttpServer::start(tcp, make_status_api(all)));
+  return {};
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Result<std::unique_ptr<Server>> Server::start(project::Project project, ServerOptions options) {
+  std::unique_ptr<Server> server(
+      new Server(std::make_unique<State>(std::move(project), std::move(options))));
+  State& state = *server->state_;
+  TRY(state.open_stores());
+  TRY(state.open_endpoint());
+  TRY(state.open_orchestrator());
+  TRY(state.listen());
+  TRY(state.orchestrator->start());
+  return server;
+}
+
+Server::~Server() {
+  stop();
+}
+
+void Server::wait() {
+  std::unique_lock lock(state_->mutex);
+  state_->stop_asked.wait(lock, [&] { return state_->stopping; });
+}
+
+void Server::request_stop() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->stop_asked.notify_all();
+}
+
+void Server::stop() {
+  State& state = *state_;
+  if (std::exchange(state.stopped, true)) return;
+  request_stop();
+  state.events.close();
+  if (state.orchestrator != nullptr) state.orchestrator->stop();
+  if (state.status != nullptr) state.status->stop(kStopPatience);
+  if (state.endpoint != nullptr) state.endpoint->stop(kStopPatience);
+  // Last: whoever waits for the end of this server watches its socket.
+  if (state.api != nullptr) state.api->stop(kStopPatience);
+}
+
+std::string Server::endpoint_address() const {
+  return state_->endpoint->address();
+}
+
+std::string Server::status_address() const {
+  return state_->status == nullptr ? "" : state_->status->address();
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,97 @@
+#include "tasks/check_project.h"
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "features/point_in_time.h"
+#include "tasks/run_relations.h"
+#include "tasks/task_kind.h"
+#include "transform/compile.h"
+
+namespace millrace::tasks {
+namespace {
+
+void check_tasks(const project::Project& project, project::Problems& problems) {
+  std::vector<std::string> kinds;
+  for (const TaskKind* kind : all_kinds()) kinds.emplace_back(kind->name());
+  for (const project::Pipeline& pipeline : project.pipelines)
+    for (const auto& task : pipeline.dag.tasks) {
+      const auto node = pipeline.task_nodes.find(task.id);
+      if (node == pipeline.task_nodes.end()) continue;  // a program's
+      const TaskKind* kind = find_kind(task.kind);
+      if (kind != nullptr) {
+        kind->check({project, pipeline, task, node->second}, problems);
+        continue;
+      }
+      const project::Node* written = node->second.find("kind");
+      problems.push_back({written != nullptr ? written->place() : node->second.place(),
+                          fmt::format("there is no kind of task '{}'{}", task.kind,
+                                      suggestion(task.kind, kinds))});
+    }
+}
+
+/// The values that var() can have before there is a run: those of the project, the defaults of
+/// every Dag, and any time.
+transform::Variables variables_of(const project::Project& project) {
+  transform::Variables variables;
+  for (const project::Pipeline& pipeline : project.pipelines)
+    for (const auto& [name, value] : pipeline.dag.params.as_object())
+      variables.emplace(name, value);
+  for (const auto& [name, value] : project.vars.as_object())
+    variables.insert_or_assign(name, value);
+  variables.insert_or_assign("logical_date", "2000-01-02T00:00:00Z");
+  variables.insert_or_assign("interval_start", "2000-01-01T00:00:00Z");
+  variables.insert_or_assign("run_id", "2000-01-02T00:00:00Z");
+  return variables;
+}
+
+/// A source's columns as they are after landing.
+columnar::Schema landed_schema(const project::SourceTable& source) {
+  std::vector<columnar::Field> fields = source.files.columns.fields();
+  const auto add = [&](std::string_view name, columnar::Kind kind) {
+    if (!source.files.columns.index_of(name).has_value())
+      fields.push_back({std::string(name), columnar::simple(kind), true});
+  };
+  add(source.available_at, columnar::Kind::Timestamp);
+  if (source.files.unknown == ingest::UnknownMembers::Keep)
+    add(ingest::kUnknown, columnar::Kind::String);
+  add(ingest::kFile, columnar::Kind::String);
+  add(ingest::kRow, columnar::Kind::Int64);
+  return columnar::Schema(std::move(fields));
+}
+
+Status check_sql(const project::Project& project, project::Problems& problems) {
+  const auto engine = TRY(engine::open_duckdb({.threads = 1}));
+  const auto session = TRY(engine->open_session());
+  std::map<std::string, columnar::Schema> schemas;
+  for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
+  std::vector<Error> errors;
+  transform::check_models(*session, project.models, schemas, variables_of(project), errors);
+  for (const Error& error : errors) problems.push_back({{}, error.message()});
+  if (!errors.empty()) return {};
+  for (const auto& set : project.features.training_sets) {
+    const auto bound = training_set(project, set.name);
+    const Status fits = bound.ok() ? [&]() -> Status {
+      TRY(features::PointInTimeJoin::bind(*session, bound->set, bound->views));
+      return {};
+    }()
+        : Status(bound.error());
+    if (!fits.ok())
+      problems.push_back(
+          {{"features"},
+           fmt::format("the training set '{}': {}", set.name, fits.error().message())});
+  }
+  return {};
+}
+
+}  // namespace
+
+Status check_project(project::Loaded& loaded) {
+  const bool readable = loaded.problems.empty();
+  check_tasks(loaded.project, loaded.problems);
+  // SQL over half a project would only repeat what is known to be wrong.
+  if (readable) TRY(check_sql(loaded.project, loaded.problems));
+  return {};
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,98 @@
+// command: any program. Exit status 0 is success; what it prints is the task's log.
+//
+//   - id: notify
+//     kind: command
+//     command: [./notify.sh, "--quiet"]     # or one text, for sh -c
+//     environment: {LEVEL: info}
+//
+// It runs in the project's folder and finds the run in its environment: MILLRACE_DAG, MILLRACE_RUN,
+// MILLRACE_TASK, MILLRACE_LOGICAL_DATE, MILLRACE_INTERVAL_START, MILLRACE_PARAMS (JSON).
+
+#include "tasks/each_kind.h"
+
+namespace millrace::tasks {
+namespace {
+
+std::vector<std::string> command_of(const Json& config) {
+  const Json& command = config["command"];
+  if (command.is_string()) return {"/bin/sh", "-c", command.as_string()};
+  std::vector<std::string> words;
+  if (command.is_array())
+    for (const Json& word : command.as_array())
+      words.push_back(word.is_string() ? word.as_string() : word.dump());
+  return words;
+}
+
+class CommandTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "command"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    if (fields.texts("command").empty())
+      fields.problem("command", "a command is a text, or a list of its words");
+    fields.mapping("environment");
+    fields.refuse_unknown();
+  }
+
+  void choose_program(const ServerSide& server, const orchestration::TaskInstance& instance,
+                      orchestration::Preparation& preparation) const override {
+    preparation.command = command_of(instance.task.config);
+    preparation.speaks = orchestration::Preparation::Speaks::Nothing;
+    preparation.working_folder = server.project.root;
+    preparation.environment = {
+        {"MILLRACE_DAG", instance.run.key.dag.str()},
+        {"MILLRACE_RUN", instance.run.key.run.str()},
+        {"MILLRACE_TASK", instance.task.id.str()},
+        {"MILLRACE_LOGICAL_DATE", format_instant(instance.run.logical_date)},
+        {"MILLRACE_INTERVAL_START", format_instant(instance.run.interval.start)},
+        {"MILLRACE_PARAMS", instance.run.params.dump()}};
+    if (instance.task.config["environment"].is_object())
+      for (const auto& [name, value] : instance.task.config["environment"].as_object())
+        preparation.environment[name] = value.is_string() ? value.as_string() : value.dump();
+  }
+
+  Result<Json> run(Attempt& /*attempt*/) const override {
+    return Error(ErrorCode::Internal, "a command is run by the executor itself");
+  }
+};
+
+/// program: a task of a pipeline that is a program (the C++ door). The program is started with
+/// `run-task <id>` and speaks the attempt protocol.
+class ProgramTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "program"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    if (settings.pipeline.program.empty())
+      problems.push_back({settings.node.place(),
+                          "tasks of kind program come from pipeline programs; name one under "
+                          "'programs' in millrace.yml"});
+  }
+
+  void choose_program(const ServerSide& server, const orchestration::TaskInstance& instance,
+                      orchestration::Preparation& preparation) const override {
+    if (const project::Pipeline* pipeline =
+            server.project.find_pipeline(instance.run.key.dag.str()))
+      preparation.command = {pipeline->program, "run-task", instance.task.id.str()};
+    preparation.working_folder = server.project.root;
+  }
+
+  Result<Json> run(Attempt& /*attempt*/) const override {
+    return Error(ErrorCode::Internal, "a program runs its own tasks");
+  }
+};
+
+}  // namespace
+
+const TaskKind& command_kind() {
+  static const CommandTask kKind;
+  return kKind;
+}
+
+const TaskKind& program_kind() {
+  static const ProgramTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,47 @@
+#include "tasks/dataset.h"
+
+#include <fmt/core.h>
+
+#include "sql/names.h"
+
+namespace millrace::tasks {
+
+Json Dataset::to_json() const {
+  return Json::object({{"table", table},
+                       {"version", version},
+                       {"run_id", run_id},
+                       {"training_set", training_set},
+                       {"content_hash", content_hash},
+                       {"rows", rows},
+                       {"parquet", parquet}});
+}
+
+Result<Dataset> Dataset::from_json(const Json& json) {
+  return Dataset {
+    .table = TRY(json.string_at("table"))
+    , .version = TRY(json.integer_at("version"))
+    , .run_id = TRY(json.string_at("run_id"))
+    , .training_set = TRY(json.string_at("training_set"))
+    , .content_hash = TRY(json.string_at("content_hash"))
+    , .rows = TRY(json.integer_at("rows"))
+    , .parquet = TRY(json.string_at("parquet"))
+  };
+}
+
+Result<Dataset> upstream_dataset(const Attempt& attempt) {
+  return Dataset::from_json(TRY(attempt.upstream_with("dataset"))["dataset"]);
+}
+
+Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::string& name) {
+  const auto snapshot = TRY(attempt.lake().snapshot_at(TRY(lake::TableName::parse(dataset.table)),
+                                                       lake::Version(dataset.version)));
+  const std::string whole = "datasets.whole";
+  TRY(attempt.session().define_scan(
+      whole, TRY(snapshot->scan({{"run_id", lake::Comparison::Equal, dataset.run_id}}))));
+  return attempt.session().define_view(
+      name,
+      fmt::format("SELECT * EXCLUDE (run_id) FROM {} WHERE run_id = {}",
+                  TRY(sql::parse_table_name(whole)).quoted(), sql::quote_literal(dataset.run_id)));
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,50 @@
+// deploy: the endpoint switches to the version in Production.
+//
+//   - id: deploy
+//     kind: deploy
+//     upstream: [evaluate]
+
+#include <fmt/core.h>
+
+#include "net/http_client.h"
+#include "tasks/each_kind.h"
+
+namespace millrace::tasks {
+namespace {
+
+class DeployTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "deploy"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    fields.refuse_unknown();
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    const Json judged = TRY(attempt.upstream_with("promoted"));
+    const std::string name = TRY(judged.string_at("model"));
+    if (!TRY(judged.bool_at("promoted")))
+      return Json::object({{"skipped", fmt::format("version {} of {} was refused by the gate",
+                                                   judged["version"].dump(), name)}});
+    net::HttpClient server({.unix_path = attempt.request().server_socket});
+    const Json switched = TRY_DOING(
+        "switching the endpoint",
+        server.post_json("/api/v1/models/" + net::encode_part(name) + "/deploy", Json::object()));
+    return Json::object(
+        {{"model", name},
+         {"version", switched["version"]},
+         {"endpoint", switched["endpoint"]},
+         {"summary", fmt::format("{} version {} answers at {}", name, switched["version"].dump(),
+                                 switched.string_or("endpoint", ""))}});
+  }
+};
+
+}  // namespace
+
+const TaskKind& deploy_kind() {
+  static const DeployTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,224 @@
+// evaluate: how good a version is on rows that it never saw, and whether it goes into Production.
+//
+//   - id: evaluate
+//     kind: evaluate
+//     upstream: [training_data, train, leak_check]
+//     gate: ["auc > 0.8"]
+//     compare_by: auc         # with the version in Production
+//
+// It is refused when a threshold is missed, when it is worse than the version in Production on the
+// same holdout, or when the leak check found something. A refused version stays, with the reasons.
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "model/model_store.h"
+#include "model/predictor.h"
+#include "sql/names.h"
+#include "tasks/dataset.h"
+#include "tasks/each_kind.h"
+#include "tasks/run_relations.h"
+#include "train/gate.h"
+#include "train/metrics.h"
+
+namespace millrace::tasks {
+namespace {
+
+/// The holdout, in memory: scored by the candidate and by the version in Production.
+struct Holdout {
+  std::vector<columnar::RecordBatch> batches;
+  std::vector<std::uint8_t> labels;
+};
+
+Result<Holdout> holdout_of(Attempt& attempt, const Dataset& dataset, const BoundSet& bound) {
+  if (bound.set.split.empty())
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("the training set '{}' has no 'split': without a holdout nothing can be "
+                    "judged",
+                    bound.set.name));
+  TRY(define_dataset(attempt, dataset, "evaluate.rows"));
+  std::string order;
+  for (const std::string& column : bound.set.key)
+    order += (order.empty() ? "" : ", ") + sql::quote_identifier(column);
+  Holdout holdout;
+  holdout.batches = TRY(attempt.session().collect(
+      fmt::format("SELECT * FROM evaluate.rows WHERE {} = 'holdout' ORDER BY {}",
+                  sql::quote_identifier(bound.set.split), order),
+      50'000'000));
+  for (const columnar::RecordBatch& batch : holdout.batches) {
+    const columnar::Column labels = TRY(batch.column(bound.set.label));
+    for (std::size_t row = 0; row < batch.row_count(); ++row)
+      holdout.labels.push_back(static_cast<std::uint8_t>(
+          labels.type().kind == columnar::Kind::Boolean ? labels.boolean(row)
+                                                        : labels.number(row) != 0));
+  }
+  if (holdout.labels.empty())
+    return Error(ErrorCode::DataQuality,
+                 fmt::format("the dataset of '{}' has no holdout rows", bound.set.name));
+  return holdout;
+}
+
+Result<train::Evaluation> score(Attempt& attempt, const Holdout& holdout, const std::string& name,
+                                const std::string& content_id) {
+  model::LoadedModel loaded = TRY(model::get_model(attempt.models(), name, content_id));
+  const auto predictor = TRY(model::Predictor::load(loaded.artefact, std::move(loaded.manifest)));
+  std::vector<float> scores;
+  for (const columnar::RecordBatch& batch : holdout.batches) {
+    const std::vector<float> part = TRY(predictor->predict(batch));
+    scores.insert(scores.end(), part.begin(), part.end());
+  }
+  return train::evaluate(scores, holdout.labels);
+}
+
+Result<std::vector<train::Threshold>> thresholds_of(const Json& config) {
+  std::vector<train::Threshold> thresholds;
+  if (config["gate"].is_string())
+    thresholds.push_back(TRY(train::parse_threshold(config["gate"].as_string())));
+  if (config["gate"].is_array())
+    for (const Json& text : config["gate"].as_array())
+      if (text.is_string()) thresholds.push_back(TRY(train::parse_threshold(text.as_string())));
+  return thresholds;
+}
+
+/// What the leak check directly before this task found; nothing when there is none.
+std::optional<train::LeakVerdict> leaks_of(const Attempt& attempt) {
+  const auto result = attempt.upstream_with("leaks");
+  if (!result.ok()) return std::nullopt;
+  train::LeakVerdict verdict;
+  for (const Json& finding : (*result)["leaks"].as_array())
+    verdict.findings.push_back(finding.as_string());
+  return verdict;
+}
+
+std::map<std::string, double> metrics_of(const Json& json) {
+  std::map<std::string, double> metrics;
+  for (const auto& [name, value] : json.as_object())
+    if (value.is_number()) metrics[name] = value.as_double();
+  return metrics;
+}
+
+class EvaluateTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "evaluate"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    fields.texts("gate");
+    fields.text("compare_by", "auc");
+    const auto thresholds = thresholds_of(settings.task.config);
+    if (!thresholds.ok()) fields.problem("gate", thresholds.error().message());
+    fields.refuse_unknown();
+  }
+
+  /// Which version the training registered, and which one serves now.
+  Result<Json> prepare(const ServerSide& server,
+                       const orchestration::TaskInstance& instance) const override {
+    Json prepared = Json::object();
+    for (const auto& [task, result] : instance.upstream_results.as_object()) {
+      if (!result.contains("content_id")) continue;
+      const std::string name = TRY(result.string_at("model"));
+      TRY(server.database.read([&](metadata::Transaction& transaction) -> Status {
+        for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
+          if (version.content_id == result.string_or("content_id", ""))
+            prepared.set("version", version.version);
+        const auto production = TRY(model::tagged_version(transaction, name));
+        if (production.has_value())
+          prepared.set("production", Json::object({{"version", production->version},
+                                                   {"content_id", production->content_id}}));
+        return {};
+      }));
+    }
+    return prepared;
+  }
+
+  /// A version is judged once: what serves meanwhile does not reopen the case.
+  Result<std::string> content_key(Attempt& attempt) const override {
+    const Json trained = TRY(attempt.upstream_with("content_id"));
+    const auto leaks = attempt.upstream_with("leaks");
+    return sha256_hex(attempt.versions() + TRY(trained.string_at("content_id")) +
+                      TRY(upstream_dataset(attempt)).content_hash +
+                      attempt.request().config.dump_canonical() +
+                      (leaks.ok() ? (*leaks)["leaks"].dump() : ""));
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    const Dataset dataset = TRY(upstream_dataset(attempt));
+    const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+    const Json trained = TRY(attempt.upstream_with("content_id"));
+    const std::string name = TRY(trained.string_at("model"));
+    const std::string content_id = TRY(trained.string_at("content_id"));
+    const std::int64_t version = TRY(attempt.request().prepared.integer_at("version"));
+    const Holdout holdout = TRY(holdout_of(attempt, dataset, bound));
+    const train::Evaluation evaluation = TRY(score(attempt, holdout, name, content_id));
+    train::GateInput gate {
+      .metrics = evaluation.values(), .thresholds = TRY(thresholds_of(attempt.request().config))
+      , .leaks = leaks_of(attempt)
+    };
+    const Json& production = attempt.request().prepared["production"];
+    if (!production.is_null() && production.integer_or("version", 0) != version)
+      gate.production = train::ProductionScore {
+        TRY(production.integer_at("version"))
+        , TRY(score(attempt, holdout, name, TRY(production.string_at("content_id"))))
+        .values()
+      };
+    gate.compared_by = attempt.request().config.string_or("compare_by", "auc");
+    const train::GateVerdict verdict = TRY(train::decide_promotion(gate));
+    for (const std::string& reason : verdict.reasons) attempt.reporting().log(reason);
+    attempt.reporting().metrics(evaluation.to_json());
+    return Json::object(
+        {{"model", name},
+         {"version", version},
+         {"promoted", verdict.promoted},
+         {"reasons", Json(verdict.reasons)},
+         {"metrics", evaluation.to_json()},
+         {"values", values_json(evaluation)},
+         {"production_before", production},
+         {"summary", fmt::format("{} version {}: AUC {:.4f}, log loss {:.4f}, {}", name, version,
+                                 evaluation.auc, evaluation.log_loss,
+                                 verdict.promoted ? "promoted to Production"
+                                                  : "refused: " + verdict.reasons.front())}});
+  }
+
+  Status complete(const ServerSide& server, metadata::Transaction& transaction,
+                  const orchestration::TaskInstance& instance, const Json& result) const override {
+    const std::string name = TRY(result.string_at("model"));
+    const std::int64_t version = TRY(result.integer_at("version"));
+    std::vector<std::string> reasons;
+    for (const Json& reason : result["reasons"].as_array()) reasons.push_back(reason.as_string());
+    const bool promoted = TRY(result.bool_at("promoted"));
+    TRY(model::record_verdict(
+        transaction, name, version,
+        promoted ? model::VersionState::Accepted : model::VersionState::Refused, reasons,
+        metrics_of(result["values"])));
+    if (!promoted) return {};
+    // The verdict compared with what served when the attempt began; if a person moved the tag
+    // since, judge again.
+    const auto production = TRY(model::tagged_version(transaction, name));
+    const std::int64_t now_serving = production.has_value() ? production->version : 0;
+    if (now_serving != result["production_before"].integer_or("version", 0))
+      return Error(ErrorCode::Conflict,
+                   fmt::format("version {} of {} went into Production while version {} was judged",
+                               now_serving, name, version));
+    return model::tag(transaction, name, version, model::kProduction,
+                      {.who = instance.run.key.str(),
+                       .why = reasons.empty() ? "the gate let it through" : reasons.front(),
+                       .at = server.clock.now()});
+  }
+
+ private:
+  static Json values_json(const train::Evaluation& evaluation) {
+    Json json = Json::object();
+    for (const auto& [name, value] : evaluation.values()) json.set(name, value);
+    return json;
+  }
+};
+
+}  // namespace
+
+const TaskKind& evaluate_kind() {
+  static const EvaluateTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

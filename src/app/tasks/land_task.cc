@@ -1,0 +1,176 @@
+// land: delivered files become rows of a table, late ones in the partition of their event.
+//
+//   - id: land
+//     kind: land
+//     source: airline            # all tables of the source, or one: airline.flights
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "base/suggest.h"
+#include "ingest/land.h"
+#include "tasks/each_kind.h"
+
+namespace millrace::tasks {
+namespace {
+
+/// The tables of a source, or the one that is named; empty when there is none.
+std::vector<const project::SourceTable*> tables_of(const project::Project& project,
+                                                   const std::string& source) {
+  std::vector<const project::SourceTable*> tables;
+  for (const auto& [name, table] : project.sources)
+    if (name == source || name.starts_with(source + ".")) tables.push_back(&table);
+  return tables;
+}
+
+std::vector<std::string> source_names(const project::Project& project) {
+  std::set<std::string> names;
+  for (const auto& [name, table] : project.sources) {
+    names.insert(name);
+    names.insert(name.substr(0, name.find('.')));
+  }
+  return {names.begin(), names.end()};
+}
+
+Result<std::vector<const project::SourceTable*>> wanted(const Attempt& attempt) {
+  const std::string source = TRY(attempt.setting("source"));
+  auto tables = tables_of(attempt.project(), source);
+  if (tables.empty())
+    return Error(ErrorCode::NotFound,
+                 fmt::format("there is no source '{}'{}", source,
+                             suggestion(source, source_names(attempt.project()))));
+  return tables;
+}
+
+/// A source with the folder that it reads.
+struct OpenSource {
+  std::unique_ptr<storage::ObjectStore> folder;
+  std::unique_ptr<ingest::Source> source;
+};
+Result<OpenSource> open(const project::SourceTable& table) {
+  OpenSource opened;
+  opened.folder = TRY(storage::open_local_store(table.folder));
+  opened.source =
+      TRY_DOING(table.place.str(), ingest::open_file_source(table.files, *opened.folder));
+  return opened;
+}
+
+struct Totals {
+  std::int64_t deliveries = 0;
+  std::int64_t rows_read = 0;
+  std::int64_t rows_landed = 0;
+  std::int64_t rows_late = 0;
+  std::int64_t rows_rejected = 0;
+  Json tables = Json::array();
+
+  void add(const project::SourceTable& table, const ingest::LandReport& report) {
+    deliveries += report.deliveries_landed;
+    rows_read += report.rows_read;
+    rows_landed += report.rows_landed;
+    rows_late += report.rows_late;
+    rows_rejected += report.rows_rejected;
+    tables.push(Json::object({{"source", table.name},
+                              {"table", table.table},
+                              {"version", report.version.value()},
+                              {"deliveries_landed", report.deliveries_landed},
+                              {"deliveries_already", report.deliveries_already},
+                              {"rows_read", report.rows_read},
+                              {"rows_landed", report.rows_landed},
+                              {"rows_late", report.rows_late},
+                              {"rows_rejected", report.rows_rejected},
+                              {"first_rejected", Json(report.first_rejected)},
+                              {"skipped", Json(report.skipped)}}));
+  }
+
+  Json to_json() const {
+    return Json::object(
+        {{"deliveries", deliveries},
+         {"rows_read", rows_read},
+         {"rows_landed", rows_landed},
+         {"rows_late", rows_late},
+         {"rows_rejected", rows_rejected},
+         {"tables", tables},
+         {"summary",
+          fmt::format("{} rows read from {} files, {} late{}", rows_read, deliveries, rows_late,
+                      rows_rejected == 0 ? "" : fmt::format(", {} rejected", rows_rejected))}});
+  }
+};
+
+class LandTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "land"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    const std::string source = fields.text("source");
+    if (!source.empty() && source.find("{{") == std::string::npos &&
+        tables_of(settings.project, source).empty())
+      fields.problem("source", fmt::format("there is no source '{}'{}", source,
+                                           suggestion(source, source_names(settings.project))));
+    fields.refuse_unknown();
+  }
+
+  /// What was delivered before the logical date, by name and size, and how it is read.
+  Result<std::string> content_key(Attempt& attempt) const override {
+    Sha256 hash;
+    hash.update(attempt.versions());
+    for (const project::SourceTable* table : TRY(wanted(attempt))) {
+      hash.update(table->table).update(table->files.pattern).update(table->event_time);
+      for (const auto& column : table->files.columns.fields())
+        hash.update(column.name)
+            .update(columnar::to_sql(column.type))
+            .update(column.nullable ? "?" : "!");
+      const OpenSource opened = TRY(open(*table));
+      for (const ingest::Delivery& delivery :
+           TRY(opened.source->list(attempt.request().logical_date)))
+        hash.update(fmt::format("{}:{}\n", delivery.path, delivery.size_bytes));
+    }
+    return hash.hex();
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    Totals totals;
+    const auto tables = TRY(wanted(attempt));
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      const project::SourceTable& table = *tables[i];
+      const OpenSource opened = TRY(open(table));
+      ingest::LandSpec spec {
+        .table = TRY(lake::TableName::parse(table.table))
+        , .event_time = table.event_time, .before = attempt.request().logical_date,
+            .writer = attempt.writer(table.table), .fence = attempt.reporting().fence,
+            .on_bad_file = table.skip_bad_files ? ingest::OnBadFile::Skip : ingest::OnBadFile::Fail,
+            .threads = attempt.project().target.threads
+      };
+      spec.limits.max_bad_share = table.max_bad_share;
+      spec.progress = [&](const ingest::LandProgress& progress) {
+        const double part = progress.deliveries == 0
+                                ? 1.0
+                                : static_cast<double>(progress.deliveries_done) /
+                                      static_cast<double>(progress.deliveries);
+        attempt.reporting().progress(
+            (static_cast<double>(i) + part) / static_cast<double>(tables.size()),
+            fmt::format("{}: {} rows", table.name, progress.rows));
+      };
+      const ingest::LandReport report = TRY_DOING(
+          table.name, ingest::land(attempt.lake(), attempt.session(), *opened.source, spec));
+      for (const std::string& rejected : report.first_rejected)
+        attempt.reporting().log("rejected: " + rejected);
+      for (const std::string& skipped : report.skipped)
+        attempt.reporting().log("skipped: " + skipped);
+      totals.add(table, report);
+    }
+    return totals.to_json();
+  }
+};
+
+}  // namespace
+
+const TaskKind& land_kind() {
+  static const LandTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,78 @@
+// sql_model: a SQL model is written to its table in the lake.
+//
+//   - id: daily_delays
+//     kind: sql_model
+//     model: daily_delays
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "base/suggest.h"
+#include "sql/names.h"
+#include "tasks/each_kind.h"
+#include "tasks/run_relations.h"
+
+namespace millrace::tasks {
+namespace {
+
+Result<const transform::SqlModel*> model_of(const Attempt& attempt) {
+  const std::string name = TRY(attempt.setting("model"));
+  const transform::SqlModel* model = attempt.project().models.find(name);
+  if (model == nullptr)
+    return Error(ErrorCode::NotFound,
+                 fmt::format("there is no SQL model '{}'{}", name,
+                             suggestion(name, attempt.project().models.names())));
+  return model;
+}
+
+class SqlModelTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "sql_model"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    const std::string name = fields.text("model");
+    if (const transform::SqlModel* model = settings.project.models.find(name);
+        model != nullptr && model->materialized == transform::Materialized::View)
+      fields.problem("model",
+                     fmt::format("the model '{}' is a view and has no table; give it {{{{ config("
+                                 "materialized='table') }}}}",
+                                 name));
+    fields.refuse_unknown();
+  }
+
+  Result<std::string> content_key(Attempt& attempt) const override {
+    const transform::SqlModel* model = TRY(model_of(attempt));
+    return sha256_hex(attempt.versions() + model->table() +
+                      TRY(models_key(attempt, {model->name})));
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    const transform::SqlModel* model = TRY(model_of(attempt));
+    TRY(define_models(attempt, {model->name}));
+    const bool whole = model->materialized == transform::Materialized::Table;
+    const lake::Committed committed = TRY(attempt.lake().write(
+        attempt.session(), TRY(lake::TableName::parse(model->table())),
+        "SELECT * FROM " + TRY(sql::parse_table_name(model->relation())).quoted(),
+        {.writer = attempt.writer(model->table()),
+         .mode = whole ? lake::WriteMode::Overwrite : lake::WriteMode::OverwritePartitions,
+         .partition_by = model->partition_by,
+         .schema_change = lake::SchemaChange::AddColumns,
+         .operation = "WRITE",
+         .fence = attempt.reporting().fence}));
+    return Json::object({{"table", model->table()},
+                         {"version", committed.version.value()},
+                         {"rows", committed.rows_written},
+                         {"summary", fmt::format("{} rows in {} version {}", committed.rows_written,
+                                                 model->table(), committed.version.value())}});
+  }
+};
+
+}  // namespace
+
+const TaskKind& sql_model_kind() {
+  static const SqlModelTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

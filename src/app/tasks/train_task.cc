@@ -1,0 +1,180 @@
+// train: the training rows of a dataset become a model version.
+//
+//   - id: train
+//     kind: train
+//     upstream: [training_data, validate]
+//     model: flight_delay_{{ var('score_at') }}
+//     rounds: 400
+//     early_stopping: {metric: logloss, rounds: 25}                      # by the validation rows
+//     validate_on_last: {time_column: scored_at, fraction: 0.15}         # of the training rows
+//     seed: 7
+//     parameters: {max_depth: 6, eta: 0.08}
+
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "columnar/record_batch.h"
+#include "model/model_store.h"
+#include "sql/names.h"
+#include "tasks/dataset.h"
+#include "tasks/each_kind.h"
+#include "tasks/run_relations.h"
+#include "train/parameters.h"
+#include "train/xgboost_trainer.h"
+
+namespace millrace::tasks {
+namespace {
+
+/// Parameters are written as numbers or text in YAML; the library takes text.
+std::map<std::string, std::string> parameters_of(const Json& config) {
+  std::map<std::string, std::string> parameters;
+  if (config["parameters"].is_object())
+    for (const auto& [name, value] : config["parameters"].as_object())
+      parameters[name] = value.is_string() ? value.as_string() : value.dump();
+  return parameters;
+}
+
+train::TrainingRequest request_of(const Attempt& attempt, const BoundSet& bound) {
+  const Json& config = attempt.request().config;
+  train::TrainingRequest request{.features = feature_columns(bound.set),
+                                 .label = bound.set.label,
+                                 .parameters = parameters_of(config),
+                                 .rounds = static_cast<int>(config.integer_or("rounds", 100)),
+                                 .seed = static_cast<std::uint32_t>(config.integer_or("seed", 0)),
+                                 .threads = attempt.project().target.threads};
+  if (const Json& stopping = config["early_stopping"]; stopping.is_object()) {
+    request.early_stopping =
+        train::EarlyStopping{static_cast<int>(stopping.integer_or("rounds", 10))};
+    request.metric = stopping.string_or("metric", "");
+  }
+  if (const Json& last = config["validate_on_last"]; last.is_object())
+    request.validate_on_last = train::ValidateOnLast{
+        last.string_or("time_column", bound.set.timestamp), last.number_or("fraction", 0.2)};
+  if (request.threads == 0)
+    request.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return request;
+}
+
+Result<std::unique_ptr<columnar::BatchReader>> training_rows(Attempt& attempt,
+                                                             const BoundSet& bound) {
+  std::string order;
+  for (const std::string& column : bound.set.key)
+    order += (order.empty() ? "" : ", ") + sql::quote_identifier(column);
+  std::string where;
+  if (!bound.set.split.empty())
+    where = fmt::format(" WHERE {} = 'training'", sql::quote_identifier(bound.set.split));
+  return attempt.session().query(
+      fmt::format("SELECT * FROM train.rows{} ORDER BY {}", where, order));
+}
+
+void check_stopping(const project::Node* node, project::Problems& problems) {
+  if (node == nullptr) return;
+  project::Fields fields(*node, "early_stopping", problems);
+  if (fields.integer("rounds", 10) < 1) fields.problem("rounds", "'rounds' is at least 1");
+  const std::string metric = fields.text("metric", "");
+  if (const Status known = train::check_round_metric(metric); !metric.empty() && !known.ok())
+    fields.problem("metric", known.error().message());
+  fields.refuse_unknown();
+}
+
+void check_validation(const project::Node* node, project::Problems& problems) {
+  if (node == nullptr) return;
+  project::Fields fields(*node, "validate_on_last", problems);
+  fields.text("time_column", "");
+  const double fraction = fields.number("fraction", 0.2);
+  if (fraction <= 0 || fraction >= 1) fields.problem("fraction", "'fraction' is between 0 and 1");
+  fields.refuse_unknown();
+}
+
+class TrainTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "train"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    fields.text("model");
+    if (fields.integer("rounds", 100) < 1) fields.problem("rounds", "'rounds' is at least 1");
+    check_stopping(fields.mapping("early_stopping"), problems);
+    check_validation(fields.mapping("validate_on_last"), problems);
+    const std::int64_t seed = fields.integer("seed", 0);
+    if (seed < 0 || seed > 4'294'967'295)
+      fields.problem("seed", "'seed' is between 0 and 4294967295");
+    fields.mapping("parameters");
+    const auto checked = train::check_parameters(parameters_of(settings.task.config));
+    if (!checked.ok()) fields.problem("parameters", checked.error().message());
+    fields.refuse_unknown();
+  }
+
+  Result<std::string> content_key(Attempt& attempt) const override {
+    const Dataset dataset = TRY(upstream_dataset(attempt));
+    const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+    Json decides = attempt.request().config;
+    decides.set("model", TRY(attempt.setting("model")))
+        .set("features", Json(feature_columns(bound.set)));
+    return sha256_hex(attempt.versions() + dataset.content_hash + decides.dump_canonical());
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    const Dataset dataset = TRY(upstream_dataset(attempt));
+    const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+    TRY(define_dataset(attempt, dataset, "train.rows"));
+    const train::TrainingRequest request = request_of(attempt, bound);
+    const auto reader = TRY(training_rows(attempt, bound));
+    train::TrainingControl control;
+    control.stop = attempt.reporting().stop;
+    control.progress = [&](const train::RoundMetrics& round) {
+      attempt.reporting().progress(
+          static_cast<double>(round.round) / request.rounds,
+          fmt::format("round {}: training {:.4f}{}", round.round, round.training,
+                      round.validation ? fmt::format(", validation {:.4f}", *round.validation)
+                                       : std::string()));
+    };
+    const train::TrainedModel trained =
+        TRY(train::make_xgboost_trainer()->train(request, {.training = *reader}, control));
+    model::Manifest manifest = train::manifest_of(trained, request);
+    manifest.model = TRY(attempt.setting("model"));
+    manifest.data = {dataset.table, dataset.version, dataset.content_hash, dataset.rows};
+    manifest.code_hash = TRY(content_key(attempt));
+    manifest.run_id = attempt.request().dag + "/" + attempt.request().run;
+    manifest.generation = attempt.request().generation;
+    manifest.made_at = attempt.request().logical_date;
+    manifest.artefact_sha256 = sha256_hex(trained.artefact);
+    const model::StoredModel stored =
+        TRY(model::put_model(attempt.models(), trained.artefact, manifest));
+    return Json::object({{"model", manifest.model},
+                         {"content_id", stored.content_id},
+                         {"rounds", trained.rounds},
+                         {"training_rows", trained.training_rows},
+                         {"validation_rows", trained.validation_rows},
+                         {"summary", fmt::format("{} rounds on {} rows{}", trained.rounds,
+                                                 trained.training_rows, best_of(trained))}});
+  }
+
+  Status complete(const ServerSide& server, metadata::Transaction& transaction,
+                  const orchestration::TaskInstance& /*instance*/,
+                  const Json& result) const override {
+    const model::LoadedModel loaded = TRY(model::get_model(
+        server.models, TRY(result.string_at("model")), TRY(result.string_at("content_id"))));
+    TRY(model::register_version(
+        transaction, { loaded.manifest, TRY(result.string_at("content_id")) }, server.clock.now()));
+    return {};
+  }
+
+ private:
+  static std::string best_of(const train::TrainedModel& trained) {
+    if (!trained.best_iteration.has_value()) return "";
+    const auto& best = trained.history[static_cast<std::size_t>(*trained.best_iteration)];
+    return fmt::format(", validation {} {:.4f}", trained.metric, best.validation.value_or(0));
+  }
+};
+
+}  // namespace
+
+const TaskKind& train_kind() {
+  static const TrainTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

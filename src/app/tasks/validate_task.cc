@@ -1,0 +1,118 @@
+// validate: a suite of expectations over a dataset or a table. When it fails the circuit opens: the
+// tasks behind it do not run.
+//
+//   - id: validate
+//     kind: validate
+//     upstream: [training_data]
+//     suite: training_data
+//     table: raw.flights     # default: the dataset of the task before it
+
+#include <fmt/core.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "quality/validate.h"
+#include "sql/names.h"
+#include "tasks/dataset.h"
+#include "tasks/each_kind.h"
+#include "tasks/run_relations.h"
+
+namespace millrace::tasks {
+namespace {
+
+Result<const quality::Suite*> suite_of(const Attempt& attempt) {
+  const std::string name = TRY(attempt.setting("suite"));
+  const auto found = attempt.project().suites.find(name);
+  if (found == attempt.project().suites.end())
+    return Error(ErrorCode::NotFound,
+                 fmt::format("there is no suite '{}' under expectations/", name));
+  return &found->second.suite;
+}
+
+/// Defines what is validated and gives its relation and the columns that order its rows.
+struct Subject {
+  std::string relation;
+  std::vector<std::string> key;
+  std::string what;  // for people
+};
+Result<Subject> subject_of(Attempt& attempt) {
+  const std::string table = TRY(attempt.setting_or("table", ""));
+  if (!table.empty()) {
+    const auto snapshot = TRY(attempt.lake().snapshot(TRY(lake::TableName::parse(table))));
+    TRY(attempt.session().define_scan("validated.rows", TRY(snapshot->scan())));
+    return Subject{
+        "validated.rows", {}, fmt::format("{} version {}", table, snapshot->version().value())};
+  }
+  const Dataset dataset = TRY(upstream_dataset(attempt));
+  TRY(define_dataset(attempt, dataset, "validated.rows"));
+  const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+  return Subject{"validated.rows", bound.set.key,
+                 fmt::format("{} version {}", dataset.table, dataset.version)};
+}
+
+/// The expectations that failed, one line each: what people read first.
+std::string failures(const quality::SuiteVerdict& verdict) {
+  std::string text;
+  for (const quality::Verdict& each : verdict.results)
+    if (!each.success) text += "\n  " + quality::describe(each);
+  return text;
+}
+
+class ValidateTask final : public TaskKind {
+ public:
+  std::string_view name() const override { return "validate"; }
+
+  void check(const TaskSettings& settings, project::Problems& problems) const override {
+    SettingsReader fields(settings, problems);
+    fields.text("suite");
+    fields.text("table", "");
+    fields.refuse_unknown();
+  }
+
+  Result<std::string> content_key(Attempt& attempt) const override {
+    if (!TRY(attempt.setting_or("table", "")).empty()) return std::string();
+    return sha256_hex(attempt.versions() +
+                      quality::to_json(*TRY(suite_of(attempt))).dump_canonical() +
+                      TRY(upstream_dataset(attempt)).content_hash);
+  }
+
+  Result<Json> run(Attempt& attempt) const override {
+    const quality::Suite* suite = TRY(suite_of(attempt));
+    const Subject subject = TRY(subject_of(attempt));
+    quality::ValidateOptions options{.order_by = subject.key, .index_columns = subject.key};
+    options.meta = Json::object({{"run_id", attempt.request().run}, {"batch", subject.what}});
+    options.progress = [&](std::string_view pass, std::size_t done, std::size_t known) {
+      attempt.reporting().progress(
+          known == 0 ? 0 : static_cast<double>(done) / static_cast<double>(known), pass);
+    };
+    const quality::SuiteVerdict verdict =
+        TRY(quality::validate(attempt.session(), {.relation = subject.relation}, *suite, options));
+    const std::string passed =
+        fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size());
+    attempt.reporting().log(fmt::format("{}: {}{}", subject.what, passed, failures(verdict)));
+    const Json document = quality::to_json(verdict);
+    TRY(write_file(TRY(attempt.run_folder()) + "/" + attempt.request().task + ".validation.json",
+                   document.dump_pretty() + "\n"));
+    const bool critical = verdict.worst_failure() == quality::Severity::Critical;
+    if (critical)
+      return Error(ErrorCode::DataQuality,
+                   fmt::format("the suite '{}' failed on {}: {}; nothing behind this task runs, "
+                               "and the last good model "
+                               "goes on serving{}",
+                               suite->name, subject.what, passed, failures(verdict)));
+    return Json::object({{"suite", suite->name},
+                         {"expectations", verdict.results.size()},
+                         {"expectations_met", verdict.successful()},
+                         {"statistics", document["statistics"]},
+                         {"summary", passed}});
+  }
+};
+
+}  // namespace
+
+const TaskKind& validate_kind() {
+  static const ValidateTask kKind;
+  return kKind;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,234 @@
+"""The command line as a user meets it: help, mistakes in a project, a small project from files to a table."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+import urllib.request
+
+from harness import MILLRACE, ProjectTest, free_port
+
+SOURCES = """
+name: shop
+timezone: UTC
+tables:
+  - name: orders
+    pattern: orders-{date}.jsonl.gz
+    delivered_at: delivered_at
+    event_time: ordered_at
+    columns:
+      - {name: id, type: BIGINT, not_null: true}
+      - {name: amount, type: "DECIMAL(10,2)"}
+      - {name: ordered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+      - {name: delivered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+"""
+
+PIPELINE = """
+schedule: "@daily"
+start_date: 2013-01-01
+tasks:
+  - {id: land, kind: land, source: shop.orders}
+  - {id: totals, kind: sql_model, model: totals, upstream: [land]}
+  - {id: validate, kind: validate, suite: totals, table: models.totals, upstream: [totals]}
+  - {id: notify, kind: command, command: "echo the run $MILLRACE_RUN is done", upstream: [validate]}
+"""
+
+TOTALS = """{{ config(materialized='table') }}
+select cast(ordered_at as date) as day, count(*) as orders, sum(amount) as amount
+from {{ source('shop', 'orders') }} group by 1
+"""
+
+
+def order(number, day, delivered=None, amount="1.50"):
+    return json.dumps({"id": number, "amount": float(amount), "ordered_at": f"{day}T10:00:00Z",
+                       "delivered_at": f"{delivered or day}T11:00:00Z"})
+
+
+class Shop(ProjectTest):
+    def shop(self):
+        project = self.project()
+        project.write("millrace.yml", f"name: shop\ntargets:\n  dev: {{endpoint: '127.0.0.1:{free_port()}', "
+                                      f"status: '127.0.0.1:{free_port()}'}}\n")
+        project.write("sources/shop.yml", SOURCES)
+        project.write("models/totals.sql", TOTALS)
+        project.write("pipelines/daily.yml", PIPELINE)
+        project.write("expectations/totals.yml",
+                      "expectations:\n  - {type: expect_column_values_to_be_unique, column: day}\n"
+                      "  - {type: expect_column_values_to_be_between, column: orders, min_value: 1, max_value: 100}\n")
+        for day in ("2013-01-01", "2013-01-02"):
+            lines = [order(f"{day[-2:]}{i}", day).replace(f'"{day[-2:]}{i}"', f"{int(day[-2:])}{i}") for i in range(3)]
+            project.write(f"deliveries/orders-{day}.jsonl.gz", "\n".join(lines) + "\n")
+        return project
+
+
+class TestHelp(ProjectTest):
+    def test_every_verb_has_help_with_an_example(self):
+        project = self.project()
+        for verb in (["run"], ["backfill"], ["up"], ["down"], ["check"], ["status"], ["logs"], ["sql"], ["table", "ls"],
+                     ["table", "show"], ["table", "history"], ["table", "at"], ["model", "ls"], ["model", "show"],
+                     ["model", "promote"], ["model", "rollback"], ["model", "predict"], ["validate"], ["version"]):
+            answer = self.assertRuns(project.millrace(*verb, "--help"))
+            self.assertIn("Example:", answer.out, verb)
+            self.assertIn("--json", answer.out, verb)
+
+    def test_a_wrong_command_line_is_a_mistake(self):
+        project = self.project()
+        self.assertRuns(project.millrace("rum"), 2)
+        self.assertRuns(project.millrace("sql"), 2)
+        answer = self.assertRuns(project.millrace("check"), 2)
+        self.assertIn("millrace.yml", answer.err)
+
+    def test_version_says_what_is_inside(self):
+        answer = self.assertRuns(self.project().millrace("version", "--json"))
+        self.assertIn("duckdb", answer.json()["engine"])
+
+
+class TestCheck(Shop):
+    def test_a_project_in_order(self):
+        answer = self.assertRuns(self.shop().millrace("check"))
+        self.assertIn("in order", answer.out)
+
+    def test_every_mistake_with_its_place(self):
+        cases = [
+            ("pipelines/daily.yml", "tasks:\n  - {id: a, kind: lnad, source: shop.orders}\n",
+             "pipelines/daily.yml:2:18: there is no kind of task 'lnad'; did you mean 'land'?"),
+            ("pipelines/daily.yml", "tasks:\n  - {id: a, kind: land, source: shop.order}\n",
+             "pipelines/daily.yml:2:33: there is no source 'shop.order'; did you mean 'shop.orders'?"),
+            ("pipelines/daily.yml", "tasks:\n  - {id: a, kind: land, surce: shop.orders}\n", "did you mean 'source'?"),
+            ("pipelines/daily.yml", "tasks:\n - id: a\n   kind: land\n  - id: b\n", "pipelines/daily.yml:4:"),
+            ("models/totals.sql", "select * from {{ ref('orders') }}",
+             "models/totals.sql:1:18: there is no model 'orders'"),
+            ("models/totals.sql", "select nope from {{ source('shop', 'orders') }}", "models/totals.sql: "),
+            ("models/totals.sql", "select from where {{ source('shop', 'orders') }}", "models/totals.sql: "),
+            ("models/totals.sql", "{% if x %} select 1", "models/totals.sql:1:1: the template statement '{% if %}'"),
+            ("expectations/totals.yml", "expectations:\n - {type: expect_column_values_to_be_unik, column: day}\n",
+             "expectations/totals.yml"),
+        ]
+        for path, text, expected in cases:
+            with self.subTest(expected):
+                project = self.shop()
+                project.write(path, text)
+                answer = self.assertRuns(project.millrace("check"), 2)
+                self.assertIn(expected, answer.err)
+
+
+class TestRun(Shop):
+    def test_from_files_to_a_validated_table_and_never_twice(self):
+        project = self.shop()
+        answer = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        self.assertIn("success", answer.out)
+        self.assertEqual(project.value("select count(*) from raw.orders"), 3)  # the second day is not over yet
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6)
+        self.assertEqual(project.value("select sum(orders)::int from models.totals"), 6)
+        version = project.value("select max(orders) from models.totals")
+        history = self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json()
+        again = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03", "--json")).json()
+        self.assertEqual(again["state"], "success")
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6)
+        self.assertEqual(project.value("select max(orders) from models.totals"), version)
+        self.assertEqual(self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json(), history)
+        logs = self.assertRuns(project.millrace("logs", "--task", "notify"))
+        self.assertIn("the run 2013-01-03T00:00:00Z is done", logs.out)
+
+    def test_a_late_row_goes_to_the_day_of_its_event(self):
+        project = self.shop()
+        project.write("deliveries/orders-2013-01-03.jsonl.gz", order(99, "2013-01-01", "2013-01-03") + "\n")
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-04"))
+        self.assertEqual(project.value("select orders from models.totals where day = '2013-01-01'"), 4)
+        # A run of the past sees what it would have seen then.
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
+        self.assertEqual(project.value("select orders from models.totals where day = '2013-01-01'"), 3)
+
+    def test_tables_can_be_asked_as_they_were(self):
+        project = self.shop()
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
+        versions = self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json()
+        oldest = versions[-1]["version"]
+        self.assertEqual(project.value(f"select count(*) from raw.orders at (version => {oldest})"), 3)
+        self.assertEqual(len(self.assertRuns(project.millrace("table", "at", "raw.orders", oldest, "--json")).json()), 3)
+        show = self.assertRuns(project.millrace("table", "show", "raw.orders", "--json")).json()
+        self.assertEqual(show["rows"], 6)
+        names = [table["table"] for table in self.assertRuns(project.millrace("table", "ls", "--json")).json()]
+        self.assertIn("raw.orders", names)
+        output = project.root / "out.csv"
+        self.assertRuns(project.millrace("sql", "select id from raw.orders order by 1", "--output", output))
+        self.assertEqual(len(output.read_text().splitlines()), 7)
+        answer = self.assertRuns(project.millrace("sql", "select * from raw.ordres"), 2)
+        self.assertIn("raw.orders", answer.err)
+
+    def test_a_failing_suite_opens_the_circuit(self):
+        project = self.shop()
+        project.write("expectations/totals.yml",
+                      "expectations:\n  - {type: expect_column_values_to_be_between, column: orders, max_value: 2}\n")
+        answer = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"), 1)
+        self.assertIn("expect_column_values_to_be_between", answer.out)
+        self.assertIn("orders", answer.out)
+        run = project.millrace("run", "--logical-date", "2013-01-03", "--json").json()
+        states = {task["task"]: task["state"] for task in run["tasks"]}
+        self.assertEqual(states, {"land": "success", "totals": "success", "validate": "failed",
+                                  "notify": "upstream_failed"})
+
+    def test_bad_rows_become_dead_letters(self):
+        project = self.shop()
+        lines = [order(i, "2013-01-03") for i in range(100, 130)]
+        lines[7] = lines[7].replace('"id": 107', '"id": "seven"')
+        project.write("deliveries/orders-2013-01-03.jsonl.gz", "\n".join(lines) + "\n")
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-04"))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6 + 29)
+        rejected = project.rows("select file, row_number, reason from raw.orders__rejected")
+        self.assertEqual(len(rejected), 1)
+        self.assertEqual(rejected[0]["row_number"], 8)
+        self.assertIn("id", rejected[0]["reason"])
+
+    def test_a_delivery_that_is_cut_off_stops_the_landing(self):
+        project = self.shop()
+        whole = project.write("deliveries/orders-2013-01-03.jsonl.gz",
+                              "\n".join(order(i, "2013-01-03") for i in range(500)) + "\n").read_bytes()
+        project.write("deliveries/orders-2013-01-03.jsonl.gz", whole[: len(whole) // 2])
+        answer = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-04"), 1)
+        self.assertIn("orders-2013-01-03.jsonl.gz", answer.out)
+        project.write("deliveries/orders-2013-01-03.jsonl.gz", whole)  # delivered whole
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-04"))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 506)
+
+
+class TestServer(Shop):
+    def test_up_status_down_and_only_one_server(self):
+        project = self.shop()
+        self.assertRuns(project.millrace("up", "--detach"))
+        status = self.assertRuns(project.millrace("status", "--json")).json()
+        self.assertEqual(status["project"], "shop")
+        second = project.millrace("up")
+        self.assertEqual(second.code, 2, second)
+        self.assertIn(str(status["pid"]), second.err)
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        self.assertRuns(project.millrace("down"))
+        self.assertRuns(project.millrace("status"), 3)
+
+    def test_a_killed_server_continues_its_run(self):
+        project = self.shop()
+        project.write("pipelines/daily.yml", PIPELINE.replace("echo the run", "sleep 2; echo the run"))
+        self.assertRuns(project.millrace("up", "--detach"))
+        pid = self.assertRuns(project.millrace("status", "--json")).json()["pid"]
+        follower = project.start("run", "--logical-date", "2013-01-03")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            run = project.millrace("status", "--json")
+            runs = run.json()["dags"][0]["runs"] if run.code == 0 else []
+            if runs and runs[0]["state"] == "running" and "totals" in [t["table"].split(".")[1] for t in
+                                                                    project.millrace("table", "ls", "--json").json()]:
+                break
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+        follower.communicate(timeout=60)
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6)
+        self.assertEqual(project.value("select sum(orders)::int from models.totals"), 6)
+
+
+if __name__ == "__main__":
+    unittest.main()
