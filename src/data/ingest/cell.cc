@@ -42,8 +42,9 @@ Fault read_boolean(std::string_view text, Cell& cell) {
 
 Fault read_integer(const ColumnRule& rule, std::string_view text, Cell& cell) {
   std::int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* const first = text.data();
+  const char* const end = first + text.size();
+  const auto [stop, error] = std::from_chars(first, end, value);
   if (stop != end || error == std::errc::invalid_argument) return Fault::Type;
   if (error != std::errc()) return Fault::Range;
   return put_integer(rule, value, cell);
@@ -250,7 +251,10 @@ bool is_json_number(std::string_view text) {
   const bool zero_first = i < text.size() && text[i] == '0';
   const std::size_t whole = digits();
   if (whole == 0 || (zero_first && whole > 1)) return false;
-  if (i < text.size() && text[i] == '.' && (++i, digits() == 0)) return false;
+  if (i < text.size() && text[i] == '.') {
+    ++i;
+    if (digits() == 0) return false;
+  }
   if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
     ++i;
     if (i < text.size() && (text[i] == '+' || text[i] == '-')) ++i;

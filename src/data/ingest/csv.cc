@@ -62,6 +62,7 @@ class CsvReader final : public DeliveryReader {
 /// What is wrong with the names of a header, as a list of clauses; "" when nothing is.
 std::string CsvReader::difference(const std::vector<std::string>& names) const {
   std::vector<std::string> declared;
+  declared.reserve(layout_.rules.size());
   for (const ColumnRule& rule : layout_.rules) declared.push_back(rule.name);
   std::string text;
   const auto add = [&](const std::string& clause) { text += (text.empty() ? "" : "; ") + clause; };
@@ -90,6 +91,7 @@ Status CsvReader::header() {
                     delivery_.path));
   if (!record_.fault.empty()) return refuse("the header " + record_.fault);
   std::vector<std::string> names;
+  names.reserve(record_.fields.size());
   for (const CsvField& each : record_.fields) names.emplace_back(each.text);
   const std::string wrong = difference(names);
   if (!wrong.empty()) return refuse("wrong header: " + wrong);

@@ -10,7 +10,13 @@ namespace {
 using columnar::Kind;
 
 constexpr std::size_t kRowsPerBatch = 1024;
-enum Column : std::uint8_t { kSource, kPath, kRowNumber, kReason, kColumnName, kRaw, kRejectedAt };
+constexpr std::size_t kSource = 0;
+constexpr std::size_t kPath = 1;
+constexpr std::size_t kRowNumber = 2;
+constexpr std::size_t kReason = 3;
+constexpr std::size_t kColumnName = 4;
+constexpr std::size_t kRaw = 5;
+constexpr std::size_t kRejectedAt = 6;
 
 void append(columnar::BatchBuilder& builder, std::string_view source, const Delivery& delivery,
             const RejectedRow& letter) {

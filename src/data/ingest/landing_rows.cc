@@ -33,7 +33,7 @@ Result<std::optional<columnar::RecordBatch>> LandingRows::next() {
     if (!step->piece->rows) continue;
     so_far_.rows += static_cast<std::int64_t>(step->piece->rows->row_count());
     if (progress_) progress_(so_far_);
-    return std::optional<columnar::RecordBatch>(*std::move(step->piece->rows));
+    return std::move(step->piece->rows);
   }
   return std::optional<columnar::RecordBatch>();
 }

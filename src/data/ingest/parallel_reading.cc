@@ -42,9 +42,12 @@ void ParallelReading::read(std::size_t delivery) {
     } else {
       while (true) {
         Result<std::optional<Piece>> piece = (*reader)->next();
-        if (!piece.ok()) end.outcome = std::move(piece).error();
-        if (!piece.ok() || !*piece) break;
-        if (!push(delivery, {delivery, *std::move(*piece), {}, {}})) return;
+        if (!piece.ok()) {
+          end.outcome = std::move(piece).error();
+          break;
+        }
+        if (!*piece) break;
+        if (!push(delivery, {delivery, *std::move(piece), {}, {}})) return;
       }
       end.counts = (*reader)->counts();
     }
