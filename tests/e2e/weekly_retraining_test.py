@@ -18,8 +18,8 @@ class TestWeeklyRetraining(ProjectTest):
         cls.shared = Project(EXAMPLE)
         cls.addClassCleanup(cls.shared.close)
         config = cls.shared.root / "millrace.yml"
-        text = config.read_text().replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}")
-        config.write_text(text.replace("127.0.0.1:8793", f"127.0.0.1:{free_port()}"))
+        config.write_text(config.read_text().replace(
+            "endpoint: 127.0.0.1:8080", f"endpoint: 127.0.0.1:{free_port()}\n    status: 127.0.0.1:{free_port()}"))
         done = subprocess.run([str(BIN / "deliver"), "--quiet"], cwd=cls.shared.root, capture_output=True, text=True,
                               env={"MILLRACE": str(BIN / "millrace"), "PATH": "/usr/bin:/bin"}, timeout=300)
         assert done.returncode == 0, done
@@ -49,7 +49,7 @@ class TestWeeklyRetraining(ProjectTest):
     def test_2_the_same_week_again_is_unchanged(self):
         before = self.shared.millrace("table", "history", "raw.flights", "--json").json()
         tasks = self.run_week("2013-09-01")
-        for name in ("land", "prepare", "validate", "leak_check", "train", "evaluate"):
+        for name in ("land_flights", "land_weather", "training_data", "validate", "leak_check", "train", "evaluate"):
             self.assertTrue(tasks[name]["result"].get("reused"), (name, tasks[name]))
         self.assertEqual(self.shared.millrace("table", "history", "raw.flights", "--json").json(), before)
         self.assertEqual(len(self.versions("late_arrival_departure")), 1)
@@ -88,8 +88,8 @@ class TestWeeklyRetraining(ProjectTest):
         answer = alone.millrace("run", "weekly_retraining", "--logical-date", "2013-06-02", "--json", timeout=300)
         self.assertEqual(answer.code, 0, answer)
         fresh = {task["task"]: task for task in answer.json()["tasks"]}
-        self.assertEqual(tasks["prepare"]["result"]["dataset"]["content_hash"],
-                         fresh["prepare"]["result"]["dataset"]["content_hash"])
+        self.assertEqual(tasks["training_data"]["result"]["dataset"]["content_hash"],
+                         fresh["training_data"]["result"]["dataset"]["content_hash"])
         [version] = [v for v in alone.millrace("model", "ls", "--json").json()
                      if v["model"] == "late_arrival_departure"]
         again = [v for v in self.versions("late_arrival_departure") if v["run_id"] == version["run_id"]]

@@ -5,22 +5,18 @@
 namespace millrace::ingest {
 namespace {
 
-Instant at(std::string_view text) {
-  return *parse_instant(text);
-}
-
 class LandPlanTest : public testing::Test {
  protected:
-  LandPlan plan(std::vector<Delivery> deliveries, std::string_view logical_date) {
-    return plan_landing("flights", std::move(deliveries), at(logical_date),
+  LandPlan plan(std::vector<Delivery> deliveries, std::string_view writer) {
+    return plan_landing("flights", std::move(deliveries), writer,
                         [&](const std::string& app_id) -> std::optional<std::int64_t> {
                           const auto found = marks_.find(app_id);
                           if (found == marks_.end()) return std::nullopt;
                           return found->second;
                         });
   }
-  void landed(const Delivery& delivery, std::string_view logical_date) {
-    add_marks("flights", delivery, at(logical_date), marks_);
+  void landed(const Delivery& delivery, std::string_view writer) {
+    add_marks("flights", delivery, writer, marks_);
   }
   std::map<std::string, std::int64_t> marks_;
 };
@@ -52,19 +48,23 @@ TEST_F(LandPlanTest, NoticesThatALandedDeliveryHasChanged) {
   changed.size_bytes = 11;
   const LandPlan next = plan({changed}, "2013-01-13");
   EXPECT_TRUE(next.pending.empty());
-  EXPECT_EQ(
-      next.changed,
-      std::vector<std::string>{
-          "in/1 was landed with 10 bytes by the run of 2013-01-06T00:00:00Z and has 11 now; "
-          "deliveries do not change: deliver the correction under another name, or clear that "
-          "run so that it lands the file again"});
+  EXPECT_EQ(next.changed,
+            std::vector<std::string>{
+                "in/1 was landed with 10 bytes and has 11 now; "
+                "deliveries do not change: deliver the correction under another name, or clear the "
+                "run that landed it, so that it lands the file again"});
+}
+
+TEST_F(LandPlanTest, AnotherRunOfTheSameDateIsAnotherWriter) {
+  landed(kFirst, "weekly/land/2013-01-06/raw.flights");
+  EXPECT_TRUE(plan({kFirst}, "weekly/land/2013-01-06.score_at=leaky/raw.flights").pending.empty());
 }
 
 TEST_F(LandPlanTest, NamesTheMarksSoThatNoPathCanMeetAnother) {
   landed(kFirst, "2013-01-06");
-  EXPECT_EQ(marks_,
-            (std::map<std::string, std::int64_t>{{"millrace/ingest/flights/in/1", 1357430400},
-                                                 {"millrace/ingest-size/flights/in/1", 10}}));
+  EXPECT_EQ(marks_, (std::map<std::string, std::int64_t>{
+                        {"millrace/ingest/flights/in/1", mark_version("2013-01-06")},
+                        {"millrace/ingest-size/flights/in/1", 10}}));
 }
 
 }  // namespace

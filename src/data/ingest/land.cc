@@ -1,0 +1,379 @@
+#include "ingest/land.h"
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "base/suggest.h"
+#include "ingest/dead_letters.h"
+#include "ingest/land_plan.h"
+#include "sql/names.h"
+
+namespace millrace::ingest {
+namespace {
+
+using columnar::Kind;
+using Marks = std::map<std::string, std::int64_t>;
+
+constexpr std::size_t kFirstRejected = 5;
+constexpr std::size_t kNamedDeliveries = 10;
+const std::string kRows = "ingest_landing";
+const std::string kLetters = "ingest_letters";
+
+/// Drops a session's relation at the end of a scope, whatever happened in it.
+class DroppedAtEnd {
+ public:
+  DroppedAtEnd(engine::Session& session, std::string name)
+      : session_(session), name_(std::move(name)) {}
+  DroppedAtEnd(const DroppedAtEnd&) = delete;
+  DroppedAtEnd& operator=(const DroppedAtEnd&) = delete;
+  // One that was never made, or that stays, harms nobody: the next landing replaces it.
+  ~DroppedAtEnd() { static_cast<void>(session_.drop(name_)); }
+
+ private:
+  engine::Session& session_;
+  std::string name_;
+};
+
+/// The newest snapshot, or null when there is no such table.
+Result<lake::SnapshotPtr> newest(lake::Lake& lake, const lake::TableName& table) {
+  Result<lake::SnapshotPtr> snapshot = lake.snapshot(table);
+  if (!snapshot.ok() && snapshot.error().code() == ErrorCode::NotFound) return lake::SnapshotPtr();
+  return snapshot;
+}
+
+std::optional<std::int64_t> mark_in(const lake::SnapshotPtr& snapshot, const std::string& app_id) {
+  return snapshot == nullptr ? std::nullopt : snapshot->txn_version(app_id);
+}
+
+/// A fence that also refuses the commit when the table got one of `marks` since `seen`. The lake
+/// compares a commit with those that were made while it was being written; what was committed
+/// between our look at the table and the lake's own is found here.
+std::function<Status()> fence_over(lake::Lake& lake, const lake::TableName& table,
+                                   lake::SnapshotPtr seen, const Marks& marks,
+                                   std::function<Status()> fence) {
+  return [&lake, table, seen = std::move(seen), &marks, fence = std::move(fence)]() -> Status {
+    if (fence) TRY(fence());
+    const lake::SnapshotPtr now = TRY(newest(lake, table));
+    for (const auto& [app_id, version] : marks)
+      if (mark_in(now, app_id) != mark_in(seen, app_id))
+        return Error(ErrorCode::Conflict,
+                     fmt::format("another run has written {} into {} meanwhile; run again, and it "
+                                 "will be left out",
+                                 app_id, table.text()));
+    return {};
+  };
+}
+
+std::vector<lake::Mark> as_list(const Marks& marks) {
+  std::vector<lake::Mark> list;
+  list.reserve(marks.size());
+  for (const auto& [app_id, version] : marks) list.push_back({app_id, version});
+  return list;
+}
+
+/// "a; b; c; and 5 more".
+std::string listed(const std::vector<std::string>& texts) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(texts.size(), kNamedDeliveries); ++i)
+    text += (i == 0 ? "" : "; ") + texts[i];
+  if (texts.size() > kNamedDeliveries)
+    text += fmt::format("; and {} more", texts.size() - kNamedDeliveries);
+  return text;
+}
+
+/// One call of land().
+class Landing {
+ public:
+  Landing(lake::Lake& lake, engine::Session& session, Source& source, const LandSpec& spec)
+      : lake_(lake), session_(session), source_(source), spec_(spec) {}
+
+  Result<LandReport> run();
+
+ private:
+  Status check_spec() const;
+  Status check_event_time() const;
+  Result<bool> plan();
+  Status check_nothing_is_gone() const;
+  Status read();
+  void report_deliveries();
+  Status write_letters();
+  Status judge();
+  Status count_rows();
+  Status write_rows();
+  std::string event_day() const;
+  std::string landed_rows() const;
+  std::string select() const;
+
+  lake::Lake& lake_;
+  engine::Session& session_;
+  Source& source_;
+  const LandSpec& spec_;
+  lake::SnapshotPtr before_;  // of the table; null when there is none
+  LandPlan plan_;
+  std::vector<DeliveryOutcome> outcomes_;  // of plan_.pending
+  LandReport report_;
+};
+
+Status Landing::check_spec() const {
+  if (spec_.writer.app_id.empty() || spec_.writer.generation < 1)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("landing {}: a landing needs a writer with a generation from 1 on",
+                             spec_.table.text()));
+  if (!(spec_.limits.max_bad_share >= 0 && spec_.limits.max_bad_share <= 1))
+    return Error(ErrorCode::Invalid, fmt::format("landing {}: max_bad_share is {}; it is a share "
+                                                 "from 0 to 1",
+                                                 spec_.table.text(), spec_.limits.max_bad_share));
+  if (spec_.event_time.empty()) return {};
+  return check_event_time();
+}
+
+Status Landing::check_event_time() const {
+  const columnar::Schema& columns = source_.columns();
+  const auto column = columns.index_of(spec_.event_time);
+  if (!column)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("landing {}: event_time names \"{}\", which source {} does not declare{}",
+                    spec_.table.text(), spec_.event_time, source_.name(),
+                    suggestion(spec_.event_time, columns.names())));
+  const Kind kind = columns[*column].type.kind;
+  const bool is_time = kind == Kind::Timestamp || kind == Kind::TimestampNtz || kind == Kind::Date;
+  if (!is_time || columns[*column].nullable)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("landing {}: event_time \"{}\" must be a required TIMESTAMP WITH TIME "
+                             "ZONE, TIMESTAMP or DATE",
+                             spec_.table.text(), spec_.event_time));
+  if (arrived(source_).index_of(spec_.partition))
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("landing {}: the rows have a column \"{}\" already; give the partition "
+                    "column another name",
+                    spec_.table.text(), spec_.partition));
+  return {};
+}
+
+/// Decides what is to be done. False: nothing.
+Result<bool> Landing::plan() {
+  before_ = TRY(newest(lake_, spec_.table));
+  if (before_ != nullptr) report_.version = before_->version();
+  const auto done = mark_in(before_, spec_.writer.app_id);
+  std::vector<Delivery> deliveries = TRY(source_.list(spec_.before));
+  if (deliveries.empty() && before_ == nullptr)
+    return Error(ErrorCode::NotFound,
+                 fmt::format("landing {}: source {} has delivered nothing before {}; check its "
+                             "folder and pattern",
+                             spec_.table.text(), source_.name(), format_instant(spec_.before)));
+  plan_ = plan_landing(source_.name(), std::move(deliveries), spec_.writer.app_id,
+                       [&](const std::string& app_id) { return mark_in(before_, app_id); });
+  report_.deliveries_already = plan_.already;
+  if (done && *done >= spec_.writer.generation) {
+    for (const Delivery& delivery : plan_.pending)
+      if (mark_in(before_, landed_mark(source_.name(), delivery.path)).value_or(kTakenBack) !=
+          kTakenBack)
+        ++report_.deliveries_already;
+    return false;
+  }
+  if (done) TRY(check_nothing_is_gone());
+  return !plan_.pending.empty() || !plan_.changed.empty();
+}
+
+/// A cleared run replaces what it had landed, so all of that must still be there to be read.
+Status Landing::check_nothing_is_gone() const {
+  std::set<std::string> pending;
+  for (const Delivery& delivery : plan_.pending)
+    pending.insert(landed_mark(source_.name(), delivery.path));
+  const std::string prefix = landed_mark(source_.name(), "");
+  std::vector<std::string> gone;
+  const auto& marks = before_->state().txns;
+  for (auto mark = marks.lower_bound(prefix); mark != marks.end(); ++mark) {
+    if (!mark->first.starts_with(prefix)) break;
+    if (mark->second.version == mark_version(spec_.writer.app_id) && !pending.contains(mark->first))
+      gone.push_back(mark->first.substr(prefix.size()));
+  }
+  if (gone.empty()) return {};
+  return Error(
+      ErrorCode::NotFound,
+      fmt::format("landing {} again for {}: its rows would be lost, since source {} no "
+                  "longer delivers what they came from: {}; put it back",
+                  spec_.table.text(), format_instant(spec_.before), source_.name(), listed(gone)));
+}
+
+Status Landing::read() {
+  const unsigned machine = std::max(1U, std::thread::hardware_concurrency());
+  const int threads = spec_.threads > 0 ? spec_.threads : static_cast<int>(machine);
+  LandingRows rows(source_, plan_.pending, threads, spec_.limits, spec_.progress);
+  TRY_DOING("landing " + spec_.table.text(), session_.load(kRows, rows));
+  outcomes_ = std::move(rows.outcomes());
+  return {};
+}
+
+void Landing::report_deliveries() {
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    const DeliveryOutcome& outcome = outcomes_[i];
+    const Delivery& delivery = plan_.pending[i];
+    report_.rows_read += outcome.counts.rows;
+    report_.rows_rejected += outcome.counts.rejected;
+    for (const auto& [name, count] : outcome.counts.unknown_members)
+      report_.unknown_members[name] += count;
+    for (const RejectedRow& letter : outcome.letters)
+      if (letter.row_number && report_.first_rejected.size() < kFirstRejected)
+        report_.first_rejected.push_back(
+            fmt::format("{}:{}: {}", delivery.path, *letter.row_number, letter.reason));
+    if (outcome.refused) continue;
+    ++report_.deliveries_landed;
+    report_.bytes += delivery.size_bytes;
+  }
+}
+
+/// Commits the dead letters that are not in their table yet.
+Status Landing::write_letters() {
+  const lake::TableName table = TRY(rejected_table(spec_.table));
+  const lake::SnapshotPtr before = TRY(newest(lake_, table));
+  std::vector<LettersOf> letters;
+  Marks marks;
+  Sha256 all;
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    if (outcomes_[i].letters.empty()) continue;
+    const LettersOf of{plan_.pending[i], outcomes_[i].letters};
+    const std::string mark = dead_letter_mark(source_.name(), of);
+    if (mark_in(before, mark)) continue;
+    letters.push_back(of);
+    marks[mark] = mark_version(spec_.writer.app_id);
+    all.update(mark);
+  }
+  if (letters.empty()) return {};
+  const DroppedAtEnd dropped(session_, kLetters);
+  const auto rows = dead_letter_rows(source_.name(), letters);
+  TRY(session_.load(kLetters, *rows));
+  const lake::WriteSpec write{
+      .writer = {fmt::format("{}/rejected/{}", spec_.writer.app_id, all.hex().substr(0, 16)), 1},
+      .marks = as_list(marks),
+      .ordered = true,
+      .fence = fence_over(lake_, table, before, marks, spec_.fence)};
+  TRY_DOING("keeping dead letters in " + table.text(),
+            lake_.write(session_, table, "SELECT * FROM " + kLetters, write));
+  return {};
+}
+
+/// Whether the landing goes on in spite of the refused deliveries.
+Status Landing::judge() {
+  std::vector<std::string> refused = plan_.changed;
+  ErrorCode code = ErrorCode::DataQuality;
+  for (const DeliveryOutcome& outcome : outcomes_) {
+    if (!outcome.refused) continue;
+    if (refused.empty()) code = outcome.refused->code();
+    refused.push_back(outcome.refused->message());
+  }
+  if (refused.empty()) return {};
+  if (spec_.on_bad_file == OnBadFile::Skip) {
+    report_.skipped = std::move(refused);
+    return {};
+  }
+  return Error(
+      code,
+      fmt::format("landing {}: {} of {} deliveries cannot be landed, so nothing was landed: "
+                  "{}. Bad rows and reasons are kept in {}__rejected. Mend the delivery, or "
+                  "set on_bad_file: skip to land the others",
+                  spec_.table.text(), refused.size(), plan_.pending.size() + plan_.changed.size(),
+                  listed(refused), spec_.table.text()));
+}
+
+std::string Landing::event_day() const {
+  return fmt::format("CAST({} AS DATE)", sql::quote_identifier(spec_.event_time));
+}
+
+/// The landing table without the rows of refused deliveries.
+std::string Landing::landed_rows() const {
+  std::string refused;
+  for (std::size_t i = 0; i < outcomes_.size(); ++i)
+    if (outcomes_[i].refused)
+      refused += (refused.empty() ? "" : ", ") + sql::quote_literal(plan_.pending[i].path);
+  if (refused.empty()) return kRows;
+  return fmt::format("(SELECT * FROM {} WHERE {} NOT IN ({}))", kRows, sql::quote_identifier(kFile),
+                     refused);
+}
+
+std::string Landing::select() const {
+  std::string columns;
+  const columnar::Schema schema = arrived(source_);
+  for (const columnar::Field& field : schema.fields())
+    if (field.name != kDeliveryDay)
+      columns += (columns.empty() ? "" : ", ") + sql::quote_identifier(field.name);
+  if (!spec_.event_time.empty())
+    columns += fmt::format(", {} AS {}", event_day(), sql::quote_identifier(spec_.partition));
+  return fmt::format("SELECT {} FROM {}", columns, landed_rows());
+}
+
+Status Landing::count_rows() {
+  std::string counts = "count(*), 0, 0";
+  if (!spec_.event_time.empty())
+    counts = fmt::format("count(*), count(*) FILTER (WHERE {0} < {1}), count(DISTINCT {0})",
+                         event_day(), sql::quote_identifier(kDeliveryDay));
+  const auto answer =
+      TRY(session_.collect(fmt::format("SELECT {} FROM {}", counts, landed_rows()), 1));
+  const columnar::RecordBatch& row = answer.at(0);
+  report_.rows_landed = row.column(0).integer(0);
+  report_.rows_late = row.column(1).integer(0);
+  report_.partitions = row.column(2).integer(0);
+  return {};
+}
+
+Status Landing::write_rows() {
+  Marks marks;
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    const Delivery& delivery = plan_.pending[i];
+    const std::string mark = landed_mark(source_.name(), delivery.path);
+    if (!outcomes_[i].refused)
+      add_marks(source_.name(), delivery, spec_.writer.app_id, marks);
+    else if (mark_in(before_, mark))  // this run, before it was cleared, had landed it
+      marks[mark] = kTakenBack;
+  }
+  if (marks.empty()) return {};
+  lake::WriteSpec write{
+      .writer = spec_.writer,
+      .partition_by = {},
+      .marks = as_list(marks),
+      .ordered = true,
+      .schema_change = lake::SchemaChange::AddColumns,
+      .user_metadata = Json::object({{"source", source_.name()},
+                                     {"logical_date", format_instant(spec_.before)},
+                                     {"deliveries", report_.deliveries_landed},
+                                     {"rows_rejected", report_.rows_rejected}}),
+      .fence = fence_over(lake_, spec_.table, before_, marks, spec_.fence)};
+  if (!spec_.event_time.empty()) write.partition_by = {spec_.partition};
+  const lake::Committed committed = TRY_DOING("landing " + spec_.table.text(),
+                                              lake_.write(session_, spec_.table, select(), write));
+  report_.version = committed.version;
+  report_.changed = !committed.already_done;
+  return {};
+}
+
+Result<LandReport> Landing::run() {
+  TRY(check_spec());
+  if (!TRY(plan())) return report_;
+  const DroppedAtEnd dropped(session_, kRows);
+  TRY(read());
+  report_deliveries();
+  TRY(write_letters());
+  TRY(judge());
+  TRY(count_rows());
+  TRY(write_rows());
+  return report_;
+}
+
+}  // namespace
+
+Result<LandReport> land(lake::Lake& lake, engine::Session& session, Source& source,
+                        const LandSpec& spec) {
+  return Landing(lake, session, source, spec).run();
+}
+
+Result<lake::TableName> rejected_table(const lake::TableName& table) {
+  return lake::TableName::parse(table.text() + "__rejected");
+}
+
+}  // namespace millrace::ingest
