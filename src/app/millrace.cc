@@ -2,4 +2,6 @@
 
 #include "cli/verbs.h"
 
-int main(int argc, char** argv) { return millrace::cli::main(argc, argv); }
+int main(int argc, char** argv) {
+  return millrace::cli::main(argc, argv);
+}

@@ -149,7 +149,8 @@ class TestRun(Shop):
         versions = self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json()
         oldest = versions[-1]["version"]
         self.assertEqual(project.value(f"select count(*) from raw.orders at (version => {oldest})"), 3)
-        self.assertEqual(len(self.assertRuns(project.millrace("table", "at", "raw.orders", oldest, "--json")).json()), 3)
+        rows = self.assertRuns(project.millrace("table", "at", "raw.orders", oldest, "--json")).json()
+        self.assertEqual(len(rows), 3)
         show = self.assertRuns(project.millrace("table", "show", "raw.orders", "--json")).json()
         self.assertEqual(show["rows"], 6)
         names = [table["table"] for table in self.assertRuns(project.millrace("table", "ls", "--json")).json()]
