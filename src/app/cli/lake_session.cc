@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/file.h"
+#include "base/suggest.h"
 #include "cli/connection.h"
 #include "cli/terminal.h"
 
@@ -25,7 +26,14 @@ Result<LakeSession> LakeSession::open(const Common& common) {
 
 Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const std::string& at) {
   const lake::TableName name = TRY(lake::TableName::parse(table));
-  if (at.empty()) return lake->snapshot(name);
+  if (at.empty()) {
+    auto newest = lake->snapshot(name);
+    if (newest.ok() || newest.error().code() != ErrorCode::NotFound) return newest;
+    std::vector<std::string> names;
+    for (const lake::TableName& known : TRY(lake->tables())) names.push_back(known.text());
+    return Error(ErrorCode::NotFound,
+                 "there is no table '" + table + "'" + suggestion(table, names));
+  }
   std::int64_t version = 0;
   const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), version);
   if (error == std::errc() && end == at.data() + at.size())

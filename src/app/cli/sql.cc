@@ -31,7 +31,7 @@ Result<std::string> bind_tables(LakeSession& lake, const std::string& statement)
         return Error(ErrorCode::Invalid,
                      fmt::format("{} AT (VERSION => {}): a version is a number", name, at));
     }
-    const auto snapshot = TRY_DOING(name, lake.snapshot(name, at));
+    const auto snapshot = TRY(lake.snapshot(name, at));
     relations.push_back(fmt::format("at_{}.t{}", snapshot->version().value(), relations.size()));
     TRY(lake.session->define_scan(relations.back(), TRY(snapshot->scan())));
   }
