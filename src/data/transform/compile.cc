@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "sql/names.h"
+#include "transform/error_place.h"
 
 namespace millrace::transform {
 namespace {
@@ -35,6 +36,11 @@ Result<std::string> compile_one(const SqlModel& model, const ModelGraph& graph,
        }});
 }
 
+/// The engine's error about a model, with the place in its file before it.
+Error placed(const Error& error, const SqlModel& model, std::string_view select) {
+  return Error(error).while_doing(error_place(model.path, model.raw, select, error.message()));
+}
+
 }  // namespace
 
 Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
@@ -47,8 +53,10 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
 }
 
 Status define(engine::Session& session, const std::vector<CompiledModel>& models) {
-  for (const CompiledModel& compiled : models)
-    TRY_DOING(compiled.model->path, session.define_view(compiled.relation, compiled.select));
+  for (const CompiledModel& compiled : models) {
+    const Status defined = session.define_view(compiled.relation, compiled.select);
+    if (!defined.ok()) return placed(defined.error(), *compiled.model, compiled.select);
+  }
   return {};
 }
 
@@ -99,7 +107,8 @@ void check_models(engine::Session& session, const ModelGraph& graph,
           session.bind("SELECT * FROM " + sql::parse_table_name(model->relation())->quoted());
       if (!bound.ok()) status = bound.error();
     }
-    if (!status.ok()) errors.push_back(Error(status.error()).while_doing(model->path));
+    if (!status.ok())
+      errors.push_back(select.ok() ? placed(status.error(), *model, *select) : status.error());
     if (!status.ok() || !readable) broken.insert(model->name);
   }
 }

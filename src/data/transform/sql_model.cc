@@ -74,9 +74,10 @@ std::string place(const SqlModel& model, sql::TextPlace at) {
 }  // namespace
 
 Result<SqlModel> read_sql_model(std::string name, std::string path, std::string text) {
-  SqlModel model {
-    .name = std::move(name), .path = path, .text = TRY(sql::Template::parse(std::move(text), path))
-  };
+  std::string raw = text;
+  sql::Template parsed = TRY(sql::Template::parse(std::move(text), path));
+  SqlModel model{
+      .name = std::move(name), .path = path, .text = std::move(parsed), .raw = std::move(raw)};
   TRY_DOING(path + ": the file's name is the model's", sql::parse_table_name(model.name));
   if (model.name.find('.') != std::string::npos)
     return Error(ErrorCode::Invalid,
@@ -160,6 +161,7 @@ const SqlModel* ModelGraph::find(std::string_view name) const {
 
 std::vector<std::string> ModelGraph::names() const {
   std::vector<std::string> names;
+  names.reserve(models_.size());
   for (const auto& [name, model] : models_) names.push_back(name);
   return names;
 }

@@ -27,6 +27,7 @@ struct SqlModel {
   std::string name;
   std::string path;  // in the project, for messages: "models/staging/labels.sql"
   sql::Template text;
+  std::string raw;  // the file as it stands: for the places of errors
   Materialized materialized = Materialized::View;
   std::vector<std::string> partition_by;
   std::string schema = "models";  // of its table in the lake, when it is materialised
