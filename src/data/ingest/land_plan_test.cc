@@ -42,6 +42,12 @@ TEST_F(LandPlanTest, TakesAgainWhatThisRunHasLandedChangedOrNot) {
   EXPECT_TRUE(cleared.changed.empty());
 }
 
+TEST_F(LandPlanTest, TakesWhatWasTakenBack) {
+  landed(kFirst, "2013-01-06");
+  marks_[landed_mark("flights", kFirst.path)] = kTakenBack;
+  EXPECT_EQ(plan({kFirst}, "2013-01-13").pending, std::vector<Delivery>{kFirst});
+}
+
 TEST_F(LandPlanTest, NoticesThatALandedDeliveryHasChanged) {
   landed(kFirst, "2013-01-06");
   Delivery changed = kFirst;
