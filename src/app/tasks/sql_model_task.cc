@@ -8,9 +8,9 @@
 
 #include "base/hash.h"
 #include "base/suggest.h"
-#include "sql/names.h"
 #include "tasks/each_kind.h"
 #include "tasks/run_relations.h"
+#include "transform/materialize.h"
 
 namespace millrace::tasks {
 namespace {
@@ -50,16 +50,9 @@ class SqlModelTask final : public TaskKind {
   Result<Json> run(Attempt& attempt) const override {
     const transform::SqlModel* model = TRY(model_of(attempt));
     TRY(define_models(attempt, {model->name}));
-    const bool whole = model->materialized == transform::Materialized::Table;
-    const lake::Committed committed = TRY(attempt.lake().write(
-        attempt.session(), TRY(lake::TableName::parse(model->table())),
-        "SELECT * FROM " + TRY(sql::parse_table_name(model->relation())).quoted(),
-        {.writer = attempt.writer(model->table()),
-         .mode = whole ? lake::WriteMode::Overwrite : lake::WriteMode::OverwritePartitions,
-         .partition_by = model->partition_by,
-         .schema_change = lake::SchemaChange::AddColumns,
-         .operation = "WRITE",
-         .fence = attempt.reporting().fence}));
+    const lake::Committed committed = TRY(transform::materialize(
+        attempt.lake(), attempt.session(), *model,
+        {.writer = attempt.writer(model->table()), .fence = attempt.reporting().fence}));
     return Json::object({{"table", model->table()},
                          {"version", committed.version.value()},
                          {"rows", committed.rows_written},

@@ -1,0 +1,48 @@
+#include "transform/materialize.h"
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "sql/names.h"
+
+namespace millrace::transform {
+namespace {
+
+/// Partition columns are checked here, where the model's file can be named.
+Status check_partitioning(engine::Session& session, const SqlModel& model,
+                          const std::string& select) {
+  const columnar::Schema schema = TRY_DOING(model.path, session.bind(select)).result;
+  for (const std::string& column : model.partition_by)
+    if (!schema.index_of(column))
+      return Error(ErrorCode::Invalid,
+                   fmt::format("{}: partition_by names '{}', which the model does not select{}",
+                               model.path, column, suggestion(column, schema.names())));
+  return {};
+}
+
+}  // namespace
+
+Result<lake::Committed> materialize(lake::Lake& lake, engine::Session& session,
+                                    const SqlModel& model, const MaterializeSpec& spec) {
+  if (model.materialized == Materialized::View)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("{}: the model '{}' is a view and has no table; give it {{{{ "
+                             "config(materialized='table') }}}}",
+                             model.path, model.name));
+  const sql::TableName relation = TRY(sql::parse_table_name(model.relation()));
+  const std::string select = "SELECT * FROM " + relation.quoted();
+  TRY(check_partitioning(session, model, select));
+  const bool whole = model.materialized == Materialized::Table;
+  const lake::WriteSpec write{
+      .writer = spec.writer,
+      .mode = whole ? lake::WriteMode::Overwrite : lake::WriteMode::OverwritePartitions,
+      .partition_by = model.partition_by,
+      .ordered = true,
+      .schema_change = whole ? lake::SchemaChange::Replace : lake::SchemaChange::AddColumns,
+      .user_metadata = Json::object({{"model", model.path}}),
+      .fence = spec.fence};
+  const lake::TableName table = TRY(lake::TableName::parse(model.table()));
+  return TRY_DOING(model.path, lake.write(session, table, select, write));
+}
+
+}  // namespace millrace::transform

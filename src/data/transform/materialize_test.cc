@@ -1,0 +1,90 @@
+#include "transform/materialize.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "transform/compile.h"
+
+namespace millrace::transform {
+namespace {
+
+class Materialize : public testing::Test {
+ protected:
+  /// Makes the model of this text as the run of that interval.
+  Result<lake::Committed> make(const std::string& text, const std::string& interval,
+                               std::int64_t generation = 1) {
+    std::vector<SqlModel> models;
+    models.push_back(TRY(read_sql_model("m", "models/m.sql", text)));
+    std::vector<Error> errors;
+    const ModelGraph graph = ModelGraph::make(std::move(models), {}, errors);
+    const auto compiled = TRY(compile(graph, {"m"}, {}));
+    TRY(define(*session_, compiled));
+    return materialize(lake_, *session_, *graph.find("m"),
+                       {.writer = {"dag/m/" + interval + "/models.m", generation}});
+  }
+  std::string text(const std::string& sql) {
+    const auto snapshot = lake_.snapshot(*lake::TableName::parse("models.m"));
+    EXPECT_TRUE(snapshot.ok()) << snapshot.error().message();
+    EXPECT_TRUE(session_->define_scan("asked", *(*snapshot)->scan()).ok());
+    const auto answer = session_->scalar(sql + " FROM asked");
+    EXPECT_TRUE(answer.ok()) << answer.error().message();
+    return answer->is_string() ? answer->as_string() : answer->dump();
+  }
+  std::string rows() {
+    return text("SELECT string_agg(d::VARCHAR || ':' || n, ' ' ORDER BY d, n)");
+  }
+
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+  std::unique_ptr<storage::ObjectStore> store_ = *storage::open_local_store(folder_.path());
+  std::unique_ptr<engine::Engine> engine_ = *engine::open_duckdb({.threads = 1});
+  ManualClock clock_{*parse_instant("2026-01-01T00:00:00Z")};
+  lake::Lake lake_{*store_, *engine_, clock_};
+  std::unique_ptr<engine::Session> session_ = *engine_->open_session();
+};
+
+const std::string kTable = "{{ config(materialized='table') }} ";
+const std::string kIncremental = "{{ config(materialized='incremental', partition_by='d') }} ";
+
+#define ASSERT_OK(result) ASSERT_TRUE((result).ok()) << (result).error().message()
+
+TEST_F(Materialize, ATableIsReplacedAsAWholeWithItsColumns) {
+  ASSERT_OK(make(kTable + "SELECT 1 AS d, 1 AS n", "1"));
+  EXPECT_EQ(rows(), "1:1");
+  ASSERT_OK(make(kTable + "SELECT 2 AS d, 'x' AS n, true AS more", "2"));
+  EXPECT_EQ(rows(), "2:x");
+  ASSERT_OK(make(kTable + "SELECT 3 AS d, 3 AS n", "3"));
+  EXPECT_EQ(rows(), "3:3");
+}
+
+TEST_F(Materialize, ARetryChangesNothingAndAClearedIntervalIsMadeAgain) {
+  ASSERT_OK(make(kTable + "SELECT 1 AS d, 1 AS n", "1"));
+  const auto again = make(kTable + "SELECT 1 AS d, 2 AS n", "1");
+  ASSERT_OK(again);
+  EXPECT_TRUE(again->already_done);
+  EXPECT_EQ(rows(), "1:1");
+  ASSERT_OK(make(kTable + "SELECT 1 AS d, 2 AS n", "1", 2));
+  EXPECT_EQ(rows(), "1:2");
+}
+
+TEST_F(Materialize, AnIncrementalModelReplacesThePartitionsThatItTouches) {
+  ASSERT_OK(make(kIncremental + "SELECT * FROM (VALUES (1, 1), (1, 2), (2, 3)) t(d, n)", "1"));
+  ASSERT_OK(make(kIncremental + "SELECT * FROM (VALUES (2, 30), (3, 40)) t(d, n)", "2"));
+  EXPECT_EQ(rows(), "1:1 1:2 2:30 3:40");
+  ASSERT_OK(make(kIncremental + "SELECT 3 AS d, 50 AS n, 'new' AS more", "3"));
+  EXPECT_EQ(rows(), "1:1 1:2 2:30 3:50");
+  EXPECT_EQ(text("SELECT count(more)"), "1");
+}
+
+TEST_F(Materialize, RefusesAViewAndAPartitionColumnThatIsNotThere) {
+  EXPECT_EQ(make("SELECT 1 AS d", "1").error().message(),
+            "models/m.sql: the model 'm' is a view and has no table; give it {{ "
+            "config(materialized='table') }}");
+  const auto made =
+      make("{{ config(materialized='table', partition_by='day') }} SELECT 1 AS days", "1");
+  EXPECT_EQ(made.error().message(),
+            "models/m.sql: partition_by names 'day', which the model does not select; did you mean "
+            "'days'?");
+}
+
+}  // namespace
+}  // namespace millrace::transform
