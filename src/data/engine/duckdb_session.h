@@ -91,6 +91,7 @@ class DuckdbSession final : public Session {
   Connection connection_;
   std::string catalog_;
   std::string stubs_;
+  std::string file_prefix_;  // of the running write_parquet
   std::shared_ptr<std::uint64_t> calls_ = std::make_shared<std::uint64_t>(0);
   std::atomic<std::uint64_t> cancels_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/file.h"
+#include "base/id.h"
 #include "engine/duckdb_arrow.h"
 #include "engine/duckdb_session.h"
 #include "engine/duckdb_types.h"
@@ -26,16 +27,20 @@ Result<std::vector<WrittenFile>> DuckdbSession::write_parquet(std::string_view s
   std::optional<ResultColumns> columns = TRY(columns_of(prepared));
   if (!columns) return Error(ErrorCode::Invalid, "a SELECT to be written has no parameters");
   if (!columns->exact) statement = cast_to(columns->schema, statement);
-  if (write.ordered && !write.partition_by.empty()) {
-    return write_ordered_partitions(statement, columns->schema, write);
-  }
-  return copy_to_files(statement, columns->schema, write);
+  file_prefix_ = "part-" + new_uuid();
+  Result<std::vector<WrittenFile>> files =
+      write.ordered && !write.partition_by.empty()
+          ? write_ordered_partitions(statement, columns->schema, write)
+          : copy_to_files(statement, columns->schema, write);
+  if (!files.ok()) remove_files_of(write.folder, file_prefix_);
+  return files;
 }
 
 Result<std::vector<WrittenFile>> DuckdbSession::copy_to_files(const std::string& select,
                                                               const columnar::Schema& schema,
                                                               const ParquetWrite& write) {
-  Prepared copying = TRY(connection_.prepare(TRY(copy_statement(select, schema, write))));
+  Prepared copying =
+      TRY(connection_.prepare(TRY(copy_statement(select, schema, write, file_prefix_))));
   std::unique_ptr<Answer> answer = TRY(connection_.stream(copying));
   return read_written_files(*answer, schema, write);
 }
@@ -44,7 +49,7 @@ Result<std::vector<WrittenFile>> DuckdbSession::write_ordered_partitions(
     const std::string& select, const columnar::Schema& schema, const ParquetWrite& write) {
   ParquetWrite unordered = write;
   unordered.ordered = false;
-  TRY(copy_statement(select, schema, unordered));  // for its checks
+  TRY(copy_statement(select, schema, unordered, file_prefix_));  // for its checks
   constexpr std::string_view kept_rows = "temp.millrace_ordered_rows";
   TRY(connection_.run(
       fmt::format("CREATE OR REPLACE TEMP TABLE {} AS\n{}", kept_rows.substr(5), select)));

@@ -125,7 +125,8 @@ class Session {
   /// Errors: NotFound.
   virtual Status drop(const RelationName& name) = 0;
 
-  /// Writes a SELECT's answer as Parquet. An empty answer makes no file.
+  /// Writes a SELECT's answer as Parquet. An empty answer makes no file, and neither does one that
+  /// fails.
   virtual Result<std::vector<WrittenFile>> write_parquet(std::string_view select,
                                                          const ParquetWrite& write) = 0;
 

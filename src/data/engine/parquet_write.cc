@@ -1,6 +1,7 @@
 #include "engine/parquet_write.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/core.h>
 
@@ -50,7 +51,7 @@ std::string folder_of(const ParquetWrite& write) {
 }  // namespace
 
 Result<std::string> copy_statement(std::string_view select, const columnar::Schema& schema,
-                                   const ParquetWrite& write) {
+                                   const ParquetWrite& write, std::string_view prefix) {
   if (write.folder.find('\0') != std::string::npos || write.folder.empty()) {
     return Error(ErrorCode::Invalid, "the folder to write to is empty or holds a NUL character");
   }
@@ -65,16 +66,25 @@ Result<std::string> copy_statement(std::string_view select, const columnar::Sche
       columns += (columns.empty() ? "" : ", ") + sql::quote_identifier(name);
     }
     options +=
-        fmt::format(", PARTITION_BY ({}), APPEND, FILENAME_PATTERN 'part-{{uuid}}'", columns);
+        fmt::format(", PARTITION_BY ({}), APPEND, FILENAME_PATTERN '{}-{{uuid}}'", columns, prefix);
   } else if (write.ordered) {
-    target += "/part-" + new_uuid() + ".parquet";
+    target += fmt::format("/{}-{}.parquet", prefix, new_uuid());
     options += ", WRITE_EMPTY_FILE false";
   } else {
     options += fmt::format(
-        ", WRITE_EMPTY_FILE false, FILE_SIZE_BYTES '{}', APPEND, FILENAME_PATTERN 'part-{{uuid}}'",
-        kFileSize);
+        ", WRITE_EMPTY_FILE false, FILE_SIZE_BYTES '{}', APPEND, FILENAME_PATTERN '{}-{{uuid}}'",
+        kFileSize, prefix);
   }
   return fmt::format("COPY (\n{}\n) TO {} ({})", select, sql::quote_literal(target), options);
+}
+
+void remove_files_of(const std::string& folder, std::string_view prefix) {
+  namespace fs = std::filesystem;
+  std::error_code error;  // what cannot be deleted stays, and its folder's owner finds it
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at->path().filename().string().starts_with(prefix)) fs::remove(at->path(), error);
+  }
 }
 
 namespace {

@@ -12,12 +12,16 @@ namespace millrace::engine {
 
 class Answer;
 
-/// The COPY statement. `select` gives exactly the columns of `schema`. Errors: Invalid (partition
+/// The COPY statement. `select` gives exactly the columns of `schema`; the files' names begin with
+/// `prefix`, which no other write has. Errors: Invalid (partition
 /// columns that are missing, nested, binary, or all there are). Precondition: not both ordered and
 /// partitioned, which COPY cannot do: it writes a partition's rows in the order in which its
 /// buffers happen to be flushed, with one thread too.
 Result<std::string> copy_statement(std::string_view select, const columnar::Schema& schema,
-                                   const ParquetWrite& write);
+                                   const ParquetWrite& write, std::string_view prefix);
+
+/// Deletes what a failed write has left: every file under `folder` whose name begins with `prefix`.
+void remove_files_of(const std::string& folder, std::string_view prefix);
 
 /// Reads the rows that COPY ... RETURN_STATS answers, one a file.
 Result<std::vector<WrittenFile>> read_written_files(Answer& answer, const columnar::Schema& schema,

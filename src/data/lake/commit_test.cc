@@ -202,6 +202,27 @@ TEST_F(CommitTest, WhatWasReadMustNotHaveChanged) {
   EXPECT_TRUE(orphans("t").empty()) << "losers clean up";
 }
 
+TEST_F(CommitTest, WhatTheCallerDecidedByMustNotHaveChanged) {
+  good(write("t", "SELECT 1 AS a", {.marks = {{"cursor", 1}}}));
+  const SnapshotPtr seen = snapshot("t");
+  good(write("t", "SELECT 2 AS a", {.marks = {{"cursor", 2}}}));
+  EXPECT_HAS(
+      said(write("t", "SELECT 2 AS a", {.marks = {{"cursor", 2}}, .based_on = seen})),
+      "conflict: writing table t: table t: version 1 was committed meanwhile: it moved the mark");
+  EXPECT_HAS(said(write("t", "SELECT sum(a) AS a FROM (VALUES (1)) v(a)",
+                        {.mode = WriteMode::Overwrite,
+                         .based_on = seen,
+                         .schema_change = SchemaChange::Replace})),
+             "conflict");
+  EXPECT_HAS(said(write("t", "SELECT 3 AS a", {.based_on = seen, .reads_table = true})),
+             "conflict");
+  EXPECT_EQ(good(write("t", "SELECT 3 AS a", {.based_on = seen})).version, Version(2));
+  EXPECT_EQ(rows("t"), "1;2;3");
+  EXPECT_TRUE(orphans("t").empty());
+  for (const auto& object : good(store_->list("t/"))) good(store_->remove(object.key));
+  EXPECT_HAS(said(write("t", "SELECT 3 AS a", {.based_on = seen})), "made anew since it was read");
+}
+
 TEST_F(CommitTest, TheSameWriterElsewhereWinsOnce) {
   good(write("t", "SELECT 1 AS a"));
   const WriteSpec spec{.writer = {"w", 1}};

@@ -12,9 +12,10 @@ namespace millrace::lake {
 
 namespace {
 
-bool has_in_commit_timestamps(const Snapshot& snapshot) {
-  return has_writer_feature(snapshot.protocol(), "inCommitTimestamp") &&
-         snapshot.metadata().property("delta.enableInCommitTimestamps").value_or("") == "true";
+bool has_in_commit_timestamps(const TableState& state) {
+  return state.protocol && state.metadata &&
+         has_writer_feature(*state.protocol, "inCommitTimestamp") &&
+         state.metadata->property("delta.enableInCommitTimestamps").value_or("") == "true";
 }
 
 /// The first version whose commits carry their own time.
@@ -64,7 +65,7 @@ Result<SnapshotPtr> Lake::advance(const Newest& newest) {
   }
   const CommitEntry& last = listing.commits.back();
   SnapshotPtr snapshot = TRY(Snapshot::make(store_, table, version, time, std::move(state)));
-  if (has_in_commit_timestamps(*snapshot)) return SnapshotPtr();
+  if (has_in_commit_timestamps(snapshot->state())) return SnapshotPtr();
   remember({snapshot, last});
   return snapshot;
 }
@@ -85,7 +86,7 @@ Result<SnapshotPtr> Lake::load_and_remember(const TableName& table, const LogLis
   SnapshotPtr snapshot = TRY(load(table, segment));
   const bool has_commit =
       !listing.commits.empty() && listing.commits.back().version == snapshot->version();
-  if (has_commit && !has_in_commit_timestamps(*snapshot)) {
+  if (has_commit && !has_in_commit_timestamps(snapshot->state())) {
     remember({snapshot, listing.commits.back()});
   }
   return snapshot;
@@ -97,11 +98,12 @@ Result<SnapshotPtr> Lake::load(const TableName& table, const LogSegment& segment
     state = TRY(read_checkpoint(store_, engine_, table, *segment.checkpoint));
   }
   for (const CommitEntry& entry : segment.commits) state.apply(TRY(read_commit(store_, entry.key)));
-  SnapshotPtr snapshot = TRY(Snapshot::make(store_, table, segment.version, segment.time, state));
-  if (!has_in_commit_timestamps(*snapshot)) return snapshot;
-  const std::optional<Instant> time = TRY(in_commit_time(commit_key(table, segment.version)));
-  if (!time) return snapshot;
-  return Snapshot::make(store_, table, segment.version, *time, std::move(state));
+  Instant time = segment.time;
+  if (has_in_commit_timestamps(state)) {
+    time = TRY(in_commit_time(commit_key(table, segment.version)))
+    .value_or(time);
+  }
+  return Snapshot::make(store_, table, segment.version, time, std::move(state));
 }
 
 Result<SnapshotPtr> Lake::snapshot_at(const TableName& table, Version version) {
@@ -131,7 +133,7 @@ Result<SnapshotPtr> Lake::snapshot_at(const TableName& table, Instant moment) {
   }
   const SnapshotPtr latest = TRY(load(table, newest));
   if (moment >= latest->time()) return latest;
-  const bool in_commit = has_in_commit_timestamps(*latest);
+  const bool in_commit = has_in_commit_timestamps(latest->state());
   const Version since = in_commit_since(*latest);
   const Version earliest = TRY(earliest_version(listing, table));
   Instant earliest_time = latest->time();

@@ -104,7 +104,7 @@ class Lake {
     bool table_appeared = false;  // nothing was written, because the plan was for a new table
   };
   /// The newest snapshot, or null where there is no table.
-  Result<SnapshotPtr> base_of(const TableName& table);
+  Result<SnapshotPtr> newest_of(const TableName& table);
   Result<Attempt> finish(const TableName& table, const Snapshot* base, const columnar::Schema& rows,
                          std::vector<engine::WrittenFile> files, const WriteSpec& spec);
   void checkpoint_if_due(const TableName& table, Version version);

@@ -41,9 +41,13 @@ Snapshot::Snapshot(storage::ObjectStore& store, TableName table, Version version
       version_(version),
       time_(time),
       state_(std::move(state)) {
-  files_.reserve(state_.files.size());
-  for (const auto& [key, add] : state_.files) files_.push_back(add);
-  std::ranges::sort(files_, {}, [](const auto& add) { return add->file.key(); });
+  using Entry = std::pair<const std::string, std::shared_ptr<const AddFile>>;
+  std::vector<const Entry*> entries;
+  entries.reserve(state_.files.size());
+  for (const Entry& entry : state_.files) entries.push_back(&entry);
+  std::ranges::sort(entries, {}, [](const Entry* entry) { return std::string_view(entry->first); });
+  files_.reserve(entries.size());
+  for (const Entry* entry : entries) files_.push_back(entry->second);
 }
 
 Result<std::shared_ptr<const Snapshot>> Snapshot::make(storage::ObjectStore& store, TableName table,

@@ -77,6 +77,16 @@ Committed committed(const Proposal& proposal, const std::vector<HashedFile>& fil
   return committed;
 }
 
+/// The snapshot that the write starts from.
+Result<SnapshotPtr> start_of(const SnapshotPtr& newest, const WriteSpec& spec) {
+  if (spec.based_on == nullptr) return newest;
+  if (newest == nullptr || newest->metadata().id != spec.based_on->metadata().id) {
+    return Error(ErrorCode::Conflict,
+                 "the table was dropped or made anew since it was read; run it again");
+  }
+  return spec.based_on;
+}
+
 Status check_spec(const WriteSpec& spec) {
   for (const Mark& mark : spec.marks) {
     if (mark.app_id.empty() || mark.app_id == spec.writer.app_id) {
@@ -88,7 +98,7 @@ Status check_spec(const WriteSpec& spec) {
 
 }  // namespace
 
-Result<SnapshotPtr> Lake::base_of(const TableName& table) {
+Result<SnapshotPtr> Lake::newest_of(const TableName& table) {
   Result<SnapshotPtr> snapshot = this->snapshot(table);
   if (!snapshot.ok() && snapshot.error().code() == ErrorCode::NotFound) return SnapshotPtr();
   return snapshot;
@@ -132,10 +142,11 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
   TRY_DOING(doing, check_spec(spec));
   // Twice at most: once a table has appeared, it stays.
   for (;;) {
-    const SnapshotPtr base = TRY(base_of(table));
-    if (is_done(base.get(), spec.writer)) {
-      return Committed{.version = base->version(), .already_done = true};
+    const SnapshotPtr newest = TRY(newest_of(table));
+    if (is_done(newest.get(), spec.writer)) {
+      return Committed{.version = newest->version(), .already_done = true};
     }
+    const SnapshotPtr base = TRY_DOING(doing, start_of(newest, spec));
     const columnar::Schema rows = TRY_DOING(doing, session.bind(select)).result;
     const TablePlan plan =
         TRY_DOING(doing, plan_table(base.get(), rows, spec, to_milliseconds(clock_.now())));
@@ -159,7 +170,7 @@ Result<Committed> Lake::commit(const TableName& table, const columnar::Schema& s
                                std::vector<engine::WrittenFile> files, const WriteSpec& spec) {
   const std::string doing = "writing table " + table.text();
   TRY_DOING(doing, check_spec(spec));
-  const SnapshotPtr base = TRY(base_of(table));
+  const SnapshotPtr base = TRY(newest_of(table));
   if (is_done(base.get(), spec.writer)) {
     const StagedFiles unneeded(store_, table.folder(), TRY(store_.staging_folder(table.folder())),
                                std::move(files));
@@ -181,7 +192,7 @@ Result<Version> Lake::create(const TableName& table, const columnar::Schema& sch
   TablePlan plan = TRY_DOING(doing, plan_table(nullptr, schema, spec, now_ms));
   plan.metadata->configuration = properties;
   TRY_DOING(doing, check_writable(*plan.protocol, *plan.metadata));
-  if (TRY(base_of(table)) != nullptr) {
+  if (TRY(newest_of(table)) != nullptr) {
     return Error(ErrorCode::AlreadyExists, fmt::format("table {} exists", table.text()));
   }
   CommitOutcome outcome =

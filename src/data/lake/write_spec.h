@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "lake/conflict.h"
+#include "lake/snapshot.h"
 #include "lake/table_name.h"
 
 namespace millrace::lake {
@@ -40,6 +41,11 @@ struct WriteSpec {
   /// For a new table, or with SchemaChange::Replace; else empty or equal to the table's.
   std::vector<std::string> partition_by;
   std::vector<Mark> marks;
+  /// The snapshot of this table that the caller decided by: marks that it saw, rows that the SELECT
+  /// reads. Whatever was committed after it is checked for conflicts. Null: the newest one.
+  SnapshotPtr based_on;
+  /// The SELECT reads this table itself (as of based_on): any rows added or removed since conflict.
+  bool reads_table = false;
   /// Keeps the SELECT's order within each file.
   bool ordered = false;
   SchemaChange schema_change = SchemaChange::Refuse;

@@ -154,6 +154,38 @@ TEST_F(WriteTest, NarrowerNumbersAndAnotherOrderFit) {
   EXPECT_EQ(rows("t"), "1|1.5|x;2|2.5|y");
 }
 
+TEST_F(WriteTest, AnOrderedWriteKeepsItsOrderThroughCasts) {
+  good(write("t", "SELECT 0::BIGINT AS n, 'x' AS s", {.ordered = true}));
+  good(write("t",
+             "SELECT CAST(range AS INTEGER) AS n, 'y' AS s FROM range(200000) ORDER BY hash(range)",
+             {.mode = WriteMode::Overwrite, .ordered = true}));
+  ASSERT_EQ(snapshot("t")->files().size(), 1U);
+  good(session_->define_scan("back", good(snapshot("t")->scan())));
+  EXPECT_EQ(
+      ask("SELECT count(*) FROM (SELECT hash(n) AS h, lag(hash(n)) OVER () AS before FROM back) "
+          "WHERE h < before"),
+      "0");
+}
+
+TEST_F(WriteTest, ASelectThatFailsHalfWayLeavesNothing) {
+  good(write("t", "SELECT 1 AS a"));
+  EXPECT_HAS(said(write("t",
+                        "SELECT CASE WHEN range = 150000 THEN error('half way')::INTEGER ELSE 1 "
+                        "END AS a FROM range(200000)")),
+             "half way");
+  EXPECT_EQ(rows("t"), "1");
+  EXPECT_TRUE(orphans("t").empty());
+  const std::string by_partition =
+      "SELECT range AS a, CASE WHEN range = 90 THEN error('half way')::INTEGER ELSE range % 3 END "
+      "AS "
+      "p FROM range(100)";
+  for (const bool ordered : {false, true}) {
+    EXPECT_HAS(said(write("u", by_partition, {.partition_by = {"p"}, .ordered = ordered})),
+               "half way");
+    EXPECT_TRUE(orphans("u").empty());
+  }
+}
+
 TEST_F(WriteTest, NewColumnsComeAtTheEndWhenTheyAreAllowed) {
   good(write("t", "SELECT 1 AS a"));
   good(write("t", "SELECT 'new' AS b", {.schema_change = SchemaChange::AddColumns}));
