@@ -20,7 +20,7 @@
 //      (check_dimensions); should it not be, the greatest values win, so that promise 1 holds.
 //   7. The answer is ordered by the label's key, then by the other columns of the label.
 //
-// Method (facts/ml.md C1): a version becomes available at a = max(e, c). Of the versions of a key
+// Method: a version becomes available at a = max(e, c). Of the versions of a key
 // in the order (a, e, c, deleted, values) only those stay that are the best so far when they
 // arrive: the last of its a whose e is no less than any before. Then one ASOF join per view on a <=
 // t - embargo finds the winner. That comparing e is enough: with equal e a later a means a later c.

@@ -68,7 +68,7 @@ TrainingSet labels_with_v() {
   return set;
 }
 
-/// The edge cases on which Feast's stores disagree (facts/ml.md C2).
+/// The edge cases on which Feast's stores disagree.
 TEST_F(PointInTime, EdgesComeOutAsWritten) {
   run(R"(CREATE TABLE versions AS SELECT user_id::BIGINT AS user_id, happened::TIMESTAMP AS happened,
       created::TIMESTAMP AS created, v FROM (VALUES
