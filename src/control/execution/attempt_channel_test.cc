@@ -20,13 +20,18 @@ namespace {
 class ChannelTest : public testing::Test {
  protected:
   ChannelTest() {
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_);
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     supervisor_ = FileDescriptor(fds[0]);
     ::setenv(kAttemptFdVariable, std::to_string(fds[1]).c_str(), 1);
     theirs_ = fds[1];
   }
-  ~ChannelTest() override { ::unsetenv(kAttemptFdVariable); }
+  ~ChannelTest() override {
+    ::unsetenv(kAttemptFdVariable);
+    // A channel blocks SIGTERM in its process; this one is not an attempt.
+    ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);
+  }
 
   void say(const std::string& line) {
     ASSERT_EQ(::send(supervisor_.get(), line.data(), line.size(), MSG_NOSIGNAL),
@@ -50,6 +55,7 @@ class ChannelTest : public testing::Test {
 
   FileDescriptor supervisor_;
   int theirs_ = -1;
+  sigset_t signals_{};
   LineReader lines_;
 };
 

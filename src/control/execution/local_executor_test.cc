@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <future>
 #include <mutex>
 
@@ -154,10 +153,18 @@ class LocalExecutorTest : public testing::Test {
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
     return path;
   }
+  /// Open for both, so that a child that never writes is a failure and not a wait without end.
   static std::string read_first_line(const std::string& path) {
-    std::ifstream in(path);
+    const FileDescriptor in(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     std::string line;
-    std::getline(in, line);
+    for (char c = 0; c != '\n';) {
+      pollfd ready{in.get(), POLLIN, 0};
+      if (::poll(&ready, 1, 60'000) != 1 || ::read(in.get(), &c, 1) != 1) {
+        ADD_FAILURE() << "nobody writes to " << path;
+        return "0";
+      }
+      if (c != '\n') line += c;
+    }
     return line;
   }
   static void expect_gone(const std::string& pid) {

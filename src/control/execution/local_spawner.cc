@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "execution/attempt_protocol.h"
+#include "execution/file_descriptor.h"
 #include "execution/spawner.h"
 
 namespace millrace::execution {
@@ -29,9 +30,15 @@ struct Plan {
   int error_fd = -1;
   int channel_fd = -1;
   pid_t parent = -1;
-  sigset_t signals;            // to be restored
-  volatile int failed_at = 0;  // 1 folder, 2 descriptors, 3 exec
-  volatile int error = 0;
+  int report_fd = -1;  // closed by exec; before that it can say what failed
+  sigset_t signals;    // the parent's, before it blocked them all
+};
+
+/// What the child reports when it cannot become what it should.
+struct Failure {
+  enum Step : std::uint8_t { Folder, Descriptors, Exec };
+  Step step = Exec;
+  int error = 0;
 };
 
 void default_signals() {
@@ -48,23 +55,28 @@ bool place(int from, int to) {
 }
 
 [[noreturn]] void become(Plan& plan) {
-  const auto give_up = [&plan](int at) {
-    plan.error = errno;
-    plan.failed_at = at;
+  const auto give_up = [&plan](Failure::Step step) {
+    const Failure failure{step, errno};
+    [[maybe_unused]] const ssize_t size = ::write(plan.report_fd, &failure, sizeof(failure));
     ::_exit(127);
   };
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(127);  // it died before the line above took effect
   default_signals();
-  if (plan.working_folder != nullptr && ::chdir(plan.working_folder) != 0) give_up(1);
-  if (!place(plan.input_fd, 0) || !place(plan.output_fd, 1) || !place(plan.error_fd, 2)) give_up(2);
-  if (plan.channel_fd >= 0 && !place(plan.channel_fd, kAttemptFd)) give_up(2);
+  if (plan.working_folder != nullptr && ::chdir(plan.working_folder) != 0) give_up(Failure::Folder);
+  if (!place(plan.input_fd, 0) || !place(plan.output_fd, 1) || !place(plan.error_fd, 2))
+    give_up(Failure::Descriptors);
+  if (plan.channel_fd >= 0 && !place(plan.channel_fd, kAttemptFd)) give_up(Failure::Descriptors);
   const unsigned first_unused = plan.channel_fd >= 0 ? kAttemptFd + 1 : kAttemptFd;
-  ::syscall(SYS_close_range, first_unused, ~0U, 0U);
-  ::sigprocmask(SIG_SETMASK, &plan.signals, nullptr);
+  // At exec, so that a failure can still be reported.
+  constexpr unsigned close_at_exec = 1U << 2U;  // CLOSE_RANGE_CLOEXEC of linux/close_range.h
+  ::syscall(SYS_close_range, first_unused, ~0U, close_at_exec);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::execve(plan.program, plan.arguments, plan.environment);
-  give_up(3);
+  give_up(Failure::Exec);
   ::_exit(127);
 }
 
@@ -149,16 +161,28 @@ class LocalSpawner final : public Spawner {
     plan.error_fd = error.fd();
     plan.channel_fd = channel.fd();
     plan.parent = ::getpid();
+    int report[2];
+    if (::pipe2(report, O_CLOEXEC) != 0) return spawn_error(errno, "starting a process");
+    const FileDescriptor reading(report[0]);
+    FileDescriptor writing(report[1]);
+    plan.report_fd = ::fcntl(writing.get(), F_DUPFD_CLOEXEC, 10);
+    writing = FileDescriptor(plan.report_fd);
     const pid_t pid = start(plan);
     if (pid < 0) return spawn_error(errno, "starting a process");
-    if (plan.failed_at != 0) {
-      ::waitpid(pid, nullptr, 0);
-      return spawn_error(plan.error, plan.failed_at == 1
-                                         ? "entering the folder '" + request.working_folder + "'"
-                                     : plan.failed_at == 2 ? "setting up the process"
-                                                           : "running '" + program + "'");
+    writing.close();
+    Failure failure;
+    // The end of the pipe: exec has closed it.
+    if (::read(reading.get(), &failure, sizeof(failure)) != sizeof(failure)) return watch(pid);
+    ::waitpid(pid, nullptr, 0);
+    switch (failure.step) {
+      case Failure::Folder:
+        return spawn_error(failure.error, "entering the folder '" + request.working_folder + "'");
+      case Failure::Descriptors:
+        return spawn_error(failure.error, "setting up the process");
+      case Failure::Exec:
+        return spawn_error(failure.error, "running '" + program + "'");
     }
-    return watch(pid);
+    return spawn_error(failure.error, "running '" + program + "'");
   }
 
   ExitStatus reap(const Child& child) override {
@@ -187,11 +211,9 @@ class LocalSpawner final : public Spawner {
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &plan.signals);
-    const sigset_t before = plan.signals;
-    ::sigemptyset(&plan.signals);
     const pid_t pid = make_child(plan);
     const int error = errno;
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &plan.signals, nullptr);
     errno = error;
     return pid;
   }
