@@ -186,7 +186,7 @@ Result<int> run(const std::string& folder) {
     const Json said = answer.ok() ? *std::move(answer)
                                   : Json::object({{"error", answer.error().message()},
                                                   {"code", to_string(answer.error().code())}});
-    std::cout << said.dump() << std::endl;  // the asker waits for it
+    std::cout << said.dump() << '\n' << std::flush;  // the asker waits for it
   }
   return 0;
 }
@@ -199,7 +199,12 @@ int main(int argc, char** argv) {
     std::cerr << "usage: lake_probe FOLDER < questions\n";
     return 2;
   }
-  const millrace::Result<int> done = millrace::lake::run(argv[1]);
-  if (!done.ok()) std::cerr << done.error().message() << "\n";
-  return done.ok() ? *done : 1;
+  try {
+    const millrace::Result<int> done = millrace::lake::run(argv[1]);
+    if (done.ok()) return *done;
+    std::cerr << done.error().message() << "\n";
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+  }
+  return 1;
 }

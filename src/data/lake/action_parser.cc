@@ -287,8 +287,8 @@ Status read_line(dom::element line, Actions& actions) {
 }  // namespace
 
 Result<Actions> parse_actions(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   if (text.size() >= std::numeric_limits<std::uint32_t>::max()) {
     return Error(ErrorCode::Exhausted, "more than 4 GiB of actions at once");
   }

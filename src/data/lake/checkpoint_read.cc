@@ -18,7 +18,7 @@ struct Wanted {
 };
 
 const std::array<Wanted, 7>& wanted() {
-  static const std::array<Wanted, 7> kWanted = {{
+  static const std::array<Wanted, 7> actions = {{
       {"protocol", {"minReaderVersion", "minWriterVersion", "readerFeatures", "writerFeatures"}},
       {"metaData",
        {"id", "name", "description", "format", "schemaString", "partitionColumns", "configuration",
@@ -33,7 +33,7 @@ const std::array<Wanted, 7>& wanted() {
       {"domainMetadata", {"domain", "configuration", "removed"}},
       {"sidecar", {"path", "sizeInBytes"}},
   }};
-  return kWanted;
+  return actions;
 }
 
 /// One file of a checkpoint, asked through the engine.

@@ -260,15 +260,16 @@ TEST_F(CommitTest, FilesThatCannotBePublishedAreNoCommit) {
 
 TEST_F(CommitTest, ManyThreadsLoseAndDoubleNothing) {
   good(write("t", "SELECT 0 AS a"));
-  constexpr int kThreads = 4;
-  constexpr int kEach = 8;
-  std::latch start(kThreads);
+  constexpr std::int64_t writers = 4;
+  constexpr std::int64_t writes_each = 8;
+  std::latch start(writers);
   std::vector<std::thread> threads;
-  for (int thread = 0; thread < kThreads; ++thread) {
+  threads.reserve(writers);
+  for (int thread = 0; thread < writers; ++thread) {
     threads.emplace_back([&, thread] {
       const auto session = *engine_->open_session();
       start.arrive_and_wait();
-      for (int i = 0; i < kEach;) {
+      for (int i = 0; i < writes_each;) {
         const std::string value = std::to_string(100 * (thread + 1) + i);
         const Result<Committed> done = lake_->write(
             *session, table("t"), "SELECT " + value + " AS a", {.writer = {"w" + value, 1}});
@@ -282,8 +283,7 @@ TEST_F(CommitTest, ManyThreadsLoseAndDoubleNothing) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(snapshot("t")->version(), Version(kThreads * kEach));
-  EXPECT_EQ(ask("SELECT 1"), "1");
+  EXPECT_EQ(snapshot("t")->version(), Version(writers * writes_each));
   good(session_->define_scan("all_rows", good(snapshot("t")->scan())));
   EXPECT_EQ(ask("SELECT count(*), count(DISTINCT a) FROM all_rows"), "33|33");
   EXPECT_TRUE(orphans("t").empty());

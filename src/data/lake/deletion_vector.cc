@@ -138,10 +138,10 @@ std::string hex_of(std::string_view bytes) {
 
 /// "ab^-aqEH.-t@S}K{vb[*k^" names the file deletion_vector_<uuid>.bin in the folder "ab".
 Result<std::string> file_of_uuid(std::string_view text) {
-  constexpr std::size_t kEncodedUuid = 20;
-  if (text.size() < kEncodedUuid) return broken("its file has no name");
-  const std::string_view prefix = text.substr(0, text.size() - kEncodedUuid);
-  const std::string uuid = hex_of(TRY(decode_base85(text.substr(text.size() - kEncodedUuid))));
+  constexpr std::size_t encoded_uuid = 20;
+  if (text.size() < encoded_uuid) return broken("its file has no name");
+  const std::string_view prefix = text.substr(0, text.size() - encoded_uuid);
+  const std::string uuid = hex_of(TRY(decode_base85(text.substr(text.size() - encoded_uuid))));
   return fmt::format("{}{}deletion_vector_{}-{}-{}-{}-{}.bin", prefix, prefix.empty() ? "" : "/",
                      uuid.substr(0, 8), uuid.substr(8, 4), uuid.substr(12, 4), uuid.substr(16, 4),
                      uuid.substr(20));
@@ -192,14 +192,14 @@ Result<std::string> serialised(storage::ObjectStore& store, std::string_view fol
 }  // namespace
 
 Result<std::string> decode_base85(std::string_view text) {
-  constexpr std::string_view kAlphabet =
+  constexpr std::string_view alphabet =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
   if (text.size() % 5 != 0) return broken("its text is no base 85");
   std::string bytes;
   for (std::size_t at = 0; at < text.size(); at += 5) {
     std::uint64_t value = 0;
     for (const char c : text.substr(at, 5)) {
-      const std::size_t digit = kAlphabet.find(c);
+      const std::size_t digit = alphabet.find(c);
       if (digit == std::string_view::npos) return broken("its text is no base 85");
       value = value * 85 + digit;
     }

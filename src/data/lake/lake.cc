@@ -154,8 +154,7 @@ Result<std::vector<TableName>> Lake::tables() {
   const std::vector<storage::ObjectInfo> objects = TRY(store_.list(""));
   std::set<TableName> names;
   for (const storage::ObjectInfo& object : objects) {
-    constexpr std::string_view kLog = "/_delta_log/";
-    const std::size_t log = object.key.find(kLog);
+    const std::size_t log = object.key.find("/_delta_log/");
     if (log == std::string::npos || !object.key.ends_with(".json")) continue;
     std::string name = object.key.substr(0, log);
     std::ranges::replace(name, '/', '.');

@@ -156,7 +156,6 @@ TEST_F(LogTest, ACheckpointStandsForTheLogBeforeIt) {
   append(10);
   EXPECT_EQ(said(memory_->head(checkpoint_key(table("t"), Version(10)))),
             "not_found: no such object: t/_delta_log/00000000000000000010.checkpoint.parquet");
-  const std::string before = rows("t");
   append(3);
   EXPECT_EQ(last_checkpoint(*memory_, table("t")), Version(10));
   const std::string all = rows("t");

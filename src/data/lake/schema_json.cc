@@ -32,8 +32,8 @@ constexpr std::array<std::pair<std::string_view, Kind>, 12> kSimpleTypes = {{
 constexpr std::string_view kPhysicalName = "delta.columnMapping.physicalName";
 constexpr std::string_view kFieldId = "delta.columnMapping.id";
 
-Error broken(std::string message) {
-  return {ErrorCode::Corruption, "the table's schema: " + message};
+Error broken(std::string_view message) {
+  return {ErrorCode::Corruption, fmt::format("the table's schema: {}", message)};
 }
 
 /// "decimal", "decimal(10,2)"
@@ -233,7 +233,7 @@ void find_nested_not_null(const DataType& type, const std::string& path,
                           std::vector<std::string>& rules) {
   for (std::size_t i = 0; i < type.children.size(); ++i) {
     const Field& child = type.children[i];
-    const std::string name = path + "." + child.name;
+    const std::string name = fmt::format("{}.{}", path, child.name);
     const bool is_key = type.kind == Kind::Map && i == 0;  // never null by itself
     if (!child.nullable && !is_key) rules.push_back(fmt::format("'{}' may not be null", name));
     find_nested_not_null(child.type, name, rules);

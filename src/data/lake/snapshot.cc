@@ -145,6 +145,7 @@ std::string Snapshot::content_hash() const {
     columns.push(Json::object({{"name", field.name}, {"type", columnar::to_sql(field.type)}}));
   }
   std::vector<std::string> files;
+  files.reserve(files_.size());
   for (const auto& add : files_) files.push_back(hash_of(*add));
   std::ranges::sort(files);
   return sha256_hex(Json::object({{"columns", std::move(columns)},

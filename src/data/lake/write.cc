@@ -45,6 +45,7 @@ class StagedFiles {
   /// Makes them durable objects.
   Status publish() {
     std::vector<std::string> paths;
+    paths.reserve(hashed_.size());
     for (const HashedFile& hashed : hashed_) paths.push_back(hashed.file.relative_path);
     return store_.publish(folder_, paths);
   }

@@ -29,8 +29,8 @@ Error invalid(std::string message) {
 Status check_names(const std::vector<Field>& fields) {
   std::set<std::string> seen;
   for (const Field& field : fields) {
-    constexpr std::string_view kForbidden = " ,;{}()\n\t=";
-    const std::size_t at = field.name.find_first_of(kForbidden);
+    constexpr std::string_view forbidden = " ,;{}()\n\t=";
+    const std::size_t at = field.name.find_first_of(forbidden);
     if (field.name.empty()) return invalid("a column has no name; give it one with AS");
     if (at != std::string::npos) {
       return invalid(
