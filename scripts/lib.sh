@@ -27,7 +27,8 @@ as_root() {
 seconds_since() { awk -v a="$1" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }'; }
 
 # step NAME COMMAND...: one line that says what is being done and how long it took. On a terminal the last line of the
-# command's output is shown while it runs. The whole output is kept in build/logs; on failure its end is printed.
+# command's output is shown while it runs; elsewhere the name stands there at once. The whole output is kept in
+# build/logs; on failure its end is printed.
 step() {
   local name=$1 start log pid status=0
   shift
@@ -45,6 +46,7 @@ step() {
     wait "$pid" || status=$?
     printf '\r\033[K'
   else
+    printf '  %s ...\n' "$name"
     "$@" >"$log" 2>&1 </dev/null || status=$?
   fi
   if [ "$status" != 0 ]; then
