@@ -15,8 +15,7 @@ Result<Json> answer(const std::string& line) {
   const TimeZone zone = TRY(TimeZone::load(TRY(question.string_at("timezone"))));
   const Cron cron = TRY(Cron::parse(TRY(question.string_at("cron")), zone));
   Instant at = TRY(parse_instant(TRY(question.string_at("from"))));
-  const bool forward = TRY(question.string_at("direction"))
-  == "next";
+  const bool forward = TRY(question.string_at("direction")) == "next";
   Json runs = Json::array();
   for (std::int64_t i = TRY(question.integer_at("count")); i > 0; --i) {
     at = forward ? cron.next_after(at) : cron.previous_at_or_before(at);

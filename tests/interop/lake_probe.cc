@@ -107,8 +107,7 @@ class Probe {
     if (const Json* given = question.find("properties")) {
       for (const auto& [name, value] : given->as_object()) properties[name] = value.as_string();
     }
-    const columnar::Schema schema = TRY(session_.bind(TRY(question.string_at("select"))))
-    .result;
+    const columnar::Schema schema = TRY(session_.bind(TRY(question.string_at("select")))).result;
     const Version version =
         TRY(lake_.create(table, schema, texts(question["partition_by"]), properties));
     return Json::object({{"version", version.value()}});

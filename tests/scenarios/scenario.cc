@@ -309,9 +309,7 @@ Status Scenario::act(const Words& words) {
 /// report success DAG RUN TASK EPOCH: a message that comes from nowhere.
 Status Scenario::report(const Words& words) {
   if (words.size() != 6) return unclear("report success DAG RUN TASK EPOCH");
-  const AttemptId attempt {
-    key(words[2], words[3]), TaskId(words[4]), TRY(number(words[5]))
-  };
+  const AttemptId attempt{key(words[2], words[3]), TaskId(words[4]), TRY(number(words[5]))};
   simulation().report(event::AttemptFinished{attempt, {}});
   return {};
 }
@@ -372,8 +370,7 @@ Status Scenario::expect_run(const Words& words) {
     return require(interval == words[3] + " " + words[4], words[3] + " " + words[4], interval);
   }
   if (words[2] == "generation" && words.size() == 4)
-    return require(run.generation == TRY(number(words[3])), words[3],
-                   std::to_string(run.generation));
+    return require(run.generation == TRY(number(words[3])), words[3], std::to_string(run.generation));
   if (words.size() == 3 && run_state_from(words[2]))
     return require(run_state_from(words[2]) == run.state, words[2],
                    std::string(to_string(run.state)));

@@ -61,8 +61,7 @@ Result<std::string> newest_run(const std::string& folder) {
 
 Status print_logs(const Common& common, const LogsArguments& arguments) {
   const project::Project project = TRY(open_project(common));
-  const std::string dag = TRY(project.pipeline(arguments.dag))
-  ->dag.id.str();
+  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   const std::string dag_folder = project.state + "/logs/" + dag;
   const std::string run = arguments.run.empty() ? TRY(newest_run(dag_folder)) : arguments.run;
   const std::string folder = dag_folder + "/" + run;

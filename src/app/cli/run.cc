@@ -21,55 +21,31 @@ Result<Json> params_of(const std::vector<std::string>& given) {
 }
 
 Result<Json> run_one(const Common& common, const RunArguments& arguments, Terminal& terminal) {
-  const project::Project project = arguments.program.empty() ? TRY(open_project(common))
-                                                             : TRY(project::program_project(arguments.program));
-                                                             const project::Pipeline* pipeline =
-                                                                 TRY(project.pipeline(
-                                                                     arguments.dag));
-                                                             const std::string dag =
-                                                                 pipeline->dag.id.str();
-                                                             Json body = Json::object(
-                                                                 {{"params",
-                                                                   TRY(params_of(
-                                                                       arguments.params))},
-                                                                  {"clear", arguments.clear}});
-                                                             if (!arguments.logical_date.empty())
-                                                               body.set("logical_date",
-                                                                        arguments.logical_date);
-                                                             Connection connection =
-                                                                 TRY(Connection::open(project));
-                                                             const Json run =
-                                                                 TRY(connection.client().post_json(
-                                                                     "/api/v1/dags/" +
-                                                                         net::encode_part(dag) +
-                                                                         "/runs",
-                                                                     body));
-                                                             const std::string id =
-                                                                 run.string_or("run_id", "");
-                                                             if (!arguments.quiet && !common.json)
-                                                               terminal.line(fmt::format(
-                                                                   "{} {}{}",
-                                                                   terminal.paint(Colour::Bold,
-                                                                                  dag),
-                                                                   id,
-                                                                   run.bool_or("existed", false)
-                                                                       ? " (again: what is "
-                                                                         "unchanged is not done "
-                                                                         "twice)"
-                                                                       : ""));
-                                                             RunFollower follower(
-                                                                 connection.client(), terminal,
-                                                                 arguments.quiet || common.json);
-                                                             return follower.follow(
-                                                                 dag, id,
-                                                                 run.integer_or("events_after", 0));
+  const project::Project project = arguments.program.empty()
+                                       ? TRY(open_project(common))
+                                       : TRY(project::program_project(arguments.program));
+  const project::Pipeline* pipeline = TRY(project.pipeline(arguments.dag));
+  const std::string dag = pipeline->dag.id.str();
+  Json body = Json::object({{"params", TRY(params_of(arguments.params))}, {"clear", arguments.clear}});
+  if (!arguments.logical_date.empty()) body.set("logical_date", arguments.logical_date);
+  Connection connection = TRY(Connection::open(project));
+  const Json run =
+      TRY(connection.client().post_json("/api/v1/dags/" + net::encode_part(dag) + "/runs", body));
+  const std::string id = run.string_or("run_id", "");
+  if (!arguments.quiet && !common.json)
+    terminal.line(fmt::format("{} {}{}", terminal.paint(Colour::Bold, dag), id,
+                              run.bool_or("existed", false) ? " (again: what is "
+                                                              "unchanged is not done "
+                                                              "twice)"
+                                                            : ""));
+  RunFollower follower(connection.client(), terminal, arguments.quiet || common.json);
+  return follower.follow(dag, id, run.integer_or("events_after", 0));
 }
 
 Result<Json> backfill_all(const Common& common, const BackfillArguments& arguments,
                           Terminal& terminal) {
   const project::Project project = TRY(open_project(common));
-  const std::string dag = TRY(project.pipeline(arguments.dag))
-  ->dag.id.str();
+  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   const Json body = Json::object({{"from", arguments.from},
                                   {"to", arguments.to},
                                   {"clear", arguments.clear},

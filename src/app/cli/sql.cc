@@ -36,8 +36,8 @@ Result<std::string> bind_tables(LakeSession& lake, const std::string& statement)
     TRY(lake.session->define_scan(relations.back(), TRY(snapshot->scan())));
   }
   std::size_t next = 0;
-  TRY(sql::replace_tables(tree,
-                          [&](const sql::TableUse&) { return std::optional(relations[next++]); }));
+  TRY(sql::replace_tables(
+      tree, [&](const sql::TableUse&) { return std::optional(relations[next++]); }));
   return lake.session->unparse(tree);
 }
 

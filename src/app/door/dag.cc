@@ -62,13 +62,11 @@ class AttemptContext final : public Context {
 
   Result<> execute(std::string_view sql) override {
     const std::lock_guard lock(engine_mutex_);
-    return TRY(engine())
-    ->execute(sql);
+    return TRY(engine())->execute(sql);
   }
   Result<Json> query(std::string_view sql) override {
     const std::lock_guard lock(engine_mutex_);
-    return TRY(engine())
-    ->query(sql);
+    return TRY(engine())->query(sql);
   }
 
   Json take_result() {

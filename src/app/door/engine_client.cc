@@ -79,8 +79,7 @@ Status EngineClient::execute(std::string_view sql) {
 }
 
 Result<Json> EngineClient::query(std::string_view sql) {
-  return TRY(ask(Json::object({{"query", sql}})))
-  ["rows"];
+  return TRY(ask(Json::object({{"query", sql}})))["rows"];
 }
 
 Result<Json> EngineClient::ask(const Json& request) {

@@ -231,15 +231,15 @@ void add_runs(net::Router& api, const Parts& parts) {
             TRY(parts.orchestrator.cancel(key_of(r)));
             return run_json(parts, key_of(r));
           }));
-  api.add(
-      Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
-      answering([parts](const Request& r) -> Result<Json> {
-        const Json body = r.body.empty() ? Json::object() : TRY(r.json());
-        const std::string task = body.string_or("task", "");
-        TRY(parts.orchestrator.clear(
-            key_of(r), task.empty() ? std::nullopt : std::optional(orchestration::TaskId(task))));
-        return run_json(parts, key_of(r));
-      }));
+  api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
+          answering([parts](const Request& r) -> Result<Json> {
+            const Json body = r.body.empty() ? Json::object() : TRY(r.json());
+            const std::string task = body.string_or("task", "");
+            TRY(parts.orchestrator.clear(
+                key_of(r),
+                task.empty() ? std::nullopt : std::optional(orchestration::TaskId(task))));
+            return run_json(parts, key_of(r));
+          }));
 }
 
 }  // namespace

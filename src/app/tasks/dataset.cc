@@ -17,15 +17,13 @@ Json Dataset::to_json() const {
 }
 
 Result<Dataset> Dataset::from_json(const Json& json) {
-  return Dataset {
-    .table = TRY(json.string_at("table"))
-    , .version = TRY(json.integer_at("version"))
-    , .run_id = TRY(json.string_at("run_id"))
-    , .training_set = TRY(json.string_at("training_set"))
-    , .content_hash = TRY(json.string_at("content_hash"))
-    , .rows = TRY(json.integer_at("rows"))
-    , .parquet = TRY(json.string_at("parquet"))
-  };
+  return Dataset{.table = TRY(json.string_at("table")),
+                 .version = TRY(json.integer_at("version")),
+                 .run_id = TRY(json.string_at("run_id")),
+                 .training_set = TRY(json.string_at("training_set")),
+                 .content_hash = TRY(json.string_at("content_hash")),
+                 .rows = TRY(json.integer_at("rows")),
+                 .parquet = TRY(json.string_at("parquet"))};
 }
 
 Result<Dataset> upstream_dataset(const Attempt& attempt) {
@@ -39,9 +37,8 @@ Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::strin
   TRY(attempt.session().define_scan(
       whole, TRY(snapshot->scan({{"run_id", lake::Comparison::Equal, dataset.run_id}}))));
   return attempt.session().define_view(
-      name,
-      fmt::format("SELECT * EXCLUDE (run_id) FROM {} WHERE run_id = {}",
-                  TRY(sql::parse_table_name(whole)).quoted(), sql::quote_literal(dataset.run_id)));
+      name, fmt::format("SELECT * EXCLUDE (run_id) FROM {} WHERE run_id = {}",
+                        TRY(sql::parse_table_name(whole)).quoted(), sql::quote_literal(dataset.run_id)));
 }
 
 }  // namespace millrace::tasks

@@ -151,17 +151,14 @@ class EvaluateTask final : public TaskKind {
     const std::int64_t version = TRY(attempt.request().prepared.integer_at("version"));
     const Holdout holdout = TRY(holdout_of(attempt, dataset, bound));
     const train::Evaluation evaluation = TRY(score(attempt, holdout, name, content_id));
-    train::GateInput gate {
-      .metrics = evaluation.values(), .thresholds = TRY(thresholds_of(attempt.request().config))
-      , .leaks = leaks_of(attempt)
-    };
+    train::GateInput gate{.metrics = evaluation.values(),
+                          .thresholds = TRY(thresholds_of(attempt.request().config)),
+                          .leaks = leaks_of(attempt)};
     const Json& production = attempt.request().prepared["production"];
     if (!production.is_null() && production.integer_or("version", 0) != version)
-      gate.production = train::ProductionScore {
-        TRY(production.integer_at("version"))
-        , TRY(score(attempt, holdout, name, TRY(production.string_at("content_id"))))
-        .values()
-      };
+      gate.production = train::ProductionScore{
+          TRY(production.integer_at("version")),
+          TRY(score(attempt, holdout, name, TRY(production.string_at("content_id")))).values()};
     gate.compared_by = attempt.request().config.string_or("compare_by", "auc");
     const train::GateVerdict verdict = TRY(train::decide_promotion(gate));
     for (const std::string& reason : verdict.reasons) attempt.reporting().log(reason);

@@ -137,13 +137,14 @@ class LandTask final : public TaskKind {
     for (std::size_t i = 0; i < tables.size(); ++i) {
       const project::SourceTable& table = *tables[i];
       const OpenSource opened = TRY(open(table));
-      ingest::LandSpec spec {
-        .table = TRY(lake::TableName::parse(table.table))
-        , .event_time = table.event_time, .before = attempt.request().logical_date,
-            .writer = attempt.writer(table.table), .fence = attempt.reporting().fence,
-            .on_bad_file = table.skip_bad_files ? ingest::OnBadFile::Skip : ingest::OnBadFile::Fail,
-            .threads = attempt.project().target.threads
-      };
+      ingest::LandSpec spec{
+          .table = TRY(lake::TableName::parse(table.table)),
+          .event_time = table.event_time,
+          .before = attempt.request().logical_date,
+          .writer = attempt.writer(table.table),
+          .fence = attempt.reporting().fence,
+          .on_bad_file = table.skip_bad_files ? ingest::OnBadFile::Skip : ingest::OnBadFile::Fail,
+          .threads = attempt.project().target.threads};
       spec.limits.max_bad_share = table.max_bad_share;
       spec.progress = [&](const ingest::LandProgress& progress) {
         const double part = progress.deliveries == 0

@@ -41,10 +41,9 @@ Result<Request> Request::from_json(const Json& json) {
   request.number = TRY(json.integer_at("number"));
   request.upstream = json["upstream"];
   request.prepared = json["prepared"];
-  if (const Json* previous = json.find("previous")) request.previous = PreviousResult {
-      TRY(previous->string_at("content_key"))
-      , (*previous)["result"]
-    };
+  if (const Json* previous = json.find("previous"))
+    request.previous = PreviousResult{
+        TRY(previous->string_at("content_key")), (*previous)["result"]};
   return request;
 }
 

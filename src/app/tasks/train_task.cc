@@ -157,8 +157,8 @@ class TrainTask final : public TaskKind {
                   const Json& result) const override {
     const model::LoadedModel loaded = TRY(model::get_model(
         server.models, TRY(result.string_at("model")), TRY(result.string_at("content_id"))));
-    TRY(model::register_version(
-        transaction, { loaded.manifest, TRY(result.string_at("content_id")) }, server.clock.now()));
+    TRY(model::register_version(transaction, {loaded.manifest, TRY(result.string_at("content_id"))},
+                                server.clock.now()));
     return {};
   }
 

@@ -27,18 +27,15 @@ struct Plan {
 
 Result<Plan> plan_of(Attempt& attempt) {
   const std::string name = TRY(attempt.setting("training_set"));
-  return Plan {
-    TRY(training_set(attempt.project(), name))
-    , TRY(attempt.setting_or("table", "features." + name))
-  };
+  return Plan{.bound = TRY(training_set(attempt.project(), name)),
+              .table = TRY(attempt.setting_or("table", "features." + name))};
 }
 
 /// The SELECT of the training rows, ordered by their key.
 Result<std::string> joined(Attempt& attempt, const BoundSet& bound) {
   TRY(define_models(attempt, bound.models));
   TRY(features::check_dimensions(attempt.session(), bound.set, bound.views));
-  return TRY(features::PointInTimeJoin::bind(attempt.session(), bound.set, bound.views))
-  .select();
+  return TRY(features::PointInTimeJoin::bind(attempt.session(), bound.set, bound.views)).select();
 }
 
 /// Writes the rows as one file that other programs read, and gives its content's hash.
@@ -78,19 +75,19 @@ class TrainingDataTask final : public TaskKind {
     const std::string select = TRY(joined(attempt, plan.bound));
     engine::Session& session = attempt.session();
     TRY(session.execute("CREATE OR REPLACE TEMP TABLE training_rows AS " + select));
-    const std::int64_t rows = TRY(session.scalar("SELECT count(*) FROM training_rows"))
-    .as_integer();
+    const std::int64_t rows =
+        TRY(session.scalar("SELECT count(*) FROM training_rows")).as_integer();
     if (rows == 0)
       return Error(
           ErrorCode::DataQuality,
           fmt::format("the training set '{}' has no rows before {}; was everything landed?",
                       plan.bound.set.name, format_instant(attempt.request().logical_date)));
     attempt.reporting().progress(0.6, "writing the table");
-    Dataset dataset {
-      .table = plan.table, .run_id = attempt.request().run, .training_set = plan.bound.set.name,
-      .rows = rows, .parquet = TRY(attempt.run_folder())
-      +"/training_data.parquet"
-    };
+    Dataset dataset{.table = plan.table,
+                    .run_id = attempt.request().run,
+                    .training_set = plan.bound.set.name,
+                    .rows = rows,
+                    .parquet = TRY(attempt.run_folder()) + "/training_data.parquet"};
     dataset.content_hash = TRY(export_parquet(attempt, "training_rows", dataset.parquet));
     const lake::Committed committed =
         TRY(attempt.lake().write(session, TRY(lake::TableName::parse(plan.table)),

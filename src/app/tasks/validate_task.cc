@@ -71,8 +71,7 @@ class ValidateTask final : public TaskKind {
 
   Result<std::string> content_key(Attempt& attempt) const override {
     if (!TRY(attempt.setting_or("table", "")).empty()) return std::string();
-    return sha256_hex(attempt.versions() +
-                      quality::to_json(*TRY(suite_of(attempt))).dump_canonical() +
+    return sha256_hex(attempt.versions() + quality::to_json(*TRY(suite_of(attempt))).dump_canonical() +
                       TRY(upstream_dataset(attempt)).content_hash);
   }
 

@@ -209,8 +209,7 @@ Status LocalAttempt::obey(const Json& message, ExecutorListener& listener) {
   }
   if (type == "result") return take_result(message);
   if (type == "xcom") return take_xcom(message);
-  if (type == "log")
-    log_.say(message.string_or("level", "info"), TRY(message.string_at("message")));
+  if (type == "log") log_.say(message.string_or("level", "info"), TRY(message.string_at("message")));
   if (type == "log" || type == "progress" || type == "metrics" || type == "lineage") {
     listener.message(id(), {type, message});
     return {};
@@ -239,10 +238,8 @@ Status LocalAttempt::take_result(const Json& message) {
     reported_ =
         Outcome{Outcome::Kind::Skipped, std::nullopt, kept(message.string_or("message", ""))};
   } else if (status == "failed") {
-    reported_ = Outcome {
-      Outcome::Kind::Failed, error_code_from(message.string_or("code", "")),
-          kept(TRY(message.string_at("message")))
-    };
+    reported_ = Outcome{Outcome::Kind::Failed, error_code_from(message.string_or("code", "")),
+                        kept(TRY(message.string_at("message")))};
   } else {
     return Error(ErrorCode::Invalid,
                  "'" + status + "' is no status of a result (success, skipped, failed)");

@@ -91,8 +91,7 @@ struct Server {
     std::int64_t count = 0;
     EXPECT_TRUE(database
                     ->read([&](metadata::Transaction& transaction) -> Status {
-                      count = TRY(transaction.query("SELECT count(*) FROM effects"))
-                      .integer(0, 0);
+                      count = TRY(transaction.query("SELECT count(*) FROM effects")).integer(0, 0);
                       return {};
                     })
                     .ok());

@@ -90,8 +90,8 @@ Status read(const Json& json, std::string_view name, const std::string& zone,
       time != std::string::npos && text.find_first_of("Zz+-", time) != std::string::npos;
   out = moment;
   if (has_offset) return {};
-  const TimeZone::Resolved resolved = TRY(TimeZone::load(zone))
-  .resolve(TimeZone::utc().civil(moment));
+  const TimeZone::Resolved resolved =
+      TRY(TimeZone::load(zone)).resolve(TimeZone::utc().civil(moment));
   out = resolved.kind == TimeZone::Kind::Skipped ? resolved.transition : resolved.before;
   return {};
 }

@@ -195,8 +195,9 @@ Result<std::int64_t> DuckdbSession::load(const RelationName& name, columnar::Bat
   TRY(make_schema(catalog_, table));
   TRY(in_transaction([&]() -> Status {
     TRY(create("TABLE", in_catalog(catalog_, table), "(" + columns + ")"));
-    count = TRY(append_rows(connection_, catalog_, table.schema.empty() ? "main" : table.schema,
-                            table.name, rows, [&] { return cancels_ != before; }));
+    count = TRY(append_rows(
+        connection_, catalog_, table.schema.empty() ? "main" : table.schema, table.name, rows,
+        [&] { return cancels_ != before; }));
     return {};
   }));
   TRY(define("TABLE", stubs_, table, "(" + columns + ")"));

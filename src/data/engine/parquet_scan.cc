@@ -105,8 +105,7 @@ class ScanWriter {
     std::string columns;
     for (std::size_t i = 0; i < scan_.schema.size(); ++i) {
       columns += columns.empty() ? "" : ", ";
-      columns += TRY(column(i))
-      +" AS " + sql::quote_identifier(scan_.schema[i].name);
+      columns += TRY(column(i)) + " AS " + sql::quote_identifier(scan_.schema[i].name);
     }
     std::string files = TRY(file_list());
     return fmt::format(

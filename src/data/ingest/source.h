@@ -10,8 +10,7 @@
 //
 // The law that every implementation keeps (source_contract.h tests it):
 //   - list(before) gives exactly the deliveries with delivered_at < before, ordered by
-//   delivered_at,
-//     then path; a path stands once.
+//     delivered_at, then path; a path stands once.
 //   - open() of one delivery always gives the same rows with the same row numbers in the same
 //     order, and may be called from several threads at once, each reader being used by one.
 //   - Every row of a delivery comes back once: in a batch, or rejected with the reason.

@@ -165,10 +165,8 @@ Result<AddFile> read_add(const Members& members) {
   add.file = TRY(read_file_name(members));
   add.partition_values = TRY(members.nullable_texts("partitionValues"));
   add.size_bytes = TRY(members.needed_integer("size"));
-  add.modification_time_ms = TRY(members.integer("modificationTime"))
-  .value_or(0);
-  add.data_change = TRY(members.boolean("dataChange"))
-  .value_or(true);
+  add.modification_time_ms = TRY(members.integer("modificationTime")).value_or(0);
+  add.data_change = TRY(members.boolean("dataChange")).value_or(true);
   add.stats = TRY(members.text("stats"));
   add.tags = TRY(members.text_map("tags"));
   return add;
@@ -178,11 +176,9 @@ Result<RemoveFile> read_remove(const Members& members) {
   RemoveFile remove;
   remove.file = TRY(read_file_name(members));
   remove.deletion_time_ms = TRY(members.integer("deletionTimestamp"));
-  remove.data_change = TRY(members.boolean("dataChange"))
-  .value_or(true);
+  remove.data_change = TRY(members.boolean("dataChange")).value_or(true);
   const std::optional<std::int64_t> size = TRY(members.integer("size"));
-  remove.extended = TRY(members.boolean("extendedFileMetadata"))
-  .value_or(false) && size;
+  remove.extended = TRY(members.boolean("extendedFileMetadata")).value_or(false) && size;
   if (!remove.extended) return remove;
   remove.partition_values = TRY(members.nullable_texts("partitionValues"));
   remove.size_bytes = *size;
@@ -191,8 +187,7 @@ Result<RemoveFile> read_remove(const Members& members) {
 
 Result<Metadata> read_metadata(const Members& members) {
   Metadata metadata;
-  metadata.id = TRY(members.text("id"))
-  .value_or("");
+  metadata.id = TRY(members.text("id")).value_or("");
   metadata.name = TRY(members.text("name"));
   metadata.description = TRY(members.text("description"));
   metadata.schema = TRY(members.needed_text("schemaString"));
@@ -200,8 +195,7 @@ Result<Metadata> read_metadata(const Members& members) {
   metadata.configuration = TRY(members.text_map("configuration"));
   metadata.created_time_ms = TRY(members.integer("createdTime"));
   if (const std::optional<Members> format = TRY(members.object("format"))) {
-    const std::string provider = TRY(format->text("provider"))
-    .value_or("parquet");
+    const std::string provider = TRY(format->text("provider")).value_or("parquet");
     if (provider != "parquet") {
       return Error(ErrorCode::Unsupported,
                    fmt::format("the table's files are {}, only parquet is read", provider));
@@ -230,18 +224,15 @@ Result<Txn> read_txn(const Members& members) {
 Result<DomainMetadata> read_domain(const Members& members) {
   DomainMetadata domain;
   domain.domain = TRY(members.needed_text("domain"));
-  domain.configuration = TRY(members.text("configuration"))
-  .value_or("");
-  domain.removed = TRY(members.boolean("removed"))
-  .value_or(false);
+  domain.configuration = TRY(members.text("configuration")).value_or("");
+  domain.removed = TRY(members.boolean("removed")).value_or(false);
   return domain;
 }
 
 Result<Sidecar> read_sidecar(const Members& members) {
   Sidecar sidecar;
   sidecar.path = TRY(members.needed_text("path"));
-  sidecar.size_bytes = TRY(members.integer("sizeInBytes"))
-  .value_or(0);
+  sidecar.size_bytes = TRY(members.integer("sizeInBytes")).value_or(0);
   return sidecar;
 }
 

@@ -149,7 +149,8 @@ Result<std::string> file_of_uuid(std::string_view text) {
 
 Result<std::string> bytes_in_file(storage::ObjectStore& store, std::string_view folder,
                                   const DeletionVector& vector) {
-  const std::string uri = vector.storage_type == "u" ? TRY(file_of_uuid(vector.path_or_inline)) : vector.path_or_inline;
+  const std::string uri =
+      vector.storage_type == "u" ? TRY(file_of_uuid(vector.path_or_inline)) : vector.path_or_inline;
   const Location location = TRY(locate(folder, uri));
   if (location.is_local_path) {
     return Error(ErrorCode::Unsupported,

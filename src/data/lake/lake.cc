@@ -100,8 +100,7 @@ Result<SnapshotPtr> Lake::load(const TableName& table, const LogSegment& segment
   for (const CommitEntry& entry : segment.commits) state.apply(TRY(read_commit(store_, entry.key)));
   Instant time = segment.time;
   if (has_in_commit_timestamps(state)) {
-    time = TRY(in_commit_time(commit_key(table, segment.version)))
-    .value_or(time);
+    time = TRY(in_commit_time(commit_key(table, segment.version))).value_or(time);
   }
   return Snapshot::make(store_, table, segment.version, time, std::move(state));
 }
@@ -141,8 +140,7 @@ Result<SnapshotPtr> Lake::snapshot_at(const TableName& table, Instant moment) {
     if (entry->version < earliest) break;
     Instant time = entry->time;
     if (in_commit && entry->version >= since) {
-      time = TRY(in_commit_time(entry->key))
-      .value_or(time);
+      time = TRY(in_commit_time(entry->key)).value_or(time);
     }
     if (time <= moment) return load(table, TRY(segment_for(listing, table, entry->version)));
     earliest_time = time;

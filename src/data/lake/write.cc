@@ -152,10 +152,9 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
     const TablePlan plan =
         TRY_DOING(doing, plan_table(base.get(), rows, spec, to_milliseconds(clock_.now())));
     const std::string exact = TRY_DOING(doing, select_for(plan, rows, select));
-    const engine::ParquetWrite write {
-      .folder = TRY(store_.staging_folder(table.folder()))
-      , .partition_by = plan.partition_columns, .ordered = spec.ordered
-    };
+    const engine::ParquetWrite write{.folder = TRY(store_.staging_folder(table.folder())),
+                                     .partition_by = plan.partition_columns,
+                                     .ordered = spec.ordered};
     std::vector<engine::WrittenFile> files = TRY_DOING(doing, session.write_parquet(exact, write));
     const Attempt attempt =
         TRY_DOING(doing, finish(table, base.get(), rows, std::move(files), spec));

@@ -224,8 +224,7 @@ Result<Verdict> Validation::answer(const Expectation& expectation, const UniqueQ
   rows.elements = count_at(about.elements);
   const std::int64_t considered = count_at(about.considered);
   rows.missing = rows.elements - considered;
-  rows.unexpected = TRY(repetition(about.columns, about.kept, considered, about.range))
-  .repeated;
+  rows.unexpected = TRY(repetition(about.columns, about.kept, considered, about.range)).repeated;
   verdict.rows = rows;
   verdict.success = mostly_as_expected(rows, expectation.mostly);
   return verdict;
@@ -325,8 +324,7 @@ Result<double> Validation::sum_at_scale(const std::string& number, int scale) {
 Result<std::optional<double>> Validation::deviation(const StatisticQuestion& about) {
   const auto count = static_cast<double>(count_at(about.count));
   if (count < 2) return std::optional<double>();
-  const double mean = TRY(sum(*about.sum, about.number))
-  / count;
+  const double mean = TRY(sum(*about.sum, about.number)) / count;
   const double furthest = std::max(std::abs(number_of(at(about.extreme)) - mean),
                                    std::abs(number_of(at(about.within)) - mean));
   const std::string distance = fmt::format("({} - {})", about.number, double_literal(mean));

@@ -12,8 +12,7 @@ namespace millrace::transform {
 namespace {
 
 Result<std::string> quoted(const std::string& relation) {
-  return TRY(sql::parse_table_name(relation))
-  .quoted();
+  return TRY(sql::parse_table_name(relation)).quoted();
 }
 
 Result<std::string> compile_one(const SqlModel& model, const ModelGraph& graph,
@@ -48,7 +47,7 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
                                            const Variables& variables) {
   std::vector<CompiledModel> compiled;
   for (const SqlModel* model : TRY(graph.with_ancestors(names)))
-    compiled.push_back({ model, model->relation(), TRY(compile_one(*model, graph, variables)) });
+    compiled.push_back({model, model->relation(), TRY(compile_one(*model, graph, variables))});
   return compiled;
 }
 
@@ -71,10 +70,9 @@ std::vector<std::string> sources_of(const std::vector<CompiledModel>& models) {
 Status define_cut(engine::Session& session, const engine::RelationName& name,
                   const engine::RelationName& whole, const std::string& available_at,
                   Instant before) {
-  return session.define_view(
-      name,
-      fmt::format("SELECT * FROM {} WHERE {} < {}::TIMESTAMPTZ", TRY(quoted(whole)),
-                  sql::quote_identifier(available_at), sql::quote_literal(format_instant(before))));
+  return session.define_view(name, fmt::format("SELECT * FROM {} WHERE {} < {}::TIMESTAMPTZ",
+                                               TRY(quoted(whole)), sql::quote_identifier(available_at),
+                                               sql::quote_literal(format_instant(before))));
 }
 
 std::string code_hash(const std::vector<CompiledModel>& models) {

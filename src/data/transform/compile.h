@@ -25,9 +25,8 @@ struct CompiledModel {
 using Variables = std::map<std::string, Json, std::less<>>;
 
 /// `names` and all that they read, in the order in which they must be defined. Inside, ref() is the
-/// model's relation
-/// ("models.labels") and source() the relation "schema.table". Errors: NotFound for a variable
-/// without value, with its place.
+/// model's relation ("models.labels") and source() the relation "schema.table". Errors: NotFound
+/// for a variable without value, with its place.
 Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
                                            const std::vector<std::string>& names,
                                            const Variables& variables);

@@ -3,10 +3,9 @@
 // Result<T>: a value, or the Error that explains its absence.
 //
 // Three kinds of failure, three forms:
-//   the world or the user's input failed      Result<T> / Status, passed up with TRY
-//   our own code is wrong                     INVARIANT, which ends the process where the bug is
-//   seen an outcome that the caller branches on    a plain value (a failed expectation is a
-//   Verdict)
+//   the world or the user's input failed     Result<T> / Status, passed up with TRY
+//   our own code is wrong                    INVARIANT: the process ends where the bug is seen
+//   an outcome that the caller branches on   a plain value (a failed expectation is a Verdict)
 
 #include <cstdint>
 #include <optional>

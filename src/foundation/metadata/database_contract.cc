@@ -42,8 +42,7 @@ void DatabaseContract::SetUp() {
 std::int64_t DatabaseContract::pairs() {
   std::int64_t count = -1;
   const Status status = database().read([&](Transaction& transaction) -> Status {
-    count = TRY(transaction.query("SELECT count(*) FROM contract_pairs"))
-    .integer(0, 0);
+    count = TRY(transaction.query("SELECT count(*) FROM contract_pairs")).integer(0, 0);
     return {};
   });
   EXPECT_TRUE(status.ok()) << status.error().message();
@@ -225,8 +224,7 @@ TEST_P(DatabaseContract, AReadSeesOneStateWhileOthersWrite) {
   ASSERT_TRUE(insert_pair(database(), "a", 1).ok());
   const Status status = database().read([&](Transaction& transaction) -> Status {
     const auto count = [&]() -> Result<std::int64_t> {
-      return TRY(transaction.query("SELECT count(*) FROM contract_pairs"))
-      .integer(0, 0);
+      return TRY(transaction.query("SELECT count(*) FROM contract_pairs")).integer(0, 0);
     };
     EXPECT_EQ(TRY(count()), 1);
     std::thread([&] { EXPECT_TRUE(insert_pair(database(), "b", 2).ok()); }).join();

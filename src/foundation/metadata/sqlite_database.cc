@@ -205,12 +205,10 @@ Status make_marks(SqliteConnection& connection) {
 }
 
 Status check_marks(SqliteConnection& connection) {
-  const std::int64_t application = TRY(connection.execute("PRAGMA application_id"))
-  .integer(0, 0);
-  const std::int64_t version = TRY(connection.execute("PRAGMA user_version"))
-  .integer(0, 0);
-  const std::int64_t tables = TRY(connection.execute("SELECT count(*) FROM sqlite_schema"))
-  .integer(0, 0);
+  const std::int64_t application = TRY(connection.execute("PRAGMA application_id")).integer(0, 0);
+  const std::int64_t version = TRY(connection.execute("PRAGMA user_version")).integer(0, 0);
+  const std::int64_t tables =
+      TRY(connection.execute("SELECT count(*) FROM sqlite_schema")).integer(0, 0);
   if (application == 0 && tables == 0) return make_marks(connection);
   if (application != kApplicationId)
     return Error(ErrorCode::Unsupported, "the database of another program");

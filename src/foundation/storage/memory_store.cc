@@ -15,10 +15,7 @@ class MemoryStore final : public ObjectStore {
       : own_clock_(clock == nullptr ? make_system_clock() : nullptr),
         clock_(clock == nullptr ? *own_clock_ : *clock) {}
 
-  Result<std::string> get(std::string_view key) override {
-    return *TRY(find(key))
-    .bytes;
-  }
+  Result<std::string> get(std::string_view key) override { return *TRY(find(key)).bytes; }
 
   Result<std::string> get_range(std::string_view key, std::uint64_t offset,
                                 std::uint64_t length) override {
@@ -70,8 +67,7 @@ class MemoryStore final : public ObjectStore {
 
   Result<std::string> staging_folder(std::string_view folder) override {
     TRY(check_key(folder));
-    std::string path = TRY(own_folder())
-    +"/staging/" + std::string(folder);
+    std::string path = TRY(own_folder()) + "/staging/" + std::string(folder);
     TRY(make_folders(path));
     return path;
   }
@@ -91,8 +87,7 @@ class MemoryStore final : public ObjectStore {
 
   Result<std::string> engine_path(std::string_view key) override {
     const Object object = TRY(find(key));
-    std::string path = TRY(own_folder())
-    +"/objects/" + std::string(key);
+    std::string path = TRY(own_folder()) + "/objects/" + std::string(key);
     TRY(write_file(path, *object.bytes));
     return path;
   }
@@ -118,8 +113,7 @@ class MemoryStore final : public ObjectStore {
 
   Result<std::string> own_folder() {
     const std::lock_guard lock(mutex_);
-    if (folder_ == nullptr)
-      folder_ = std::make_unique<TemporaryFolder>(TRY(TemporaryFolder::make()));
+    if (folder_ == nullptr) folder_ = std::make_unique<TemporaryFolder>(TRY(TemporaryFolder::make()));
     return folder_->path();
   }
 

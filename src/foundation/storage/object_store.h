@@ -11,8 +11,8 @@
 // The law that every implementation keeps (object_store_contract.h tests it):
 //   - An object appears whole or not at all; readers never see a part of one.
 //   - When put, put_if_absent or publish returns ok, the object survives a crash of the machine.
-//   - Of several put_if_absent of one key, at any time and from any process, exactly one returns
-//   ok.
+//   - Of several put_if_absent of one key, at any time and from any process, exactly one
+//     returns ok.
 //   - list is sorted by key (bytewise) and shows every object whose put returned before list began.
 
 #include <cstdint>

@@ -21,19 +21,14 @@ std::vector<std::string> names_of(const std::vector<Named>& things) {
 
 Result<Entity> read_entity(const Json& json) {
   TRY(only_members(json, {"name", "join_keys", "description"}));
-  return Entity {
-    TRY(required_text(json, "name"))
-    , TRY(required_texts(json, "join_keys"))
-  };
+  return Entity{.name = TRY(required_text(json, "name")),
+                .join_keys = TRY(required_texts(json, "join_keys"))};
 }
 
 Result<Feature> read_feature(const Json& json) {
   if (json.is_string()) return Feature{json.as_string(), std::nullopt};
   TRY(only_members(json, {"name", "type", "description"}));
-  Feature feature {
-    TRY(required_text(json, "name"))
-    , std::nullopt
-  };
+  Feature feature{.name = TRY(required_text(json, "name")), .type = std::nullopt};
   const std::string type = TRY(optional_text(json, "type"));
   if (!type.empty()) feature.type = TRY_DOING("type", columnar::parse_type(type));
   return feature;
@@ -83,10 +78,8 @@ Result<FeatureView> read_view(const Json& json) {
 
 Result<RequestColumn> read_request_column(const Json& json) {
   TRY(only_members(json, {"name", "known_at", "description"}));
-  return RequestColumn {
-    TRY(required_text(json, "name"))
-    , TRY(required_text(json, "known_at"))
-  };
+  return RequestColumn{.name = TRY(required_text(json, "name")),
+                       .known_at = TRY(required_text(json, "known_at"))};
 }
 
 /// "view:feature", or {"feature": "view:feature", "as": alias, "on": {join key: label column}}.
@@ -130,8 +123,7 @@ Result<TrainingSet> read_training_set(const Json& json) {
     set.request_columns.push_back(TRY_DOING("request_columns", read_request_column(column)));
   for (const Json& reference : TRY(elements(json, "features")))
     set.features.push_back(TRY_DOING("features", read_reference(reference)));
-  set.embargo = TRY(read_duration(json, "embargo"))
-  .value_or(Duration(0));
+  set.embargo = TRY(read_duration(json, "embargo")).value_or(Duration(0));
   return set;
 }
 

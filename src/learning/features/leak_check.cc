@@ -36,8 +36,7 @@ std::string base_copy(std::size_t i) {
 }
 
 Result<std::string> quoted_relation(const engine::RelationName& name) {
-  return TRY(sql::parse_table_name(name))
-  .quoted();
+  return TRY(sql::parse_table_name(name)).quoted();
 }
 
 /// The sampled rows with one scoring time.
@@ -120,8 +119,7 @@ Status LeakChecker::take_over_relations() {
   for (std::size_t i = 0; i < check_.bases.size(); ++i) {
     const AvailableTable& base = check_.bases[i];
     const std::string source = TRY(quoted_relation(base.name));
-    const Schema schema = TRY(session_.bind("SELECT * FROM " + source))
-    .result;
+    const Schema schema = TRY(session_.bind("SELECT * FROM " + source)).result;
     const auto place = schema.index_of(base.available_at);
     if (!place)
       return Error(ErrorCode::NotFound,
@@ -209,8 +207,7 @@ Status LeakChecker::check_columns(const Schema& training, const PointInTimeJoin&
 /// Picks the rows and keeps them as they were recorded, numbered and grouped by scoring time.
 Status LeakChecker::record_sample() {
   const std::string training = TRY(quoted_relation(check_.training));
-  training_ = TRY(session_.bind("SELECT * FROM " + training))
-  .result;
+  training_ = TRY(session_.bind("SELECT * FROM " + training)).result;
   const PointInTimeJoin join =
       TRY(PointInTimeJoin::bind(session_, check_.set, check_.feature_views));
   TRY(check_columns(training_, join));
@@ -370,10 +367,9 @@ Status LeakChecker::compare() {
   for (std::size_t i = 0; i < features.size(); ++i) {
     const std::int64_t differing = rows.front().column(2 * i).integer(0);
     if (differing == 0) continue;
-    verdict_.leaks.push_back({
-      features[i].alias, differing, rows.front().column(2 * i + 1).boolean(0),
-          TRY(examples_of(features[i].alias))
-    });
+    verdict_.leaks.push_back({features[i].alias, differing,
+                              rows.front().column(2 * i + 1).boolean(0),
+                              TRY(examples_of(features[i].alias))});
   }
   return {};
 }

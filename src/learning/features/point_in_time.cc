@@ -62,8 +62,7 @@ bool comparable(const columnar::DataType& a, const columnar::DataType& b) {
 
 Result<Schema> schema_of(engine::Session& session, const engine::RelationName& name) {
   const sql::TableName table = TRY(sql::parse_table_name(name));
-  return TRY(session.bind("SELECT * FROM " + table.quoted()))
-  .result;
+  return TRY(session.bind("SELECT * FROM " + table.quoted())).result;
 }
 
 std::string quoted_relation(const engine::RelationName& name) {

@@ -12,9 +12,8 @@
 //      two versions that are alike in everything give the same values, whatever file or row they
 //      stand in: a table that was compacted or landed again gives the same bytes.
 //   4. The winner's values are used even when they are null. A deleted winner gives nulls, and so
-//   does
-//      one whose e < t - ttl: a version of exactly that age still holds. Age is counted from t,
-//      never from the time at which the join runs.
+//      does one whose e < t - ttl: a version of exactly that age still holds. Age is counted from
+//      t, never from the time at which the join runs.
 //   5. A key with a null or NaN part gives nulls.
 //   6. A view without a timestamp is joined by its key alone. The key should be unique
 //      (check_dimensions); should it not be, the greatest values win, so that promise 1 holds.

@@ -217,10 +217,9 @@ Result<BoosterSummary> summarise_booster(std::string_view ubjson) {
   Cursor whole(ubjson);
   TRY(whole.value(0));  // all of it can be walked
   BoosterSummary summary;
-  summary.objective = TRY(find_text(ubjson, {"learner", "objective", "name"}))
-  .text;
-  summary.base_score = TRY(find_text(ubjson, {"learner", "learner_model_param", "base_score"}))
-  .text;
+  summary.objective = TRY(find_text(ubjson, {"learner", "objective", "name"})).text;
+  summary.base_score =
+      TRY(find_text(ubjson, {"learner", "learner_model_param", "base_score"})).text;
   summary.feature_count = TRY(find_integer(ubjson, "num_feature"));
   const std::int64_t classes = TRY(find_integer(ubjson, "num_class"));
   const std::int64_t targets = TRY(find_integer(ubjson, "num_target"));

@@ -90,8 +90,7 @@ Status read_parameters(const Json& json, Manifest& manifest) {
 
 Result<GoldenRow> read_golden_row(const Json& json, std::size_t width) {
   GoldenRow row;
-  row.inputs = TRY(array_at(json, "inputs"))
-  ->as_array();
+  row.inputs = TRY(array_at(json, "inputs"))->as_array();
   row.score = TRY(json.number_at("score"));
   if (row.inputs.size() != width) {
     return invalid(fmt::format("{} inputs for {} features", row.inputs.size(), width));
@@ -108,7 +107,7 @@ Result<GoldenRow> read_golden_row(const Json& json, std::size_t width) {
 Status read_golden_rows(const Json& json, Manifest& manifest) {
   for (const Json& row : TRY(array_at(json, "golden_rows"))->as_array()) {
     manifest.golden_rows.push_back(
-        TRY_DOING(fmt::format("golden row {}", manifest.golden_rows.size() + 1),
+        TRY_DOING(fmt::format("golden row {}", manifest.golden_rows.size()+1),
                   read_golden_row(row, manifest.features.size())));
   }
   if (manifest.golden_rows.empty()) return invalid("there are no golden rows");

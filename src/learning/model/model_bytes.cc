@@ -45,10 +45,7 @@ Result<StoredModel> put_model(storage::ObjectStore& store, std::string_view arte
   }
   const std::string text = write_manifest(manifest);
   // Written and read, so that what is stored can be loaded.
-  StoredModel stored {
-    .manifest = TRY(read_manifest(text))
-    , .content_id = sha256_hex(text)
-  };
+  StoredModel stored{.manifest = TRY(read_manifest(text)), .content_id = sha256_hex(text)};
   TRY(put_once(store, key_of(manifest.model, stored.content_id, "model.tar.gz"), artefact));
   // The manifest last: where it is, the artefact is too.
   TRY(put_once(store, key_of(manifest.model, stored.content_id, "manifest.json"), text));

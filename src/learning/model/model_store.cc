@@ -138,8 +138,7 @@ void add_tags(const std::vector<TagPosition>& positions, ModelVersion& version) 
 /// One more than the largest so far. Two writers at once on PostgreSQL meet at the primary key.
 Result<std::int64_t> next_number(Transaction& transaction, std::string_view largest,
                                  const std::string& model) {
-  return TRY(transaction.query(largest, {model}))
-  .integer(0, 0) + 1;
+  return TRY(transaction.query(largest, {model})).integer(0, 0) + 1;
 }
 
 Status append_tag(Transaction& transaction, const std::string& model, const TagPosition& next,

@@ -44,8 +44,7 @@ class ModelStore : public testing::Test {
   std::int64_t add(const std::string& run, std::int64_t generation = 1) {
     std::int64_t version = 0;
     const Status written = database_->write([&](Transaction& transaction) -> Status {
-      version = TRY(register_version(transaction, stored(run, generation), kNow))
-      .version;
+      version = TRY(register_version(transaction, stored(run, generation), kNow)).version;
       return {};
     });
     EXPECT_TRUE(written) << written.error().message();

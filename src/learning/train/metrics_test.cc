@@ -48,13 +48,12 @@ Table table_of(std::size_t rows, std::uint64_t seed, std::uint64_t steps) {
 //       return p, (d[1::2] % 1000 < 1000 * p).astype(int)
 //   def ece(p, y):  # ten bins (a, b]
 //       b = np.searchsorted(np.arange(1, 10) / 10, p.astype(float))
-//       return sum(abs(p[b == i].astype(float).sum() - y[b == i].sum()) for i in range(10)) /
-//       len(p)
-//   for rows, seed, steps in [(10, 1, 4), (1000, 2, 1000), (1000, 3, 7), (5000, 4, 10), (20000, 5,
-//   1 << 20)]:
+//       return sum(abs(p[b == i].astype(float).sum() - y[b == i].sum()) for i in range(10)) / len(p)
+//   for rows, seed, steps in [(10, 1, 4), (1000, 2, 1000), (1000, 3, 7), (5000, 4, 10),
+//                           (20000, 5, 1 << 20)]:
 //       p, y = table(rows, seed, steps)
-//       print(y.sum(), roc_auc_score(y, p), log_loss(y, np.clip(p.astype(float), 2**-23, 1 -
-//       2**-23)),
+//       clipped = np.clip(p.astype(float), 2**-23, 1 - 2**-23)
+//       print(y.sum(), roc_auc_score(y, p), log_loss(y, clipped),
 //             brier_score_loss(y, p.astype(float)), ece(p, y))
 TEST(Metrics, AgreeWithScikitLearn) {
   struct Case {

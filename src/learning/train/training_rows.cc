@@ -167,10 +167,8 @@ Result<PreparedRows> prepare_rows(const TrainingRequest& request, const Objectiv
                                   TrainingRows rows, const std::stop_token& stop) {
   std::vector<model::Feature> features =
       TRY(model::features_of(rows.training.schema(), request.features, request.categorical));
-  Gathered gathered {
-    TRY(model::FeatureLearner::make(std::move(features)))
-    , {}, {}
-  };
+  Gathered gathered{
+      .learner = TRY(model::FeatureLearner::make(std::move(features))), .labels = {}, .times = {}};
   TRY_DOING("training rows", gather(rows.training, request, objective, stop, gathered));
   const std::size_t training_rows = gathered.labels.size();
   if (training_rows == 0) return Error(ErrorCode::DataQuality, "there are no rows to train on");
