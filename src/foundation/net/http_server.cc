@@ -67,6 +67,25 @@ Status check_host(const BeastRequest& from) {
   return Error(ErrorCode::Invalid, "an HTTP/1.1 request has one Host header");
 }
 
+/// Where a request ends must be beyond doubt: what two readers could end at different bytes is
+/// refused and its connection closed (RFC 9112, sections 6.1 and 6.3). Beast is content when
+/// "chunked" is somewhere the last coding, whatever lengths stand beside it.
+Status check_framing(const BeastRequest& from) {
+  const auto codings = from.count(http::field::transfer_encoding);
+  const auto lengths = from.count(http::field::content_length);
+  if (codings > 0) {
+    if (from.version() < 11) return Error(ErrorCode::Invalid, "Transfer-Encoding needs HTTP/1.1");
+    if (codings > 1 || !beast::iequals(from[http::field::transfer_encoding], "chunked"))
+      return Error(ErrorCode::Invalid, "the only Transfer-Encoding understood here is 'chunked'");
+    if (lengths > 0)
+      return Error(ErrorCode::Invalid,
+                   "a request has either Transfer-Encoding or Content-Length, not both");
+  }
+  if (lengths > 1 || from[http::field::content_length].find(',') != beast::string_view::npos)
+    return Error(ErrorCode::Invalid, "a request has one Content-Length");
+  return {};
+}
+
 Result<Request> to_request(BeastRequest& from, const std::string& remote) {
   Request request;
   request.remote = remote;
@@ -274,6 +293,11 @@ Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parse
   stream.expires_after(options.request_timeout);
   auto [error, bytes] =
       co_await http::async_read_header(stream, connection.buffer, parser, kNoThrow);
+  if (!error)
+    if (const Status framing = check_framing(parser.get()); !framing.ok()) {
+      co_await respond(connection, Response::error(400, framing.error()), false, false);
+      co_return Read::Refused;
+    }
   if (!error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     const BeastResponse go_on(http::status::continue_, 11);
     std::tie(error, bytes) = co_await http::async_write(stream, go_on, kNoThrow);
