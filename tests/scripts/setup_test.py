@@ -91,7 +91,8 @@ class TestSetup(ScriptTest):
         go.chmod(0o755)
         deps = self.folder / "deps"
         done = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "PATH": f"{go.parent}:{os.environ['PATH']}", "MILLRACE_DEPS": str(deps)})
+                              env={**os.environ, "MILLRACE_DEPS": str(deps),
+                                   "PATH": f"{go.parent}:{os.environ['PATH']}"})
         return done, deps
 
     def test_a_failed_download_is_not_taken_for_done(self):
