@@ -10,6 +10,8 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <fmt/core.h>
 
+#include "base/utf8.h"
+
 namespace millrace {
 namespace {
 
@@ -116,6 +118,10 @@ class Builder {
 };
 
 void write_string(std::string& out, const std::string& text) {
+  if (!is_utf8(text)) {
+    write_string(out, to_utf8(text));
+    return;
+  }
   out += bj::serialize(bj::string_view(text.data(), text.size()));
 }
 

@@ -28,9 +28,15 @@ class Json {
   Json() = default;  // null
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
+  /// What is beyond 64 bits with a sign becomes the nearest double, as other readers take it.
   template <typename T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Json(T value) : value_(static_cast<std::int64_t>(value)) {}
+  Json(T value) {
+    if (std::in_range<std::int64_t>(value))
+      value_ = static_cast<std::int64_t>(value);
+    else
+      value_ = static_cast<double>(value);
+  }
   Json(double value) : value_(value) {}
   Json(std::string value) : value_(std::move(value)) {}
   Json(std::string_view value) : value_(std::string(value)) {}
@@ -54,7 +60,8 @@ class Json {
   /// Reads one document (RFC 8259), at most `deepest` levels deep (what others send stays at 64; a
   /// query plan of our own engine goes deeper). Errors: Invalid with line and column.
   static Result<Json> parse(std::string_view text, std::size_t deepest = 64);
-  /// One line. A double that is not finite is written as null, since JSON has no word for it.
+  /// One line, always valid: a double that is not finite is written as null, since JSON has no word
+  /// for it, and bytes that are not UTF-8 as U+FFFD.
   std::string dump() const;
   /// Indented by two spaces.
   std::string dump_pretty() const;

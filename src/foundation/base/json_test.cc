@@ -101,5 +101,19 @@ TEST(Json, WritesNoNumberThatJsonCannotHold) {
   EXPECT_EQ(Json(1.0 / 0.0).dump(), "null");
 }
 
+TEST(Json, WritesWhatItReadsBackWhateverTheBytes) {
+  const Json json = Json::object({{"a\xff", "\xc3"}, {"plain", "\xc3\xa4"}});
+  const Result<Json> back = Json::parse(json.dump());
+  ASSERT_TRUE(back.ok()) << json.dump();
+  EXPECT_EQ(back->string_at("a\xef\xbf\xbd").value_or(""), "\xef\xbf\xbd");
+  EXPECT_EQ(back->string_at("plain").value_or(""), "\xc3\xa4");
+}
+
+TEST(Json, AnIntegerBeyondItsRangeIsTheNearestDouble) {
+  EXPECT_EQ(Json(std::numeric_limits<std::uint64_t>::max()).as_double(), 18446744073709551616.0);
+  EXPECT_EQ(Json(std::uint64_t{9'223'372'036'854'775'807U}).as_integer(),
+            9'223'372'036'854'775'807);
+}
+
 }  // namespace
 }  // namespace millrace
