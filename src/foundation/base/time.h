@@ -55,7 +55,7 @@ int days_in_month(int year, int month);
 /// A zone of the IANA database, by its name ("America/New_York", "UTC"). Cheap to copy.
 class TimeZone {
  public:
-  /// Errors: Invalid with the nearest known spelling when there is no such zone.
+  /// Errors: Invalid when there is no such zone.
   static Result<TimeZone> load(std::string_view name);
   static TimeZone utc();
 
