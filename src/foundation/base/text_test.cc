@@ -1,4 +1,6 @@
 // Hashes, identifiers, sizes, suggestions and whole files.
+#include "base/text.h"
+
 #include <filesystem>
 #include <set>
 
@@ -29,6 +31,20 @@ TEST(Id, UuidsAreVersionFourAndDiffer) {
     seen.insert(uuid);
   }
   EXPECT_EQ(seen.size(), 100U);
+}
+
+TEST(Text, FoldsTheCaseOfAsciiAlone) {
+  EXPECT_EQ(fold_case("Sched_Dep-9Z[@`{"), "sched_dep-9z[@`{");
+  EXPECT_EQ(fold_case("\xC3\x84"), "\xC3\x84") << "a letter of another alphabet stays as it is";
+  EXPECT_TRUE(same_ignoring_case("Content-TYPE", "content-type"));
+  EXPECT_FALSE(same_ignoring_case("late", "later"));
+  EXPECT_FALSE(same_ignoring_case("a[", "A{"));
+}
+
+TEST(Text, TrimsSpacesAndTabs) {
+  EXPECT_EQ(trim(" \t a b\t"), "a b");
+  EXPECT_EQ(trim(" \t "), "");
+  EXPECT_EQ(trim("a\n"), "a\n") << "the end of a line is not a space";
 }
 
 TEST(Size, ReadsAndWritesAsPeopleDo) {

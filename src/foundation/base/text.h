@@ -1,0 +1,19 @@
+#pragma once
+
+// Text as it is compared and cleaned in names, header fields and settings: ASCII alone, whatever
+// the locale. Bytes above 127 are left as they are.
+
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+/// a-z for A-Z: names that differ in nothing else are one name, as SQL and HTTP compare them.
+std::string fold_case(std::string_view text);
+/// fold_case(a) == fold_case(b), without making the copies.
+bool same_ignoring_case(std::string_view a, std::string_view b);
+
+/// Without the spaces and tabs at both ends.
+std::string_view trim(std::string_view text);
+
+}  // namespace millrace
