@@ -21,7 +21,7 @@ namespace {
 constexpr std::int64_t kDefaultSample = 24;
 constexpr std::int64_t kSeed = 1;
 
-std::vector<std::string> findings_of(const features::LeakVerdict& verdict) {
+std::vector<std::string> findings_of(const features::LeakReport& verdict) {
   std::vector<std::string> findings;
   for (const features::Leak& leak : verdict.leaks)
     findings.push_back(features::describe(leak, verdict));
@@ -70,7 +70,7 @@ class LeakCheckTask final : public TaskKind {
       attempt.reporting().progress(static_cast<double>(done) / static_cast<double>(of),
                                    fmt::format("{} of {} scoring times", done, of));
     };
-    const features::LeakVerdict verdict = TRY(features::check_leaks(attempt.session(), check));
+    const features::LeakReport verdict = TRY(features::check_leaks(attempt.session(), check));
     const std::vector<std::string> findings = findings_of(verdict);
     for (const std::string& finding : findings) attempt.reporting().log("leak: " + finding);
     return Json::object(

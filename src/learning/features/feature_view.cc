@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "features/members.h"
 
 namespace millrace::features {
@@ -25,10 +26,10 @@ Result<Entity> read_entity(const Json& json) {
                 .join_keys = TRY(required_texts(json, "join_keys"))};
 }
 
-Result<Feature> read_feature(const Json& json) {
-  if (json.is_string()) return Feature{json.as_string(), std::nullopt};
+Result<ViewFeature> read_feature(const Json& json) {
+  if (json.is_string()) return ViewFeature{json.as_string(), std::nullopt};
   TRY(only_members(json, {"name", "type", "description"}));
-  Feature feature{.name = TRY(required_text(json, "name")), .type = std::nullopt};
+  ViewFeature feature{.name = TRY(required_text(json, "name")), .type = std::nullopt};
   const std::string type = TRY(optional_text(json, "type"));
   if (!type.empty()) feature.type = TRY_DOING("type", columnar::parse_type(type));
   return feature;
@@ -76,10 +77,19 @@ Result<FeatureView> read_view(const Json& json) {
   return view;
 }
 
-Result<RequestColumn> read_request_column(const Json& json) {
+Result<KnownColumn> read_known_column(const Json& json) {
   TRY(only_members(json, {"name", "known_at", "description"}));
-  return RequestColumn{.name = TRY(required_text(json, "name")),
-                       .known_at = TRY(required_text(json, "known_at"))};
+  return KnownColumn{.name = TRY(required_text(json, "name")),
+                     .known_at = TRY(required_text(json, "known_at"))};
+}
+
+Result<std::vector<KnownColumn>> read_known_columns(const Json& json, std::string_view member) {
+  std::vector<KnownColumn> columns;
+  for (const Json& element : TRY(elements(json, member))) {
+    KnownColumn column = TRY_DOING(member, read_known_column(element));
+    columns.push_back(std::move(column));
+  }
+  return columns;
 }
 
 /// "view:feature", or {"feature": "view:feature", "as": alias, "on": {join key: label column}}.
@@ -111,7 +121,7 @@ Result<FeatureReference> read_reference(const Json& json) {
 
 Result<TrainingSet> read_training_set(const Json& json) {
   TRY(only_members(json, {"name", "labels", "key", "timestamp", "label", "split", "request_columns",
-                          "features", "embargo", "description"}));
+                          "entity_columns", "features", "embargo", "description"}));
   TrainingSet set;
   set.name = TRY(required_text(json, "name"));
   set.labels = TRY(required_text(json, "labels"));
@@ -119,8 +129,8 @@ Result<TrainingSet> read_training_set(const Json& json) {
   set.timestamp = TRY(required_text(json, "timestamp"));
   set.label = TRY(optional_text(json, "label"));
   set.split = TRY(optional_text(json, "split"));
-  for (const Json& column : TRY(elements(json, "request_columns")))
-    set.request_columns.push_back(TRY_DOING("request_columns", read_request_column(column)));
+  set.request_columns = TRY(read_known_columns(json, "request_columns"));
+  set.entity_columns = TRY(read_known_columns(json, "entity_columns"));
   for (const Json& reference : TRY(elements(json, "features")))
     set.features.push_back(TRY_DOING("features", read_reference(reference)));
   set.embargo = TRY(read_duration(json, "embargo")).value_or(Duration(0));
@@ -181,31 +191,69 @@ Status resolve_reference(const FeatureReference& reference, const std::vector<Fe
   return {};
 }
 
+bool holds(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::any_of(names,
+                             [&](const std::string& one) { return same_ignoring_case(one, name); });
+}
+
+/// What is taken from the label row may not be its outcome, however it is spelt.
+Status refuse_label(const TrainingSet& set, std::string_view name, std::string_view as) {
+  if (set.label.empty() || !same_ignoring_case(name, set.label)) return {};
+  return Error(
+      ErrorCode::Invalid,
+      fmt::format("{} '{}' is the label, which nobody knows at the scoring time", as, name));
+}
+
+Status resolve_known_columns(const TrainingSet& set, const std::vector<std::string>& joined) {
+  std::vector<std::string> seen;
+  const auto once = [&](const KnownColumn& column) -> Status {
+    if (holds(seen, column.name))
+      return Error(ErrorCode::Invalid,
+                   fmt::format("the column '{}' is declared twice among request_columns and "
+                               "entity_columns; a request column may be joined by as well",
+                               column.name));
+    seen.push_back(column.name);
+    return {};
+  };
+  for (const std::string& name : joined) TRY(refuse_label(set, name, "the column to join by"));
+  for (const KnownColumn& column : set.request_columns) {
+    TRY(refuse_label(set, column.name, "the request column"));
+    TRY(once(column));
+  }
+  for (const KnownColumn& column : set.entity_columns) {
+    TRY(once(column));
+    if (!holds(joined, column.name))
+      return Error(ErrorCode::NotFound,
+                   fmt::format("no feature is joined by the entity column '{}'{}", column.name,
+                               suggestion(column.name, joined)));
+  }
+  return {};
+}
+
+/// Names of columns are unique without regard to case; a joined column and the key may be one.
+Status refuse_twin_columns(const TrainingSet& set, std::vector<std::string> taken) {
+  taken.insert(taken.end(), set.key.begin(), set.key.end());
+  for (const std::string* name : {&set.timestamp, &set.label, &set.split})
+    if (!name->empty()) taken.push_back(*name);
+  for (const KnownColumn& column : set.request_columns) taken.push_back(column.name);
+  for (const FeatureReference& reference : set.features) {
+    if (holds(taken, reference.alias))
+      return Error(ErrorCode::Invalid,
+                   fmt::format("feature {}:{}: there is a column '{}' already; name it otherwise "
+                               "with 'as'",
+                               reference.view, reference.feature, reference.alias));
+    taken.push_back(reference.alias);
+  }
+  return {};
+}
+
 Status resolve_set(const TrainingSet& set, const std::vector<FeatureView>& views) {
   for (const FeatureReference& reference : set.features)
     TRY_DOING(fmt::format("feature {}:{}", reference.view, reference.feature),
               resolve_reference(reference, views));
-  // Names of columns are unique without regard to case; entity columns and the key may be one.
-  std::vector<std::string> taken = entity_columns(set, views);
-  taken.insert(taken.end(), set.key.begin(), set.key.end());
-  for (const std::string* name : {&set.timestamp, &set.label, &set.split})
-    if (!name->empty()) taken.push_back(*name);
-  for (const RequestColumn& column : set.request_columns) taken.push_back(column.name);
-  const auto same = [](std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-      return std::tolower(x) == std::tolower(y);
-    });
-  };
-  for (const FeatureReference& reference : set.features) {
-    for (const std::string& name : taken)
-      if (same(name, reference.alias))
-        return Error(ErrorCode::Invalid,
-                     fmt::format("feature {}:{}: there is a column '{}' already; name it otherwise "
-                                 "with 'as'",
-                                 reference.view, reference.feature, reference.alias));
-    taken.push_back(reference.alias);
-  }
-  return {};
+  const std::vector<std::string> joined = joined_columns(set, views);
+  TRY(resolve_known_columns(set, joined));
+  return refuse_twin_columns(set, joined);
 }
 
 }  // namespace
@@ -228,7 +276,7 @@ Status resolve(Definitions& definitions) {
   return {};
 }
 
-std::vector<std::string> entity_columns(const TrainingSet& set,
+std::vector<std::string> joined_columns(const TrainingSet& set,
                                         std::span<const FeatureView> views) {
   std::vector<std::string> columns;
   for (const FeatureReference& reference : set.features)

@@ -10,6 +10,8 @@
 //    "training_sets": [{"name": "training", "labels": "labels", "key": ["flight_id"],
 //                       "timestamp": "score_time", "label": "late", "split": "part",
 //                       "request_columns": [{"name": "distance", "known_at": "scheduled_at"}],
+//                       "entity_columns": [{"name": "tailnum", "known_at": "scheduled_at"},
+//                                          {"name": "dest", "known_at": "scheduled_at"}],
 //                       "features": ["plane_history:last_delay",
 //                                    {"feature": "airport_rates:late_rate", "as": "dest_late_rate",
 //                                     "on": {"airport": "dest"}}]}]}
@@ -34,7 +36,7 @@ struct Entity {
   std::vector<std::string> join_keys;
 };
 
-struct Feature {
+struct ViewFeature {
   std::string name;
   std::optional<columnar::DataType> type;  // when declared, the source must have it
 };
@@ -56,11 +58,11 @@ struct FeatureView {
   std::string deleted_column;            // true: from this event on there is nothing; or empty
   std::optional<Duration> ttl;           // how long a version holds, counted back from t, inclusive
   Mode mode = Mode::AsKnown;
-  std::vector<Feature> features;
+  std::vector<ViewFeature> features;
 };
 
 /// What the caller knows and sends: taken from the label row itself.
-struct RequestColumn {
+struct KnownColumn {
   std::string name;
   /// When it is known: a SQL expression over the label row ("scheduled_at", "departed_at + INTERVAL
   /// 5 MINUTE"). The leak check refuses a column known later than the scoring time.
@@ -83,7 +85,11 @@ struct TrainingSet {
   std::string timestamp;         // the scoring time
   std::string label;             // the outcome; empty: rows to score, not to learn from
   std::string split;             // which part a row belongs to (training, holdout), or empty
-  std::vector<RequestColumn> request_columns;
+  std::vector<KnownColumn> request_columns;  // inputs of the model
+  /// Which plane, which airport: what features are joined by and is no input itself. A column that
+  /// is joined by and stands in neither list is refused by the leak check: a label row knows its
+  /// outcome, and a key that was made of it would bring it in.
+  std::vector<KnownColumn> entity_columns;
   std::vector<FeatureReference> features;
   Duration embargo{0};  // features must have been known this long before the scoring time
 };
@@ -100,11 +106,13 @@ struct Definitions {
 Status read_definitions(const Json& document, Definitions& definitions);
 
 /// Looks up every reference (entities of views, views and features of training sets), fills in join
-/// keys, refuses names that stand twice. Errors: Invalid, NotFound with a suggestion.
+/// keys, refuses names that stand twice (columns without regard to case) and a request or entity
+/// column that is the label. Errors: Invalid, NotFound with a suggestion.
 Status resolve(Definitions& definitions);
 
-/// The columns of the labels that the set's features are joined by, each once, in order.
-std::vector<std::string> entity_columns(const TrainingSet& set, std::span<const FeatureView> views);
+/// The columns of the labels that the set's features are joined by, each once, in order, whether or
+/// not they are declared.
+std::vector<std::string> joined_columns(const TrainingSet& set, std::span<const FeatureView> views);
 
 /// Precondition: resolved.
 const FeatureView& view_named(std::string_view name, std::span<const FeatureView> views);

@@ -17,7 +17,10 @@ constexpr const char* kFlights = R"({
   "training_sets": [
     {"name": "training", "labels": "labels", "key": "flight_id", "timestamp": "score_time",
      "label": "late", "split": "part", "embargo": "30m",
-     "request_columns": [{"name": "distance", "known_at": "scheduled_at - INTERVAL 30 DAY"}],
+     "request_columns": [{"name": "distance", "known_at": "scheduled_at - INTERVAL 30 DAY"},
+                         {"name": "origin", "known_at": "scheduled_at"}],
+     "entity_columns": [{"name": "tailnum", "known_at": "scheduled_at - INTERVAL 2 HOUR"},
+                        {"name": "dest", "known_at": "scheduled_at"}],
      "features": ["plane_history:last_delay",
                   {"feature": "airport_rates:late_rate", "as": "origin_rate", "on": {"airport": "origin"}},
                   {"feature": "airport_rates:late_rate", "as": "dest_rate", "on": {"airport": "dest"}}]}]
@@ -45,7 +48,8 @@ TEST(FeatureView, ReadsWhatAProjectDefines) {
   EXPECT_EQ(set.embargo, Duration(std::chrono::minutes(30)));
   EXPECT_EQ(set.features[0].alias, "last_delay");
   EXPECT_EQ(set.request_columns[0].known_at, "scheduled_at - INTERVAL 30 DAY");
-  EXPECT_EQ(entity_columns(set, read_back->views),
+  EXPECT_EQ(set.entity_columns[0].known_at, "scheduled_at - INTERVAL 2 HOUR");
+  EXPECT_EQ(joined_columns(set, read_back->views),
             (std::vector<std::string>{"tailnum", "origin", "dest"}));
 }
 
@@ -85,6 +89,17 @@ TEST(FeatureView, RefusesSlipsWithTheirPlace) {
        "feature_views 1 (plane_history): features: type"},
       {"a request column without its time", ", \"known_at\": \"scheduled_at - INTERVAL 30 DAY\"",
        "", "the member 'known_at' is missing"},
+      {"an entity column without its time", ", \"known_at\": \"scheduled_at - INTERVAL 2 HOUR\"",
+       "", "training_sets 1 (training): entity_columns: the member 'known_at' is missing"},
+      {"the label sent by the caller", "\"name\": \"distance\"", "\"name\": \"LATE\"",
+       "training set training: the request column 'LATE' is the label"},
+      {"features joined by the label", "\"on\": {\"airport\": \"dest\"}",
+       "\"on\": {\"airport\": \"Late\"}", "the column to join by 'Late' is the label"},
+      {"an entity column that nothing is joined by", "{\"name\": \"tailnum\",",
+       "{\"name\": \"tailnumb\",",
+       "no feature is joined by the entity column 'tailnumb'; did you mean 'tailnum'?"},
+      {"a column declared twice", "{\"name\": \"dest\",", "{\"name\": \"ORIGIN\",",
+       "the column 'ORIGIN' is declared twice"},
       {"a key of nothing", "\"key\": \"flight_id\"", "\"key\": []",
        "key: expected a list of texts"},
       {"an embargo that is a number", "\"embargo\": \"30m\"", "\"embargo\": 30",

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "features/point_in_time.h"
 #include "features/sampling.h"
 #include "sql/names.h"
@@ -50,11 +51,12 @@ class LeakChecker {
   LeakChecker(engine::Session& session, const LeakCheck& check)
       : session_(session), check_(check) {}
 
-  Result<LeakVerdict> run() {
+  Result<LeakReport> run() {
     TRY(check_inputs());
     TRY_DOING("leak check", take_over_relations());
     TRY_DOING("leak check", record_sample());
-    TRY_DOING("leak check: request columns", check_request_columns());
+    check_joined_columns();
+    TRY_DOING("leak check: known_at", check_known_columns());
     const Status recomputed = recompute_all();
     // Whole again, whatever happened: who looks at the session next sees every row.
     for (std::size_t i = 0; i < check_.bases.size(); ++i)
@@ -73,7 +75,8 @@ class LeakChecker {
   Status check_columns(const Schema& training, const PointInTimeJoin& join);
   Status record_sample();
   Result<std::map<std::int64_t, Group>> read_groups();
-  Status check_request_columns();
+  void check_joined_columns();
+  Status check_known_columns();
   Status recompute_all();
   Status compare();
   Result<std::vector<LeakExample>> examples_of(const std::string& feature);
@@ -81,9 +84,9 @@ class LeakChecker {
 
   engine::Session& session_;
   const LeakCheck& check_;
-  std::vector<std::string> entity_columns_;
+  std::vector<std::string> joined_columns_;
   Schema training_;
-  LeakVerdict verdict_;
+  LeakReport verdict_;
 };
 
 Status LeakChecker::check_inputs() const {
@@ -194,9 +197,9 @@ Status LeakChecker::check_columns(const Schema& training, const PointInTimeJoin&
                    fmt::format("the training rows {} have no column '{}'{}", check_.training, name,
                                suggestion(name, training.names())));
   std::set<std::string> folded;
-  for (const std::string& name : declared) folded.insert(sql::fold_case(name));
+  for (const std::string& name : declared) folded.insert(fold_case(name));
   for (const std::string& name : training.names())
-    if (!folded.contains(sql::fold_case(name)))
+    if (!folded.contains(fold_case(name)))
       verdict_.refused.push_back(
           {name,
            "the training set does not declare it, so nothing says when it was known; declare "
@@ -211,7 +214,7 @@ Status LeakChecker::record_sample() {
   const PointInTimeJoin join =
       TRY(PointInTimeJoin::bind(session_, check_.set, check_.feature_views));
   TRY(check_columns(training_, join));
-  entity_columns_ = entity_columns(check_.set, check_.feature_views);
+  joined_columns_ = joined_columns(check_.set, check_.feature_views);
   const auto picked = TRY(sample_keys(session_, training, check_.set.key, check_.set.split,
                                       static_cast<std::size_t>(check_.sample), check_.seed));
   if (picked.empty())
@@ -219,7 +222,7 @@ Status LeakChecker::record_sample() {
         ErrorCode::DataQuality,
         fmt::format("{} holds no row with a key, so nothing can be checked", check_.training));
   std::string keys;
-  for (const KeyText& key : picked) {
+  for (const RowKey& key : picked) {
     keys += keys.empty() ? "(" : ", (";
     for (std::size_t i = 0; i < key.size(); ++i)
       keys += (i == 0 ? "" : ", ") + quote_literal(key[i]);
@@ -248,13 +251,33 @@ Status LeakChecker::record_sample() {
   return {};
 }
 
-/// Whether every request column was known by the scoring time, by its own account.
-Status LeakChecker::check_request_columns() {
-  if (check_.set.request_columns.empty()) return {};
+/// A column that features are joined by picks their values, so it must say when it is known, as a
+/// request column does.
+void LeakChecker::check_joined_columns() {
+  const TrainingSet& set = check_.set;
+  for (const std::string& name : joined_columns_) {
+    const auto is_it = [&](const KnownColumn& column) {
+      return same_ignoring_case(column.name, name);
+    };
+    if (std::ranges::any_of(set.request_columns, is_it) ||
+        std::ranges::any_of(set.entity_columns, is_it))
+      continue;
+    verdict_.refused.push_back(
+        {name,
+         "features are joined by it, and nothing says when it was known; declare it with its "
+         "known_at under entity_columns, or under request_columns when it is an input too"});
+  }
+}
+
+/// Whether everything that was taken from the label row was known by the scoring time, by its own
+/// account.
+Status LeakChecker::check_known_columns() {
+  std::vector<KnownColumn> columns = check_.set.request_columns;
+  columns.insert(columns.end(), check_.set.entity_columns.begin(), check_.set.entity_columns.end());
+  if (columns.empty()) return {};
   const std::string labels = TRY(quoted_relation(check_.set.labels));
   std::string select;
   std::string late;
-  const auto& columns = check_.set.request_columns;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     select += fmt::format(", CAST(({}) AS TIMESTAMP) AS \"known.{}\"", columns[i].known_at, i);
     // A label row may have twins: the latest account counts, and none at all is too late.
@@ -292,7 +315,7 @@ Status LeakChecker::check_request_columns() {
 Result<std::map<std::int64_t, Group>> LeakChecker::read_groups() {
   std::string select = fmt::format("CAST({} AS BIGINT), CAST({} AS VARCHAR)",
                                    quote_identifier(kGroup), quote_identifier(kTime));
-  for (const std::string& column : entity_columns_)
+  for (const std::string& column : joined_columns_)
     select += ", CAST(" + quote_identifier(column) + " AS VARCHAR)";
   std::map<std::int64_t, Group> groups;
   for (const auto& rows :
@@ -300,10 +323,10 @@ Result<std::map<std::int64_t, Group>> LeakChecker::read_groups() {
     for (std::size_t row = 0; row < rows.row_count(); ++row) {
       Group& group = groups[rows.column(0).integer(row)];
       group.time = rows.column(1).text(row);
-      for (std::size_t i = 0; i < entity_columns_.size(); ++i) {
+      for (std::size_t i = 0; i < joined_columns_.size(); ++i) {
         if (rows.column(i + 2).is_null(row)) continue;
-        const auto& type = training_[*training_.index_of(entity_columns_[i])].type;
-        group.entities[entity_columns_[i]].push_back(fmt::format(
+        const auto& type = training_[*training_.index_of(joined_columns_[i])].type;
+        group.entities[joined_columns_[i]].push_back(fmt::format(
             "CAST({} AS {})", quote_literal(rows.column(i + 2).text(row)), columnar::to_sql(type)));
       }
     }
@@ -318,12 +341,12 @@ Status LeakChecker::recompute_all() {
   blind.label.clear();
   blind.split.clear();
   std::string known = quote_identifier(kRow);
-  std::vector<std::string> carried = entity_columns_;
+  std::vector<std::string> carried = joined_columns_;
   carried.push_back(blind.timestamp);
-  for (const RequestColumn& column : blind.request_columns) carried.push_back(column.name);
+  for (const KnownColumn& column : blind.request_columns) carried.push_back(column.name);
   std::set<std::string> once;
   for (const std::string& column : carried)
-    if (once.insert(sql::fold_case(column)).second) known += ", " + quote_identifier(column);
+    if (once.insert(fold_case(column)).second) known += ", " + quote_identifier(column);
 
   const auto define_labels = [&](std::int64_t group) {
     return session_.define_view(kLabels, fmt::format("SELECT {} FROM {} WHERE {} = {}", known,
@@ -397,11 +420,11 @@ Result<std::vector<LeakExample>> LeakChecker::examples_of(const std::string& fea
 
 }  // namespace
 
-Result<LeakVerdict> check_leaks(engine::Session& session, const LeakCheck& check) {
+Result<LeakReport> check_leaks(engine::Session& session, const LeakCheck& check) {
   return LeakChecker(session, check).run();
 }
 
-Json to_json(const LeakVerdict& verdict) {
+Json to_json(const LeakReport& verdict) {
   Json leaks = Json::array();
   for (const Leak& leak : verdict.leaks) {
     Json examples = Json::array();
@@ -425,7 +448,7 @@ Json to_json(const LeakVerdict& verdict) {
                        {"refused", std::move(refused)}});
 }
 
-std::string describe(const Leak& leak, const LeakVerdict& verdict) {
+std::string describe(const Leak& leak, const LeakReport& verdict) {
   std::string text = fmt::format("{} differs in {} of {} rows", leak.feature, leak.rows_differing,
                                  verdict.sampled);
   if (!leak.examples.empty()) {

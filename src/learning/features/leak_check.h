@@ -9,14 +9,16 @@
 // the rows that had been delivered by the row's scoring time, and compared exactly. Any difference
 // is a leak.
 //
-// The label row itself had no outcome yet: only its key, its entity columns, its scoring time and
-// the declared request columns are taken from the recorded row. Each request column says when it is
-// known, and is refused when that is after the scoring time.
+// The label row itself had no outcome yet: only its key, its scoring time, the declared request
+// columns and the columns that features are joined by are taken from the recorded row. The latter
+// two pick what the model sees, so each says when it is known, and is refused when it does not, or
+// when that is after the scoring time.
 //
 // What it cannot see:
 //   - Rows whose time of delivery is wrong. A base table that was overwritten in place, keeping the
 //     old time of delivery, looks as if it had always been so.
-//   - A request column whose known_at is not true, and entity columns: both are taken on trust.
+//   - A known_at that is not true, and a scoring time that depends on the outcome: both are taken
+//     on trust.
 //   - Rows that were not sampled. A leak in one of 10,000 rows needs a sample of that size.
 //   - What was deleted from a base table. The cut table has no row that the whole one lacks.
 // And what it sees beside leaks: a feature that does not come out twice alike (random(), now(), a
@@ -76,12 +78,12 @@ struct RefusedColumn {
   std::string why;
 };
 
-struct LeakVerdict {
+struct LeakReport {
   bool passed = false;
   std::int64_t sampled = 0;
   std::int64_t scoring_times = 0;  // how often the tables were cut
   std::vector<Leak> leaks;
-  std::vector<RefusedColumn> refused;  // known too late, or declared by nobody
+  std::vector<RefusedColumn> refused;  // known too late, or nobody says when
 };
 
 /// Checks. The session should serve this alone: bases and views are defined anew in it, over copies
@@ -91,12 +93,12 @@ struct LeakVerdict {
 /// NotFound when the training rows lack a column of the set; DataQuality when they are none. Cost:
 /// the models once for each different scoring time in the sample, for its entities only where the
 /// engine can push that down; the base tables once in memory (they spill).
-Result<LeakVerdict> check_leaks(engine::Session& session, const LeakCheck& check);
+Result<LeakReport> check_leaks(engine::Session& session, const LeakCheck& check);
 
-Json to_json(const LeakVerdict& verdict);
+Json to_json(const LeakReport& verdict);
 
 /// One line for people: "dest_late_rate differs in 23 of 24 rows: flight 8012 scored 2013-03-01
 /// 05:00:00 recorded 0.41, could have known 0.35".
-std::string describe(const Leak& leak, const LeakVerdict& verdict);
+std::string describe(const Leak& leak, const LeakReport& verdict);
 
 }  // namespace millrace::features

@@ -53,9 +53,33 @@ class LeakCheckTest : public ::testing::Test {
   void add_view(const std::string& name, const std::string& select, FeatureView view) {
     check_.views.emplace_back(name, select);
     view.name = view.source = name;
-    for (const Feature& feature : view.features)
+    for (const ViewFeature& feature : view.features)
       check_.set.features.push_back({name, feature.name, feature.name, {}});
     check_.feature_views.push_back(std::move(view));
+    declare_what_is_joined_by();
+  }
+
+  void declare_what_is_joined_by() {
+    check_.set.entity_columns.clear();
+    for (const std::string& name : joined_columns(check_.set, check_.feature_views))
+      check_.set.entity_columns.push_back({name, "scheduled - INTERVAL 30 DAY"});
+  }
+
+  /// An airport that is chosen by the outcome: late flights are asked about where they went, others
+  /// about where they came from. The rates of the two differ, and so the model learns the outcome.
+  void add_hub() {
+    run(R"(CREATE TABLE places AS SELECT * FROM (VALUES ('there', 1), ('here', 0)) AS t(place, rate),
+        (SELECT TIMESTAMP '2012-12-01' AS delivered_at))");
+    check_.bases.push_back({"places", "delivered_at"});
+    check_.views[0].second = R"(SELECT flight_id, tailnum, carrier, distance, scheduled, arrived,
+        scheduled - INTERVAL 2 HOUR AS score_time, arr_delay > 15 AS late, 'training' AS part,
+        CASE WHEN arr_delay > 15 THEN 'there' ELSE 'here' END AS hub FROM flights)";
+    FeatureView rates;
+    rates.join_keys = {"place"};
+    rates.features = {{"rate", std::nullopt}};
+    add_view("place_rates", "SELECT place, rate FROM places", rates);
+    check_.set.features.back().on = {{"place", "hub"}};
+    declare_what_is_joined_by();
   }
 
   void add_honest_features() {
@@ -95,13 +119,13 @@ class LeakCheckTest : public ::testing::Test {
         join->select() + ")");
   }
 
-  LeakVerdict verdict() {
+  LeakReport verdict() {
     auto found = check_leaks(*session_, check_);
     EXPECT_TRUE(found.ok()) << found.error().message();
-    return found.ok() ? *std::move(found) : LeakVerdict{};
+    return found.ok() ? *std::move(found) : LeakReport{};
   }
 
-  std::set<std::string> leaking(const LeakVerdict& found) {
+  std::set<std::string> leaking(const LeakReport& found) {
     std::set<std::string> names;
     for (const Leak& leak : found.leaks) names.insert(leak.feature);
     return names;
@@ -115,7 +139,7 @@ class LeakCheckTest : public ::testing::Test {
 TEST_F(LeakCheckTest, HonestFeaturesRaiseNone) {
   add_honest_features();
   record();
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_TRUE(found.passed) << to_json(found).dump_pretty();
   EXPECT_EQ(found.sampled, 24);
   EXPECT_GT(found.scoring_times, 20);
@@ -141,7 +165,7 @@ TEST_F(LeakCheckTest, FindsASameDayAggregate) {
       "2) AS day_delay FROM flights GROUP BY 1, 2",
       view);
   record();
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_FALSE(found.passed);
   EXPECT_EQ(leaking(found), std::set<std::string>{"day_delay"}) << to_json(found).dump_pretty();
   EXPECT_GT(found.leaks[0].rows_differing, 20);
@@ -171,7 +195,7 @@ TEST_F(LeakCheckTest, FindsADimensionOverwrittenLater) {
       "= 0");
   add_honest_features();
   record();
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_EQ(leaking(found), std::set<std::string>{"seats"});
   EXPECT_LT(found.leaks[0].rows_differing, found.sampled) << "only planes that were refitted";
 }
@@ -185,7 +209,7 @@ TEST_F(LeakCheckTest, FindsALateCorrectionThatWasUsedTooEarly) {
            history);
   record();
   check_.sample = 200;
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_EQ(leaking(found), std::set<std::string>{"last_delay"});
   EXPECT_LT(found.leaks[0].rows_differing, 100);
 }
@@ -193,7 +217,7 @@ TEST_F(LeakCheckTest, FindsALateCorrectionThatWasUsedTooEarly) {
 TEST_F(LeakCheckTest, RefusesAColumnThatNobodyDeclared) {
   add_honest_features();
   record(", 5 AS arr_delay");
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_FALSE(found.passed);
   ASSERT_EQ(found.refused.size(), 1U);
   EXPECT_EQ(found.refused[0].column, "arr_delay");
@@ -207,12 +231,53 @@ TEST_F(LeakCheckTest, RefusesARequestColumnKnownTooLate) {
       'training' AS part FROM flights)";
   check_.set.request_columns.push_back({"arr_delay", "arrived"});
   record();
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_FALSE(found.passed);
   EXPECT_TRUE(found.leaks.empty());
   ASSERT_EQ(found.refused.size(), 1U);
   EXPECT_EQ(found.refused[0].column, "arr_delay");
   EXPECT_NE(found.refused[0].why.find("24 of 24 rows"), std::string::npos) << found.refused[0].why;
+}
+
+TEST_F(LeakCheckTest, RefusesToJoinByAColumnThatNobodyDeclared) {
+  add_honest_features();
+  check_.set.entity_columns.erase(check_.set.entity_columns.begin());
+  record();
+  const LeakReport found = verdict();
+  EXPECT_FALSE(found.passed);
+  ASSERT_EQ(found.refused.size(), 1U);
+  EXPECT_EQ(found.refused[0].column, "tailnum");
+  EXPECT_NE(found.refused[0].why.find("entity_columns"), std::string::npos) << found.refused[0].why;
+}
+
+TEST_F(LeakCheckTest, ARequestColumnMayBeJoinedByInAnotherSpelling) {
+  add_honest_features();
+  check_.set.entity_columns.erase(check_.set.entity_columns.begin());
+  check_.set.request_columns.push_back({"TAILNUM", "scheduled - INTERVAL 30 DAY"});
+  record();
+  const LeakReport found = verdict();
+  EXPECT_TRUE(found.passed) << to_json(found).dump_pretty();
+}
+
+/// Made again from the recorded hub the rates are the same, so only what the hub says of itself can
+/// give it away.
+TEST_F(LeakCheckTest, RefusesAnOutcomeThatPicksWhatIsJoined) {
+  add_honest_features();
+  add_hub();
+  record();
+  check_.set.entity_columns.back().known_at = "arrived";
+  const LeakReport honest_about_it = verdict();
+  EXPECT_FALSE(honest_about_it.passed);
+  ASSERT_EQ(honest_about_it.refused.size(), 1U);
+  EXPECT_EQ(honest_about_it.refused[0].column, "hub");
+  EXPECT_NE(honest_about_it.refused[0].why.find("24 of 24 rows"), std::string::npos)
+      << honest_about_it.refused[0].why;
+
+  check_.set.entity_columns.pop_back();
+  const LeakReport silent_about_it = verdict();
+  EXPECT_FALSE(silent_about_it.passed);
+  ASSERT_EQ(silent_about_it.refused.size(), 1U);
+  EXPECT_EQ(silent_about_it.refused[0].column, "hub");
 }
 
 TEST_F(LeakCheckTest, TellsRoundingFromKnowing) {
@@ -222,7 +287,7 @@ TEST_F(LeakCheckTest, TellsRoundingFromKnowing) {
   check_.views[1].second =
       "SELECT tailnum, arrived, delivered_at, arr_delay::DOUBLE AS last_delay FROM flights";
   run("UPDATE training_rows SET last_delay = last_delay * (1 + 1e-13)");
-  const LeakVerdict found = verdict();
+  const LeakReport found = verdict();
   EXPECT_EQ(leaking(found), std::set<std::string>{"last_delay"});
   EXPECT_TRUE(found.leaks[0].rounding);
   EXPECT_NE(describe(found.leaks[0], found).find("only the last digits differ"), std::string::npos);
@@ -302,7 +367,7 @@ TEST_F(LeakCheckTest, TheSampleRepeatsAndTakesFromEveryPart) {
   EXPECT_EQ(first, sample(1));
   EXPECT_NE(first, sample(2));
   int holdout = 0;
-  for (const KeyText& key : first) holdout += std::stoi(key[0]) * 15 >= 24 * 24 * 60 ? 1 : 0;
+  for (const RowKey& key : first) holdout += std::stoi(key[0]) * 15 >= 24 * 24 * 60 ? 1 : 0;
   EXPECT_EQ(holdout, 12);
   run("DELETE FROM training_rows WHERE part = 'holdout' AND flight_id <> (SELECT max(flight_id) "
       "FROM "

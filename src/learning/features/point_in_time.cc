@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::features {
@@ -73,9 +74,8 @@ std::string quoted_relation(const engine::RelationName& name) {
 }
 
 bool holds(const std::vector<std::string>& list, const std::string& name) {
-  const std::string folded = sql::fold_case(name);
-  return std::any_of(list.begin(), list.end(),
-                     [&](const std::string& one) { return sql::fold_case(one) == folded; });
+  return std::ranges::any_of(list,
+                             [&](const std::string& one) { return same_ignoring_case(one, name); });
 }
 
 /// Naive times are UTC, and so is the session: every time becomes a TIMESTAMP.
@@ -98,12 +98,12 @@ Result<PointInTimeJoin> PointInTimeJoin::bind(engine::Session& session, const Tr
     return {};
   };
   for (const std::string& name : set.key) TRY(add(name));
-  for (const std::string& name : entity_columns(set, views)) TRY(add(name));
+  for (const std::string& name : joined_columns(set, views)) TRY(add(name));
   TRY(add(set.timestamp));
   TRY_DOING(place, expect_time(labels, set.timestamp, set.labels));
   TRY(add(set.label));
   TRY(add(set.split));
-  for (const RequestColumn& column : set.request_columns) TRY(add(column.name));
+  for (const KnownColumn& column : set.request_columns) TRY(add(column.name));
 
   for (const FeatureReference& reference : set.features) {
     const auto found = std::find_if(join.views_.begin(), join.views_.end(), [&](const View& view) {
@@ -150,7 +150,7 @@ Result<PointInTimeJoin::View> PointInTimeJoin::bind_view(engine::Session& sessio
                    fmt::format("the column {} is {}; deleted_column is BOOLEAN",
                                view.deleted_column, columnar::to_sql(deleted->type)));
   }
-  for (const Feature& feature : view.features) {
+  for (const ViewFeature& feature : view.features) {
     const Field* field = TRY(column_of(source, feature.name, view.source));
     if (feature.type && !(*feature.type == field->type))
       return Error(ErrorCode::Invalid, fmt::format("the feature {} is declared {} and is {} in {}",
@@ -201,7 +201,7 @@ std::string PointInTimeJoin::versions(const View& bound, const Options& options)
   if (has_created) add(created, kCreated, " NULLS FIRST");
   if (!view.deleted_column.empty())
     add("coalesce(" + quote_identifier(view.deleted_column) + ", false)", kDeleted, "");
-  for (const Feature& feature : view.features) {
+  for (const ViewFeature& feature : view.features) {
     inner += ", " + quote_identifier(feature.name);
     order += ", " + quote_identifier(feature.name);
   }
@@ -217,7 +217,7 @@ std::string PointInTimeJoin::dimension(const View& bound, const Options& options
   const KeyText keys = key_text(bound, options);
   std::string features;
   std::string order;
-  for (const Feature& feature : bound.view.features) {
+  for (const ViewFeature& feature : bound.view.features) {
     features += ", " + quote_identifier(feature.name);
     order += (order.empty() ? "" : ", ") + quote_identifier(feature.name) + " DESC NULLS LAST";
   }
@@ -300,7 +300,8 @@ Status check_dimensions(engine::Session& session, const TrainingSet& set,
       known += (known.empty() ? "" : " AND ") + quote_identifier(key) + " IS NOT NULL";
     }
     std::string features;
-    for (const Feature& feature : view.features) features += ", " + quote_identifier(feature.name);
+    for (const ViewFeature& feature : view.features)
+      features += ", " + quote_identifier(feature.name);
     const auto rows = TRY(session.collect(
         fmt::format(
             "SELECT count(*), min(k) FROM (SELECT CAST(ROW({0}) AS VARCHAR) AS k FROM (SELECT "

@@ -53,7 +53,7 @@ class PointInTimeJoin {
     /// early. Sound when the labels hold no others.
     std::map<std::string, std::vector<std::string>> entities;
   };
-  /// One SELECT. Its columns: the key, the entity columns, the timestamp, the label, the split, the
+  /// One SELECT. Its columns: the key, what is joined by, the timestamp, the label, the split, the
   /// request columns (each once), then the features by alias. No other column of the labels comes
   /// through: nothing would say when it is known.
   std::string select() const { return select(Options{}); }

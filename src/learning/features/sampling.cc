@@ -13,7 +13,7 @@ namespace millrace::features {
 namespace {
 
 /// The keys with the lowest hashes, each once.
-using Lowest = std::set<std::pair<std::uint64_t, KeyText>>;
+using Lowest = std::set<std::pair<std::uint64_t, RowKey>>;
 
 constexpr std::size_t kMostParts = 64;
 
@@ -21,7 +21,7 @@ std::string as_text(const std::string& column) {
   return "CAST(" + sql::quote_identifier(column) + " AS VARCHAR)";
 }
 
-std::uint64_t hash_of(const KeyText& key, std::uint64_t seed) {
+std::uint64_t hash_of(const RowKey& key, std::uint64_t seed) {
   std::string bytes = std::to_string(seed);
   for (const std::string& value : key) bytes += fmt::format("\n{}:{}", value.size(), value);
   return stable_hash(bytes);
@@ -29,10 +29,10 @@ std::uint64_t hash_of(const KeyText& key, std::uint64_t seed) {
 
 }  // namespace
 
-Result<std::vector<KeyText>> sample_keys(engine::Session& session, const std::string& relation,
-                                         const std::vector<std::string>& key,
-                                         const std::string& part, std::size_t count,
-                                         std::uint64_t seed) {
+Result<std::vector<RowKey>> sample_keys(engine::Session& session, const std::string& relation,
+                                        const std::vector<std::string>& key,
+                                        const std::string& part, std::size_t count,
+                                        std::uint64_t seed) {
   std::string select;
   std::string where;
   for (const std::string& column : key) {
@@ -44,7 +44,7 @@ Result<std::vector<KeyText>> sample_keys(engine::Session& session, const std::st
   {
     const auto reader =
         TRY(session.query(fmt::format("SELECT {} FROM {} WHERE {}", select, relation, where)));
-    KeyText text(key.size());
+    RowKey text(key.size());
     while (auto rows = TRY(reader->next()))
       for (std::size_t row = 0; row < rows->row_count(); ++row) {
         for (std::size_t i = 0; i < key.size(); ++i) text[i] = rows->column(i).text(row);
@@ -59,7 +59,7 @@ Result<std::vector<KeyText>> sample_keys(engine::Session& session, const std::st
       }
   }
   // Takes turns until there are enough, so that a small part leaves its share to the others.
-  std::vector<KeyText> picked;
+  std::vector<RowKey> picked;
   for (bool any = true; any && picked.size() < count;) {
     any = false;
     for (auto& [name, lowest] : parts) {
