@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include <fmt/core.h>
@@ -101,9 +102,12 @@ Status Server::State::open_endpoint() {
 }
 
 Status Server::State::open_orchestrator() {
+  std::error_code error;
+  const std::string folder = std::filesystem::canonical(project.state, error).string();
+  if (error) return file_error(error.value(), project.state);
   executor = TRY(execution::LocalExecutor::make(
-      {.log_folder = project.state + "/logs", .program = options.attempt_command}, *clock,
-      execution::make_local_spawner()));
+      {.log_folder = project.state + "/logs", .program = options.attempt_command, .owner = folder},
+      *clock, execution::make_local_spawner()));
   hooks = TRY(tasks::Hooks::open({project, *database, *models, *clock}, socket_path(project)));
   orchestration::OrchestratorOptions chosen;
   chosen.scheduler.parallelism = project.target.parallelism;

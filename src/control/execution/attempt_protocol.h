@@ -18,6 +18,9 @@ inline constexpr std::int64_t kProtocolVersion = 1;
 inline constexpr std::size_t kLongestLine = 1U << 20U;  // both ways, with its newline
 inline constexpr int kAttemptFd = 3;
 inline constexpr const char* kAttemptFdVariable = "MILLRACE_ATTEMPT_FD";
+// Whose attempt a process belongs to, and which one: all that it starts inherits them.
+inline constexpr const char* kAttemptOfVariable = "MILLRACE_ATTEMPT_OF";
+inline constexpr const char* kAttemptVariable = "MILLRACE_ATTEMPT";
 
 /// Cuts what arrives into lines, of bounded length.
 class LineReader {

@@ -47,7 +47,7 @@ Result<Pair> make_channel() {
   return Pair{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
-std::vector<std::string> environment_for(const Preparation& work, bool speaks) {
+std::map<std::string, std::string> own_environment() {
   std::map<std::string, std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
@@ -55,13 +55,7 @@ std::vector<std::string> environment_for(const Preparation& work, bool speaks) {
     if (equals != std::string_view::npos)
       all[std::string(text.substr(0, equals))] = std::string(text.substr(equals + 1));
   }
-  all.erase(kAttemptFdVariable);
-  for (const auto& [name, value] : work.environment) all[name] = value;
-  if (speaks) all[kAttemptFdVariable] = std::to_string(kAttemptFd);
-  std::vector<std::string> lines;
-  lines.reserve(all.size());
-  for (const auto& [name, value] : all) lines.push_back(fmt::format("{}={}", name, value));
-  return lines;
+  return all;
 }
 
 Json request_message(const orchestration::AttemptRequest& request, Duration heartbeat) {
@@ -91,13 +85,32 @@ std::string kept(const std::string& text) {
 
 Result<std::unique_ptr<LocalAttempt>> LocalAttempt::start(orchestration::AttemptRequest request,
                                                           AttemptLog log, Spawner& spawner,
-                                                          Duration heartbeat) {
+                                                          Duration heartbeat,
+                                                          const std::string& owner) {
   std::unique_ptr<LocalAttempt> attempt(new LocalAttempt(std::move(request), std::move(log)));
-  TRY(attempt->connect(spawner, heartbeat));
+  TRY(attempt->connect(spawner, heartbeat, owner));
   return attempt;
 }
 
-Status LocalAttempt::connect(Spawner& spawner, Duration heartbeat) {
+std::vector<std::string> LocalAttempt::environment(const std::string& owner) const {
+  std::map<std::string, std::string> all = own_environment();
+  for (const auto& [name, value] : request_.work.environment) all[name] = value;
+  // Last, since these are not the user's to set, nor to be inherited from an attempt around us.
+  for (const char* name : {kAttemptFdVariable, kAttemptOfVariable, kAttemptVariable})
+    all.erase(name);
+  if (request_.work.speaks == Preparation::Speaks::Protocol)
+    all[kAttemptFdVariable] = std::to_string(kAttemptFd);
+  if (!owner.empty()) {
+    all[kAttemptOfVariable] = owner;
+    all[kAttemptVariable] = id().str();
+  }
+  std::vector<std::string> lines;
+  lines.reserve(all.size());
+  for (const auto& [name, value] : all) lines.push_back(fmt::format("{}={}", name, value));
+  return lines;
+}
+
+Status LocalAttempt::connect(Spawner& spawner, Duration heartbeat, const std::string& owner) {
   const bool speaks = request_.work.speaks == Preparation::Speaks::Protocol;
   Pair output = TRY(make_pipe());
   Pair error = TRY(make_pipe());
@@ -108,7 +121,7 @@ Status LocalAttempt::connect(Spawner& spawner, Duration heartbeat) {
   }
   SpawnRequest spawn;
   spawn.command = request_.work.command;
-  spawn.environment = environment_for(request_.work, speaks);
+  spawn.environment = environment(owner);
   spawn.working_folder = request_.work.working_folder;
   spawn.output_fd = output.theirs.get();
   spawn.error_fd = error.theirs.get();

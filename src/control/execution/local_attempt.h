@@ -21,10 +21,10 @@ class LocalAttempt {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
-  /// Starts the process. Errors: those of Spawner::spawn, AttemptLog::create, to_line.
+  /// Starts the process. `owner`: LocalExecutorOptions. Errors: those of Spawner::spawn, to_line.
   static Result<std::unique_ptr<LocalAttempt>> start(orchestration::AttemptRequest request,
                                                      AttemptLog log, Spawner& spawner,
-                                                     Duration heartbeat);
+                                                     Duration heartbeat, const std::string& owner);
 
   const orchestration::AttemptId& id() const { return request_.id; }
   const orchestration::AttemptRequest& request() const { return request_; }
@@ -60,7 +60,8 @@ class LocalAttempt {
  private:
   LocalAttempt(orchestration::AttemptRequest request, AttemptLog log)
       : request_(std::move(request)), log_(std::move(log)) {}
-  Status connect(Spawner& spawner, Duration heartbeat);
+  Status connect(Spawner& spawner, Duration heartbeat, const std::string& owner);
+  std::vector<std::string> environment(const std::string& owner) const;
   bool read_stream(FileDescriptor& from, const char* name);
   void hear(const std::string& line, orchestration::ExecutorListener& listener);
   Status obey(const Json& message, orchestration::ExecutorListener& listener);

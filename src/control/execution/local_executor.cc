@@ -18,8 +18,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
-#include "execution/group_memory.h"
 #include "execution/local_attempt.h"
+#include "execution/processes.h"
+#include "execution/survivors.h"
 
 namespace millrace::execution {
 
@@ -30,6 +31,12 @@ using orchestration::ExecutorListener;
 using orchestration::Outcome;
 using orchestration::Preparation;
 using SteadyTime = LocalAttempt::SteadyTime;
+
+namespace {
+
+constexpr Duration kPatienceWithSurvivors = std::chrono::seconds(10);
+
+}  // namespace
 
 /// The thread, and all that it alone touches.
 class LocalExecutor::Loop {
@@ -193,8 +200,8 @@ void LocalExecutor::Loop::begin(AttemptRequest request) {
       attempt_log_path(options_.log_folder, id, request.generation, request.number);
   Result<AttemptLog> log = AttemptLog::create(path, id, options_.log_limit_bytes, clock_);
   if (!log.ok()) return fail(id, std::move(log).error().while_doing("making the attempt's log"));
-  auto started =
-      LocalAttempt::start(std::move(request), *std::move(log), *spawner_, options_.heartbeat);
+  auto started = LocalAttempt::start(std::move(request), *std::move(log), *spawner_,
+                                     options_.heartbeat, options_.owner);
   if (!started.ok()) return fail(id, started.error());
   LocalAttempt& attempt = **started;
   attempts_[id] = *std::move(started);
@@ -363,6 +370,12 @@ LocalExecutor::~LocalExecutor() = default;
 Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(LocalExecutorOptions options,
                                                            const Clock& clock,
                                                            std::unique_ptr<Spawner> spawner) {
+  if (!options.owner.empty()) {
+    const int ended = TRY(end_survivors(options.owner, kPatienceWithSurvivors));
+    if (ended > 0)
+      log_warning(
+          fmt::format("ended {} processes that attempts of an earlier server had left", ended));
+  }
   auto loop = std::make_unique<Loop>(std::move(options), clock, std::move(spawner));
   TRY(loop->open());
   return std::unique_ptr<LocalExecutor>(new LocalExecutor(std::move(loop)));

@@ -7,7 +7,8 @@
 // is noticed at once by its pidfd. One thread serves them all.
 //
 // An attempt ends for us when its own process ends; what is left of its group is killed then. When
-// this process dies, however it dies, the kernel kills the attempts.
+// this process dies, however it dies, the kernel kills the attempts' own processes; what those had
+// started is ended by the next executor of the same owner, before it starts anything.
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +24,9 @@ namespace millrace::execution {
 struct LocalExecutorOptions {
   std::string log_folder;            // of attempt_log_path
   std::vector<std::string> program;  // for attempts that bring no command of their own
+  /// Names whose attempts these are, for as long as their processes may live: a folder that one
+  /// executor at a time has for itself, by its real path. Empty: nobody looks for them later.
+  std::string owner;
   Duration heartbeat = std::chrono::seconds(5);
   Duration memory_check = std::chrono::milliseconds(250);
   std::uint64_t log_limit_bytes = 64U << 20U;
@@ -30,7 +34,8 @@ struct LocalExecutorOptions {
 
 class LocalExecutor final : public orchestration::Executor {
  public:
-  /// Errors: Unavailable when the machine gives no descriptors for it.
+  /// Ends what attempts of the same owner have left running (survivors.h). Errors: Unavailable
+  /// when that cannot be done within 10 s, or the machine gives no descriptors.
   static Result<std::unique_ptr<LocalExecutor>> make(LocalExecutorOptions options,
                                                      const Clock& clock,
                                                      std::unique_ptr<Spawner> spawner);

@@ -154,19 +154,24 @@ class LocalExecutorTest : public testing::Test {
     return path;
   }
   /// Open for both, so that a child that never writes is a failure and not a wait without end.
-  static std::string read_first_line(const std::string& path) {
+  static std::vector<std::string> read_lines(const std::string& path, std::size_t count) {
     const FileDescriptor in(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    std::string line;
-    for (char c = 0; c != '\n';) {
+    std::vector<std::string> lines;
+    for (std::string line; lines.size() < count;) {
       pollfd ready{in.get(), POLLIN, 0};
+      char c = 0;
       if (::poll(&ready, 1, 60'000) != 1 || ::read(in.get(), &c, 1) != 1) {
         ADD_FAILURE() << "nobody writes to " << path;
-        return "0";
+        lines.resize(count, "0");
+      } else if (c == '\n') {
+        lines.push_back(std::exchange(line, ""));
+      } else {
+        line += c;
       }
-      if (c != '\n') line += c;
     }
-    return line;
+    return lines;
   }
+  static std::string read_first_line(const std::string& path) { return read_lines(path, 1)[0]; }
   static void expect_gone(const std::string& pid) {
     const FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, std::stoi(pid), 0)));
     if (!pidfd.is_open()) return;
@@ -486,11 +491,16 @@ TEST(Program, DISABLED_Server) {
   ASSERT_NE(pids, nullptr);
   LocalExecutorOptions options;
   options.log_folder = std::getenv("TEST_LOGS");
+  options.owner = options.log_folder;
   const auto executor = *LocalExecutor::make(options, *clock, make_local_spawner());
   executor->listen(listener);
   AttemptRequest made;
   made.id = attempt_id("child");
-  made.work.command = {"sh", "-c", std::string("echo $$ > ") + pids + "; exec sleep 1000"};
+  // The second sleeps in a process group of its own, as what an interactive shell starts does.
+  made.work.command = {"sh", "-c",
+                       "echo $$ > $PIDS; sleep 1000 & echo $! > $PIDS;"
+                       "setsid sleep 1000 & echo $! > $PIDS; wait"};
+  made.work.environment = {{"PIDS", pids}};
   made.work.speaks = Preparation::Speaks::Nothing;
   ASSERT_TRUE(executor->start(std::move(made)).ok());
   listener.wait_for_end(attempt_id("child"));
@@ -535,11 +545,27 @@ TEST_F(LocalExecutorTest, AttemptsDieWithTheServer) {
   AttemptRequest server = request("server", self("Server"));
   server.work.environment = {{"TEST_PIDS", pids}, {"TEST_LOGS", folder_.path() + "/other"}};
   ASSERT_TRUE(executor_->start(server).ok());
-  const std::string child = read_first_line(pids);
-  ASSERT_EQ(::kill(std::stoi(child), 0), 0);
+  const std::vector<std::string> children = read_lines(pids, 3);
   executor_->kill(server.id, Duration::zero());
   EXPECT_EQ(listener_.wait_for_end(server.id).signal, SIGKILL);
-  expect_gone(child);
+  expect_gone(children[0]);
+  EXPECT_EQ(::kill(std::stoi(children[1]), 0), 0) << "what it had started lives on";
+  EXPECT_EQ(::kill(std::stoi(children[2]), 0), 0);
+  make({.owner = folder_.path()});
+  EXPECT_EQ(::kill(std::stoi(children[1]), 0), 0) << "another owner's is left alone";
+  make({.owner = server.work.environment["TEST_LOGS"]});
+  expect_gone(children[1]);
+  expect_gone(children[2]);
+}
+
+TEST_F(LocalExecutorTest, AnAttemptIsNamedInItsEnvironment) {
+  make({.owner = "/some/project"});
+  AttemptRequest made = shell("named", "echo $MILLRACE_ATTEMPT of $MILLRACE_ATTEMPT_OF");
+  made.work.environment = {{"MILLRACE_ATTEMPT_OF", "/elsewhere"}};
+  run(made);
+  EXPECT_NE(log("named").find("out      test/2013-12-01T05:00:00Z/named/1 of /some/project\n"),
+            std::string::npos)
+      << log("named");
 }
 
 }  // namespace
