@@ -171,6 +171,8 @@ Status Scenario::option(const Words& words) {
     options_.heartbeat_timeout = TRY(parse_duration(words[2]));
   else if (words[1] == "kill_timeout")
     options_.kill_timeout = TRY(parse_duration(words[2]));
+  else if (words[1] == "schedules" && words[2] == "ignored")
+    options_.follow_schedules = false;
   else
     return unclear("'" + words[1] + "' is no option");
   return {};
@@ -280,12 +282,7 @@ RunKey Scenario::key(const std::string& dag, const std::string& run) const {
 
 Status Scenario::act(const Words& words) {
   const auto word = [&](std::size_t i) { return i < words.size() ? words[i] : std::string(); };
-  if (words[0] == "restart") {  // restart server [after D]
-    const Duration down = words.size() > 3 ? TRY(parse_duration(words[3])) : Duration::zero();
-    simulation().restart_server(down);
-    now_ += down;
-    return {};
-  }
+  if (words[0] == "restart") return restart(words);
   if (words.size() < 3) return unclear("a Dag and a logical date are expected");
   if (words[0] == "run") {
     Json params = Json::object();
@@ -304,6 +301,21 @@ Status Scenario::act(const Words& words) {
   std::optional<TaskId> task;
   if (words.size() > 3) task = TaskId(words[3]);
   return simulation().clear(key(words[1], words[2]), task);
+}
+
+/// restart server [after D] [following schedules]
+Status Scenario::restart(const Words& words) {
+  Duration down = Duration::zero();
+  std::optional<Simulation::FollowSchedules> follow;
+  const auto schedules = [&](const std::string&) -> Status {
+    follow = Simulation::FollowSchedules::Yes;
+    return {};
+  };
+  TRY(read_settings(
+      words, 2, {{"after", {true, into(down, parse_duration)}}, {"following", {true, schedules}}}));
+  simulation().restart_server(down, follow);
+  now_ += down;
+  return {};
 }
 
 /// report success DAG RUN TASK EPOCH: a message that comes from nowhere.

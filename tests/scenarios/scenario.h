@@ -32,6 +32,7 @@ class Scenario {
   Status behave(const std::string& task, const Words& words);
   Status move_to(const std::string& when);
   Status act(const Words& words);
+  Status restart(const Words& words);
   Status expect(Words words);
   Status expect_runs(const Words& words);
   Status expect_log(const Words& words);

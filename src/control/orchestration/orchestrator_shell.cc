@@ -243,7 +243,9 @@ void Orchestrator::Shell::update_fence(const std::vector<Action>& actions) {
 }
 
 void Orchestrator::Shell::carry_out(const Action& action) {
-  if (const auto* run = std::get_if<action::RunChanged>(&action)) {
+  if (const auto* created = std::get_if<action::RunCreated>(&action)) {
+    tell(created->run);
+  } else if (const auto* run = std::get_if<action::RunChanged>(&action)) {
     tell(run->run);
     if (is_finished(run->run.state)) {
       const std::lock_guard lock(finished_mutex_);

@@ -410,6 +410,24 @@ TEST_F(OrchestratorTest, TheScheduleIsFollowedInTheZoneOfTheDag) {
   EXPECT_EQ(wait(runs[0].key).key.run.str(), "2013-01-13T05:00:00Z");
 }
 
+TEST_F(OrchestratorTest, ARunThatWasDoneByHandIsNotDoneAgainByTheSchedule) {
+  auto& executor =
+      make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });
+  DagSpec spec = chain({"train"});
+  spec.start_date = kDate - std::chrono::hours(24);
+  spec.catchup = true;
+  OrchestratorOptions for_one_run;
+  for_one_run.scheduler.follow_schedules = false;
+  start(executor, spec, for_one_run);
+  const RunRecord by_hand = wait(request());
+  orchestrator_.reset();
+  start(executor, spec);
+  // A call is answered behind what was posted before it.
+  ASSERT_TRUE(orchestrator_->add_dag(spec).ok());
+  EXPECT_EQ(*orchestrator_->find_run(by_hand.key), by_hand);
+  EXPECT_EQ(versions().size(), 1U);
+}
+
 TEST_F(OrchestratorTest, SubscribersHearOfRunsTasksAndMessages) {
   auto& executor =
       make<InlineExecutor>([](const AttemptRequest& request, ExecutorListener& listener) {

@@ -1,5 +1,6 @@
 #include "orchestration/run_store.h"
 
+#include <limits>
 #include <map>
 #include <set>
 #include <unordered_set>
@@ -99,19 +100,40 @@ CREATE TABLE orchestration_xcoms (
 
 constexpr std::string_view kReturnValue = "return_value";
 
-Status save_run(Transaction& transaction, const RunRecord& run) {
-  TRY(transaction.query(
+Result<std::optional<RunRecord>> read_run(Transaction& transaction, const RunKey& run) {
+  const Rows rows = TRY(transaction.query(std::string("SELECT ") + kRunColumns +
+                                              " FROM orchestration_runs "
+                                              "WHERE dag_id = $1 AND run_id = $2",
+                                          {run.dag.str(), run.run.str()}));
+  if (rows.empty()) return std::optional<RunRecord>();
+  return std::optional(TRY(run_from_row(rows, 0)));
+}
+
+/// Never over a run that is there. One that was asked for at the very same moment is this one, from
+/// a commit that was taken for lost.
+Status save_new_run(Transaction& transaction, const RunRecord& run) {
+  const Rows inserted = TRY(transaction.query(
       "INSERT INTO orchestration_runs (dag_id, run_id, logical_date, interval_start, interval_end, "
       "params, reason, state, generation, cancelled, dag_version, requested_at, started_at, "
       "finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
-      "ON CONFLICT (dag_id, run_id) DO UPDATE SET state = excluded.state, "
-      "generation = excluded.generation, cancelled = excluded.cancelled, "
-      "dag_version = excluded.dag_version, started_at = excluded.started_at, "
-      "finished_at = excluded.finished_at",
+      "ON CONFLICT (dag_id, run_id) DO NOTHING RETURNING run_id",
       {run.key.dag.str(), run.key.run.str(), micros(run.logical_date), micros(run.interval.start),
        micros(run.interval.end), run.params.dump(), std::string(to_string(run.reason)),
        std::string(to_string(run.state)), run.generation, run.cancelled ? 1 : 0, run.dag_version,
        micros(run.requested_at), micros(run.started_at), micros(run.finished_at)}));
+  if (!inserted.empty()) return {};
+  const std::optional<RunRecord> there = TRY(read_run(transaction, run.key));
+  if (there && there->requested_at == run.requested_at && there->reason == run.reason) return {};
+  return Error(ErrorCode::AlreadyExists,
+               fmt::format("run {} is there already and is not made anew", run.key.str()));
+}
+
+Status save_run(Transaction& transaction, const RunRecord& run) {
+  TRY(transaction.query(
+      "UPDATE orchestration_runs SET state = $3, generation = $4, cancelled = $5, "
+      "dag_version = $6, started_at = $7, finished_at = $8 WHERE dag_id = $1 AND run_id = $2",
+      {run.key.dag.str(), run.key.run.str(), std::string(to_string(run.state)), run.generation,
+       run.cancelled ? 1 : 0, run.dag_version, micros(run.started_at), micros(run.finished_at)}));
   return {};
 }
 
@@ -204,15 +226,6 @@ Result<std::vector<TaskRecord>> read_tasks(Transaction& transaction, const RunKe
   return tasks;
 }
 
-Result<std::optional<RunRecord>> read_run(Transaction& transaction, const RunKey& run) {
-  const Rows rows = TRY(transaction.query(std::string("SELECT ") + kRunColumns +
-                                              " FROM orchestration_runs "
-                                              "WHERE dag_id = $1 AND run_id = $2",
-                                          {run.dag.str(), run.run.str()}));
-  if (rows.empty()) return std::optional<RunRecord>();
-  return std::optional(TRY(run_from_row(rows, 0)));
-}
-
 Error no_such_run(const RunKey& run) {
   return {ErrorCode::NotFound,
           fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str())};
@@ -250,6 +263,8 @@ Status RunStore::save_dag(Transaction& transaction, const Dag& dag, Instant now)
 Status RunStore::save(Transaction& transaction, std::span<const Action> actions,
                       Instant now) const {
   for (const Action& action : actions) {
+    if (const auto* created = std::get_if<action::RunCreated>(&action))
+      TRY(save_new_run(transaction, created->run));
     if (const auto* start = std::get_if<action::StartAttempt>(&action))
       TRY(save_start(transaction, *start, now));
     if (const auto* task = std::get_if<action::TaskChanged>(&action);
@@ -336,12 +351,12 @@ Result<RunStore::Progress> RunStore::load_progress(const DagId& dag) const {
   TRY(database_->read([&](Transaction& transaction) -> Status {
     const Rows dags = TRY(transaction.query(
         "SELECT last_point FROM orchestration_dags WHERE dag_id = $1", {dag.str()}));
-    if (dags.empty() || dags.is_null(0, 0)) return {};
-    progress.last_point = instant(dags.integer(0, 0));
-    const Rows later =
-        TRY(transaction.query("SELECT run_id, logical_date FROM orchestration_runs "
-                              "WHERE dag_id = $1 AND logical_date > $2",
-                              {dag.str(), dags.integer(0, 0)}));
+    if (!dags.empty() && !dags.is_null(0, 0)) progress.last_point = instant(dags.integer(0, 0));
+    const Rows later = TRY(transaction.query(
+        "SELECT run_id, logical_date FROM orchestration_runs "
+        "WHERE dag_id = $1 AND logical_date > $2",
+        {dag.str(), progress.last_point ? micros(*progress.last_point)
+                                        : std::numeric_limits<std::int64_t>::min()}));
     for (std::size_t i = 0; i < later.size(); ++i) {
       const Instant date = instant(later.integer(i, 1));
       if (later.text(i, 0) == format_instant(date)) progress.existing.push_back(date);

@@ -46,7 +46,8 @@ class RunStore {
   // Inside the caller's transaction; each may be repeated with the same values.
 
   Status save_dag(metadata::Transaction& transaction, const Dag& dag, Instant now) const;
-  /// The records among the actions; of several for one thing the last counts.
+  /// The records among the actions; of several for one thing the last counts. Errors:
+  /// AlreadyExists for a new run whose name another one has, which is left as it is.
   Status save(metadata::Transaction& transaction, std::span<const Action> actions,
               Instant now) const;
   Status save_end(metadata::Transaction& transaction, const AttemptId& attempt,
@@ -69,7 +70,7 @@ class RunStore {
   Result<event::RunsLoaded::Stored> load_run(const RunKey& run) const;
   struct Progress {
     std::optional<Instant> last_point;
-    std::vector<Instant> existing;  // logical dates of runs behind it
+    std::vector<Instant> existing;  // logical dates of runs behind it; of all runs without one
   };
   Result<Progress> load_progress(const DagId& dag) const;
 

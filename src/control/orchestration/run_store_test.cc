@@ -56,7 +56,7 @@ TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
   task.retry_at = kNow + std::chrono::seconds(5);
   task.error = ErrorCode::Exhausted;
   task.message = "used 2 GiB of 1 GiB; it's \"too much\"";
-  ASSERT_TRUE(save({action::RunChanged{run_}, action::TaskChanged{run_.key, task}}).ok());
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::TaskChanged{run_.key, task}}).ok());
   EXPECT_EQ(store_.find_run(run_.key)->value(), run_);
   const auto stored = *store_.load_run(run_.key);
   EXPECT_EQ(stored.run, run_);
@@ -72,7 +72,7 @@ TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
 TEST_F(RunStoreTest, OfSeveralRecordsOfOneThingTheLastCounts) {
   TaskRecord task;
   task.task = TaskId("train");
-  std::vector<Action> actions = {action::RunChanged{run_}};
+  std::vector<Action> actions = {action::RunCreated{run_}};
   for (const TaskState state : {TaskState::Scheduled, TaskState::Queued, TaskState::Running}) {
     task.state = state;
     actions.emplace_back(action::TaskChanged{run_.key, task});
@@ -84,12 +84,33 @@ TEST_F(RunStoreTest, OfSeveralRecordsOfOneThingTheLastCounts) {
   EXPECT_EQ(store_.task_instances(run_.key)->at(1).state, TaskState::Running);
 }
 
+TEST_F(RunStoreTest, ARunIsNeverMadeOverOneThatIsThere) {
+  RunRecord done = run_;
+  done.state = RunState::Success;
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::RunChanged{done}}).ok());
+  EXPECT_TRUE(save({action::RunCreated{run_}, action::RunChanged{done}}).ok())
+      << "the same once more: a commit that was taken for lost";
+  RunRecord anew = run_;
+  anew.requested_at = kNow + std::chrono::hours(1);
+  const Status made = save({action::RunCreated{anew}});
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().code(), ErrorCode::AlreadyExists);
+  EXPECT_EQ(store_.find_run(run_.key)->value(), done);
+}
+
+TEST_F(RunStoreTest, ADagWhoseScheduleWasNeverFollowedStillTellsItsRuns) {
+  ASSERT_TRUE(save({action::RunCreated{run_}}).ok());
+  const auto progress = *store_.load_progress(dag_->id());
+  EXPECT_FALSE(progress.last_point.has_value());
+  EXPECT_EQ(progress.existing, std::vector{run_.logical_date});
+}
+
 TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
   const AttemptId id{run_.key, TaskId("train"), 4};
   AttemptEnd end;
   end.signal = 9;
   end.used = {std::chrono::seconds(2), std::chrono::seconds(3), 1'000};
-  ASSERT_TRUE(save({action::RunChanged{run_}, action::StartAttempt{id, 2, 3},
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::StartAttempt{id, 2, 3},
                     action::AttemptEnded{id, AttemptState::Failed, std::nullopt, "killed"}})
                   .ok());
   ASSERT_TRUE(
@@ -112,7 +133,7 @@ TEST_F(RunStoreTest, KnowsWhatIsUnfinishedAndHowFarAScheduleHasCome) {
   RunRecord later = *plan_run(*dag_, kNow + std::chrono::hours(1), {}, RunReason::Manual);
   RunRecord done = *plan_run(*dag_, kNow - std::chrono::hours(1), {}, RunReason::Manual);
   done.state = RunState::Success;
-  ASSERT_TRUE(save({action::RunChanged{run_}, action::RunChanged{later}, action::RunChanged{done},
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::RunCreated{later}, action::RunCreated{done},
                     action::ScheduleAdvanced{dag_->id(), kNow}})
                   .ok());
   const auto unfinished = *store_.load_unfinished();
@@ -127,7 +148,7 @@ TEST_F(RunStoreTest, KnowsWhatIsUnfinishedAndHowFarAScheduleHasCome) {
 TEST_F(RunStoreTest, ARunWhoseDagCannotBeReadIsNamedAndDoesNotStopTheOthers) {
   RunRecord odd = *plan_run(*dag_, kNow + std::chrono::hours(1), {}, RunReason::Manual);
   odd.dag_version = "0000";
-  ASSERT_TRUE(save({action::RunChanged{run_}, action::RunChanged{odd}}).ok());
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::RunCreated{odd}}).ok());
   const auto unfinished = *store_.load_unfinished();
   EXPECT_EQ(unfinished.loaded.runs.size(), 1U);
   ASSERT_EQ(unfinished.unreadable.size(), 1U);
@@ -137,7 +158,7 @@ TEST_F(RunStoreTest, ARunWhoseDagCannotBeReadIsNamedAndDoesNotStopTheOthers) {
 }
 
 TEST_F(RunStoreTest, AWordThatIsNoStateIsCorruption) {
-  ASSERT_TRUE(save({action::RunChanged{run_}}).ok());
+  ASSERT_TRUE(save({action::RunCreated{run_}}).ok());
   ASSERT_TRUE(database_
                   ->write([](Transaction& transaction) -> Status {
                     TRY(transaction.query("UPDATE orchestration_runs SET state = 'paused'"));

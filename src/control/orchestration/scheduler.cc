@@ -149,7 +149,7 @@ void Scheduler::Core::on(const event::RunRequested& event) {
   const bool plain = event.run.key.run.str() == format_instant(event.run.logical_date);
   if (plain && state->second.last_point && event.run.logical_date > *state->second.last_point)
     state->second.existing.insert(event.run.logical_date);
-  changed(*run);
+  actions_.emplace_back(action::RunCreated{run->record});
   enqueue(std::move(run));
 }
 

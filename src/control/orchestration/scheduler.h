@@ -50,8 +50,9 @@ struct TimeIsNow {};
 /// The server is about to stop: no attempt is started any more.
 struct Stopping {};
 /// A Dag was added, or replaces the one of its id; runs that have started keep theirs.
-/// `last_point`: the last point of the schedule that was dealt with in an earlier life, none for a
-/// Dag never seen before. `existing`: logical dates after it for which a run exists already.
+/// `last_point`: the last point of the schedule that was dealt with in an earlier life, none while
+/// its schedule was never followed. `existing`: logical dates after it for which a run exists
+/// already; all that there are when there is no last_point.
 struct DagAdded {
   std::shared_ptr<const Dag> dag;
   std::optional<Instant> last_point;
@@ -119,6 +120,10 @@ namespace action {
 
 // Records to keep: the new values, whole.
 
+/// A run that was not there before. To keep it over one that is there would be to forget that one.
+struct RunCreated {
+  RunRecord run;
+};
 struct RunChanged {
   RunRecord run;
 };
@@ -160,9 +165,9 @@ struct Refused {
 
 }  // namespace action
 
-using Action =
-    std::variant<action::RunChanged, action::TaskChanged, action::ScheduleAdvanced,
-                 action::AttemptEnded, action::StartAttempt, action::KillAttempt, action::Refused>;
+using Action = std::variant<action::RunCreated, action::RunChanged, action::TaskChanged,
+                            action::ScheduleAdvanced, action::AttemptEnded, action::StartAttempt,
+                            action::KillAttempt, action::Refused>;
 
 struct SchedulerOptions {
   int parallelism = 32;  // attempts alive at once

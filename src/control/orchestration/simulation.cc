@@ -41,8 +41,20 @@ Status Simulation::add_dag(std::shared_ptr<const Dag> dag) {
   dags_[dag->id()] = dag;
   versions_[{dag->id(), dag->version()}] = dag;
   invariants_.limit_[dag->id()] = dag->spec().max_active_runs;
-  apply(event::DagAdded{std::move(dag), std::nullopt, {}});
+  apply(added(dag));
   return {};
+}
+
+/// As the store would tell it.
+event::DagAdded Simulation::added(const std::shared_ptr<const Dag>& dag) const {
+  event::DagAdded added{dag, std::nullopt, {}};
+  const auto point = last_points_.find(dag->id());
+  if (point != last_points_.end()) added.last_point = point->second;
+  for (const auto& [key, stored] : stored_)
+    if (key.dag == dag->id() && key.run.str() == format_instant(stored.run.logical_date) &&
+        (!added.last_point || stored.run.logical_date > *added.last_point))
+      added.existing.push_back(stored.run.logical_date);
+  return added;
 }
 
 Result<RunId> Simulation::request_run(const DagId& id, Instant logical_date, const Json& params,
@@ -79,8 +91,9 @@ Status Simulation::cancel(const RunKey& key) {
   return {};
 }
 
-void Simulation::restart_server(Duration down_for) {
+void Simulation::restart_server(Duration down_for, std::optional<FollowSchedules> follow) {
   now_ += down_for;
+  if (follow) options_.follow_schedules = *follow == FollowSchedules::Yes;
   scheduler_ = std::make_unique<Scheduler>(options_);
   const std::map<AttemptId, AttemptPlan> died = std::exchange(alive_, {});
   const std::map<RunKey, StoredRun> before = stored_;
@@ -91,16 +104,7 @@ void Simulation::restart_server(Duration down_for) {
   for (const AttemptId& attempt : scheduler_->live_attempts())
     apply(event::AttemptLost{attempt, event::AttemptLost::Because::ServerDied,
                              "the server died while it ran"});
-  for (const auto& [id, dag] : dags_) {
-    event::DagAdded added{dag, std::nullopt, {}};
-    if (const auto point = last_points_.find(id); point != last_points_.end()) {
-      added.last_point = point->second;
-      for (const auto& [key, stored] : before)
-        if (key.dag == id && stored.run.logical_date > point->second)
-          added.existing.push_back(stored.run.logical_date);
-    }
-    apply(added);
-  }
+  for (const auto& entry : dags_) apply(added(entry.second));
 }
 
 void Simulation::run_until(Instant until) {
@@ -146,6 +150,7 @@ void Simulation::apply(const Event& event) {
   ++steps_;
   const std::vector<Action> actions = scheduler_->step(now_, event);
   for (const Action& action : actions) {
+    invariants_.before_storing(action, stored_);
     store(action);
     invariants_.observe(now_, action, stored_);
     for (const Observer& observer : observers_) observer(now_, action);
@@ -154,10 +159,15 @@ void Simulation::apply(const Event& event) {
 }
 
 void Simulation::store(const Action& action) {
-  if (const auto* run = std::get_if<action::RunChanged>(&action)) {
-    StoredRun& stored = stored_[run->run.key];
-    stored.run = run->run;
-    stored.dag = versions_[{run->run.key.dag, run->run.dag_version}];
+  const auto keep = [this](const RunRecord& run) {
+    StoredRun& stored = stored_[run.key];
+    stored.run = run;
+    stored.dag = versions_[{run.key.dag, run.dag_version}];
+  };
+  if (const auto* created = std::get_if<action::RunCreated>(&action)) {
+    keep(created->run);
+  } else if (const auto* run = std::get_if<action::RunChanged>(&action)) {
+    keep(run->run);
   } else if (const auto* task = std::get_if<action::TaskChanged>(&action)) {
     stored_[task->run].tasks[task->task.task] = task->task;
   } else if (const auto* advanced = std::get_if<action::ScheduleAdvanced>(&action)) {
@@ -198,6 +208,16 @@ void Simulation::kill(const AttemptId& attempt) {
 
 void Invariants::require(bool holds, const AttemptId& attempt, const char* otherwise) {
   if (!holds) breaches_.push_back(format_instant(now_) + ": " + attempt.str() + " " + otherwise);
+}
+
+void Invariants::before_storing(const Action& action, const std::map<RunKey, StoredRun>& stored) {
+  const auto* created = std::get_if<action::RunCreated>(&action);
+  if (created != nullptr)
+    require(!stored.contains(created->run.key), {created->run.key, TaskId(), 0},
+            "was made though it was there already");
+  if (const auto* changed = std::get_if<action::RunChanged>(&action))
+    require(stored.contains(changed->run.key), {changed->run.key, TaskId(), 0},
+            "was changed before it was made");
 }
 
 void Invariants::observe(Instant now, const Action& action,

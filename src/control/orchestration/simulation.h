@@ -35,6 +35,7 @@ struct StoredRun {
 class Invariants {
  public:
   explicit Invariants(const SchedulerOptions& options) : options_(options) {}
+  void before_storing(const Action& action, const std::map<RunKey, StoredRun>& stored);
   void observe(Instant now, const Action& action, const std::map<RunKey, StoredRun>& stored);
   const std::vector<std::string>& breaches() const { return breaches_; }
 
@@ -76,8 +77,10 @@ class Simulation {
   /// A report that comes from nowhere: duplicated, late, or of an attempt long dead.
   void report(const Event& event) { apply(event); }
   /// The server dies, and comes back `down_for` later with what was stored; its attempts died with
-  /// it.
-  void restart_server(Duration down_for = Duration::zero());
+  /// it. `follow` changes whether it follows schedules (one started for a single run does not).
+  enum class FollowSchedules : std::uint8_t { No, Yes };
+  void restart_server(Duration down_for = Duration::zero(),
+                      std::optional<FollowSchedules> follow = std::nullopt);
 
   /// Lets time pass, one event after the other.
   void run_until(Instant until);
@@ -95,6 +98,7 @@ class Simulation {
     bool of_living = true;  // dropped when the attempt is dead by then
   };
 
+  event::DagAdded added(const std::shared_ptr<const Dag>& dag) const;
   void apply(const Event& event);
   void carry_out(const Action& action);
   void store(const Action& action);

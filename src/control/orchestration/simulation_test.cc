@@ -193,7 +193,10 @@ TEST(Invariants, NoticeASchedulerThatIsWrong) {
   const std::map<RunKey, StoredRun> stored = {{run.key, {run, dag, {}}}};
   const auto breach = [&](const std::vector<Action>& actions) {
     Invariants invariants(options);
-    for (const Action& action : actions) invariants.observe(kStart, action, stored);
+    for (const Action& action : actions) {
+      invariants.before_storing(action, stored);
+      invariants.observe(kStart, action, stored);
+    }
     return invariants.breaches().empty() ? "" : invariants.breaches().front();
   };
   const auto start = [&](const char* task, int epoch) {
@@ -207,6 +210,7 @@ TEST(Invariants, NoticeASchedulerThatIsWrong) {
   EXPECT_NE(breach({start("a", 1), action::AttemptEnded{{run.key, TaskId("a"), 1}}, start("a", 1)})
                 .find("used before"),
             std::string::npos);
+  EXPECT_NE(breach({action::RunCreated{run}}).find("it was there already"), std::string::npos);
 }
 
 std::shared_ptr<const Dag> wide_dag(const std::string& id, int tasks) {
