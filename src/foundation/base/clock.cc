@@ -5,6 +5,8 @@
 namespace millrace {
 namespace {
 
+constexpr Duration kLittle = std::chrono::minutes(1);
+
 class SystemClock final : public Clock {
  public:
   Instant now() const override {
@@ -12,9 +14,15 @@ class SystemClock final : public Clock {
         std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
     const std::int64_t ticks = machine.time_since_epoch().count();
     std::int64_t seen = latest_.load();
-    while (seen < ticks && !latest_.compare_exchange_weak(seen, ticks)) {
+    for (;;) {
+      const bool little_back = seen >= ticks && seen - ticks <= kLittle.count();
+      if (little_back) return Instant(Duration(seen));
+      if (latest_.compare_exchange_weak(seen, ticks)) return machine;
     }
-    return Instant(Duration(std::max(seen, ticks)));
+  }
+  Duration running() const override {
+    return std::chrono::duration_cast<Duration>(
+        std::chrono::steady_clock::now().time_since_epoch());
   }
 
  private:
