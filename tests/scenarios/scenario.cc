@@ -150,6 +150,7 @@ Status Scenario::obey(Words words) {
   }
   if (verb == "expect") return expect(std::move(words));
   if (verb == "report") return report(words);
+  if (verb == "clock") return set_clock(words);
   for (const char* known : {"run", "backfill", "clear", "cancel", "restart"})
     if (verb == known) return act(words);
   if (words.size() >= 2) return behave(verb, words);
@@ -246,6 +247,8 @@ Status Scenario::behave(const std::string& task, const Words& words) {
     plan.outcome = {Outcome::Kind::SuccessSkipDownstream, std::nullopt, ""};
   } else if (verb == "goes") {
     plan.silent = true;
+  } else if (verb == "starts") {
+    plan.start_is_lost = true;
   } else if (verb == "ignores") {
     plan.ignores_kill = true;
   } else if (verb == "reports") {
@@ -301,6 +304,15 @@ Status Scenario::act(const Words& words) {
   std::optional<TaskId> task;
   if (words.size() > 3) task = TaskId(words[3]);
   return simulation().clear(key(words[1], words[2]), task);
+}
+
+/// clock forward D | clock back D
+Status Scenario::set_clock(const Words& words) {
+  if (words.size() != 3 || (words[1] != "forward" && words[1] != "back"))
+    return unclear("clock forward D or clock back D");
+  const Duration by = TRY(parse_duration(words[2]));
+  simulation().set_clock(words[1] == "back" ? -by : by);
+  return {};
 }
 
 /// restart server [after D] [following schedules]
@@ -417,6 +429,7 @@ Status Scenario::expect_task(const RunKey& wanted, const Words& words) {
                         {"generation", {true, equals("generation", record.generation)}},
                         {"epoch", {true, equals("epoch", record.epoch)}},
                         {"losses", {true, equals("losses", record.losses)}},
+                        {"conflicts", {true, equals("conflicts", record.conflicts)}},
                         {"because", {true, because}},
                         {"retry_within", {true, retry}}});
 }

@@ -33,6 +33,7 @@ class Scenario {
   Status move_to(const std::string& when);
   Status act(const Words& words);
   Status restart(const Words& words);
+  Status set_clock(const Words& words);
   Status expect(Words words);
   Status expect_runs(const Words& words);
   Status expect_log(const Words& words);

@@ -72,18 +72,22 @@ Status Orchestrator::cancel(const RunKey& run) {
 
 Result<RunRecord> Orchestrator::wait(const RunKey& run, Duration at_most) {
   const auto deadline = std::chrono::steady_clock::now() + at_most;
-  std::unique_lock lock(shell_->finished_mutex_);
   for (;;) {
-    // The lock is held while the store is asked, so that no end is missed in between.
+    std::unique_lock lock(shell_->finished_mutex_);
+    const std::uint64_t ends = shell_->ends_;
+    const bool ended = shell_->ended_;
+    lock.unlock();
     const std::optional<RunRecord> found = TRY(shell_->store_.find_run(run));
     if (!found)
       return Error(ErrorCode::NotFound,
                    fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str()));
     if (is_finished(found->state)) return *found;
-    if (shell_->ended_)
+    if (ended)
       return Error(ErrorCode::Unavailable, fmt::format("the server was stopped while run {} was {}",
                                                        run.str(), to_string(found->state)));
-    if (shell_->run_finished_.wait_until(lock, deadline) == std::cv_status::timeout)
+    lock.lock();
+    const auto more = [&] { return shell_->ends_ != ends || shell_->ended_; };
+    if (!shell_->run_finished_.wait_until(lock, deadline, more))
       return Error(ErrorCode::Timeout,
                    fmt::format("run {} is still {} after {}", run.str(), to_string(found->state),
                                format_duration(at_most)));
@@ -146,13 +150,21 @@ Result<std::shared_ptr<const Dag>> Orchestrator::Shell::get_dag(const DagId& id)
                fmt::format("there is no Dag '{}'{}", id.str(), suggestion(id.str(), known)));
 }
 
-Event Orchestrator::Shell::dag_added(std::shared_ptr<const Dag> dag,
-                                     const RunStore::Progress& progress) const {
-  return event::DagAdded{std::move(dag), progress.last_point, progress.existing};
+std::vector<std::shared_ptr<const Dag>> Orchestrator::Shell::all_dags() const {
+  std::vector<std::shared_ptr<const Dag>> all;
+  const std::lock_guard lock(dags_mutex_);
+  all.reserve(dags_.size());
+  for (const auto& entry : dags_) all.push_back(entry.second);
+  return all;
+}
+
+Result<Event> Orchestrator::Shell::dag_added(std::shared_ptr<const Dag> dag) const {
+  const RunStore::Progress progress = TRY(store_.load_progress(dag->id(), clock_.now()));
+  return Event(event::DagAdded{std::move(dag), progress.last_point, progress.existing});
 }
 
 Status Orchestrator::Shell::add(std::shared_ptr<const Dag> dag) {
-  const RunStore::Progress progress = TRY(store_.load_progress(dag->id()));
+  Event added = TRY(dag_added(dag));
   TRY(database_.write([&](metadata::Transaction& transaction) {
     return store_.save_dag(transaction, *dag, clock_.now());
   }));
@@ -161,9 +173,8 @@ Status Orchestrator::Shell::add(std::shared_ptr<const Dag> dag) {
     dags_[dag->id()] = dag;
   }
   std::vector<Message> batch;
-  batch.push_back(at_once(dag_added(dag, progress)));
-  decide_and_do(std::move(batch));
-  return {};
+  batch.push_back(at_once(std::move(added)));
+  return decide_and_do(std::move(batch));
 }
 
 Status Orchestrator::Shell::remove(const DagId& dag) {
@@ -174,8 +185,7 @@ Status Orchestrator::Shell::remove(const DagId& dag) {
   }
   std::vector<Message> batch;
   batch.push_back(at_once(event::DagRemoved{dag}));
-  decide_and_do(std::move(batch));
-  return {};
+  return decide_and_do(std::move(batch));
 }
 
 Result<RunId> Orchestrator::Shell::request(const DagId& id, Instant date, const Json& params,
@@ -189,7 +199,7 @@ Result<RunId> Orchestrator::Shell::request(const DagId& id, Instant date, const 
   }
   std::vector<Message> batch;
   batch.push_back(at_once(event::RunRequested{std::move(run)}));
-  decide_and_do(std::move(batch));
+  TRY(decide_and_do(std::move(batch)));
   return key.run;
 }
 
@@ -218,7 +228,7 @@ Result<std::vector<RunId>> Orchestrator::Shell::backfill(const DagId& id, Instan
     if (exists && if_exists == IfExists::Clear) TRY(clear(run.key, std::nullopt));
     if (!exists) batch.push_back(at_once(event::RunRequested{std::move(run)}));
   }
-  if (!batch.empty()) decide_and_do(std::move(batch));
+  if (!batch.empty()) TRY(decide_and_do(std::move(batch)));
   return runs;
 }
 
@@ -239,8 +249,7 @@ Status Orchestrator::Shell::clear(const RunKey& run, const std::optional<TaskId>
                                                   task->str(), suggestion(task->str(), known)));
   }
   batch.push_back(at_once(event::RunCleared{run, task}));
-  decide_and_do(std::move(batch));
-  return {};
+  return decide_and_do(std::move(batch));
 }
 
 Status Orchestrator::Shell::cancel(const RunKey& run) {
@@ -251,8 +260,7 @@ Status Orchestrator::Shell::cancel(const RunKey& run) {
   }
   std::vector<Message> batch;
   batch.push_back(at_once(event::RunCancelled{run}));
-  decide_and_do(std::move(batch));
-  return {};
+  return decide_and_do(std::move(batch));
 }
 
 }  // namespace millrace::orchestration

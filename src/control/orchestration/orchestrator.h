@@ -3,7 +3,8 @@
 // Orchestrator: the scheduler at work. It owns the core and one thread with a queue; what the core
 // decides is stored in one transaction and only then done, so a server that dies at any instruction
 // continues from the store, and an attempt that it had started is started again (unless it had
-// succeeded).
+// succeeded). While the store does not answer nothing is done; a server that is stopped meanwhile
+// stores nothing more of what followed.
 //
 // Messages that wait together are decided and stored together: one fsync for all of them.
 
@@ -62,7 +63,9 @@ class Orchestrator {
   /// Ends all attempts, which count as interrupted and not as failed, and the thread. Idempotent.
   void stop();
 
-  // Thread-safe; all but add_dag need start() first (Unavailable otherwise, and after stop()).
+  // Thread-safe. A call that comes before start() is done (add_dag apart) waits for it; after
+  // stop() it is Unavailable. What returns ok is stored. Errors of all: Unavailable when the server
+  // was stopped while its store did not answer.
 
   /// Adds a Dag or replaces the one of its id. Errors: those of Dag::make and Scheduler::check.
   Status add_dag(DagSpec spec);

@@ -1,10 +1,15 @@
 #pragma once
 
 // The inside of Orchestrator. orchestrator.cc has the calls of users, orchestrator_shell.cc the
-// thread: the queue, the transaction, and what follows from it.
+// thread and its queue, orchestrator_decide.cc the transaction and what follows from it.
+//
+// The core cannot go back. When what it decided is not going to be stored (TaskHooks::complete
+// changed its mind, something of ours broke), it is built anew from the store, which knows nothing
+// of that decision, and is told again what was reported.
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <future>
 #include <map>
 #include <mutex>
@@ -32,7 +37,8 @@ class Orchestrator::Shell final : public ExecutorListener {
 
   Status start();
   void stop();
-  /// Runs `work` on the thread and returns what it returns. Errors: Unavailable when not running.
+  /// Runs `work` on the thread and returns what it returns. Waits until the thread runs. Errors:
+  /// Unavailable when it is stopping.
   template <typename T>
   Result<T> call(std::function<Result<T>()> work);
 
@@ -60,22 +66,40 @@ class Orchestrator::Shell final : public ExecutorListener {
   /// Something to decide, with the time at which it came: a store that is slow for a minute does
   /// not make attempts silent.
   struct Message {
-    Instant at;
+    Moment at;
     Event event;
     std::optional<AttemptEnd> end;               // with AttemptFinished
-    std::optional<Error> refused;                // TaskHooks::complete said no
+    std::optional<Error> refused;                // why its success does not count
     std::optional<std::vector<Action>> actions;  // once decided
     std::optional<TaskInstance> instance;        // as it was before that
+    bool from_store = false;                     // tells a new core what there is
   };
+  using Item = std::variant<Message, std::function<void()>>;  // a function is a user's call
 
   void post(Event event, std::optional<AttemptEnd> end = std::nullopt);
+  Status begin();
   void run();
-  void decide_and_do(std::vector<Message> batch);
+  void end(std::deque<Item> left);
+  void wait_for_items(std::unique_lock<std::mutex>& lock);
+  void take(std::vector<Message> batch);
+  /// What `work` returns. An exception becomes Internal, and makes the core stale.
+  template <typename Work>
+  auto guarded(Work&& work) -> decltype(work());
+
+  /// Errors: those of the store that asking again would not mend; Unavailable after giving up.
+  Status decide_and_do(std::vector<Message> batch);
+  Status give_up(const Error& why);
+  Result<std::vector<Message>> read_store();
+  Status rebuild(std::vector<Message>& batch);
+  void follow_clock(std::vector<Message>& batch);
   Status try_to_store(metadata::Transaction& transaction, std::vector<Message>& batch);
+  Status store_end(metadata::Transaction& transaction, const Message& message);
+  void refuse(Message& message, const Error& why);
   Status settle(metadata::Transaction& transaction, Message& message);
   void decide(Message& message);
   bool wants_completion(const Message& message) const;
   void update_fence(const std::vector<Action>& actions);
+  void reopen_fence();
   void carry_out(const Action& action);
   void start_attempt(const action::StartAttempt& start);
   Status prepare_and_start(TaskInstance instance);
@@ -83,8 +107,10 @@ class Orchestrator::Shell final : public ExecutorListener {
   void tell(const Notice& notice);
   std::shared_ptr<const Dag> find_dag(const DagId& id) const;
   Result<std::shared_ptr<const Dag>> get_dag(const DagId& id) const;
-  Event dag_added(std::shared_ptr<const Dag> dag, const RunStore::Progress& progress) const;
-  Message at_once(Event event) const { return {clock_.now(), std::move(event), {}, {}, {}, {}}; }
+  std::vector<std::shared_ptr<const Dag>> all_dags() const;
+  Result<Event> dag_added(std::shared_ptr<const Dag> dag) const;
+  Moment now() const { return {clock_.now(), clock_.running()}; }
+  Message at_once(Event event) const { return {now(), std::move(event), {}, {}, {}, {}}; }
   /// False when it is time to stop.
   bool wait(Duration pause);
 
@@ -94,11 +120,23 @@ class Orchestrator::Shell final : public ExecutorListener {
   Executor& executor_;
   TaskHooks& hooks_;
   OrchestratorOptions options_;
-  Scheduler scheduler_;  // the thread's alone, once it runs
+
+  // The thread's alone, once it runs.
+  Scheduler scheduler_;
+  std::unordered_set<AttemptId> handed_;  // to the executor, and not ended for us
+  bool stale_ = false;                    // the core has decided what is not stored
+  bool refused_now_ = false;              // by this try to store
+  bool rebuilt_ = false;                  // in this batch
+  bool leaving_ = false;                  // nothing is started any more
+  /// Why nothing is stored any more: a batch was given up, and what follows from it must not be
+  /// stored without it. The next server begins with what is there.
+  std::optional<Error> given_up_;
+  Instant latest_ = Instant::min();  // of the wall clock
 
   std::mutex mutex_;
   std::condition_variable something_;
-  std::deque<std::variant<Message, std::function<void()>>> queue_;
+  std::condition_variable stage_changed_;
+  std::deque<Item> queue_;
   enum class Stage : std::uint8_t { New, Running, Stopped };
   Stage stage_ = Stage::New;
   bool stopping_ = false;
@@ -112,6 +150,7 @@ class Orchestrator::Shell final : public ExecutorListener {
 
   std::mutex finished_mutex_;
   std::condition_variable run_finished_;
+  std::uint64_t ends_ = 0;  // of runs, so far
   bool ended_ = false;
 
   std::mutex subscribers_mutex_;
@@ -124,15 +163,30 @@ Result<T> Orchestrator::Shell::call(std::function<Result<T>()> work) {
   auto promise = std::make_shared<std::promise<Result<T>>>();
   std::future<Result<T>> answer = promise->get_future();
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    stage_changed_.wait(lock, [this] { return stage_ != Stage::New; });
     if (stage_ != Stage::Running || stopping_)
-      return Error(ErrorCode::Unavailable, stage_ == Stage::New
-                                               ? "the orchestrator has not been started"
-                                               : "the orchestrator is stopping");
-    queue_.emplace_back([promise, work = std::move(work)] { promise->set_value(work()); });
+      return Error(ErrorCode::Unavailable, "the orchestrator is stopping");
+    queue_.emplace_back(
+        [this, promise, work = std::move(work)] { promise->set_value(guarded(work)); });
   }
   something_.notify_one();
   return answer.get();
+}
+
+template <typename Work>
+auto Orchestrator::Shell::guarded(Work&& work) -> decltype(work()) {
+  const auto broken = [this](const std::string& what) {
+    stale_ = true;
+    return Error(ErrorCode::Internal, "the scheduling thread met an error of its own: " + what);
+  };
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    return broken(e.what());
+  } catch (...) {
+    return broken("an exception without words");
+  }
 }
 
 }  // namespace millrace::orchestration

@@ -2,7 +2,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
+#include <stdexcept>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -27,18 +30,18 @@ class TestClock final : public Clock {
   std::atomic<std::int64_t> micros_ = kDate.time_since_epoch().count();
 };
 
-/// A database that can be unplugged, or lose commits.
+/// A database that can be unplugged, lose commits, or refuse every one that would leave a row that
+/// `forbid` finds.
 class TestDatabase final : public Database {
  public:
   explicit TestDatabase(const std::string& path) : inner_(*metadata::open_sqlite(path)) {}
   Status write(const std::function<Status(Transaction&)>& work) override {
-    if (unplugged_) return Error(ErrorCode::Unavailable, "unplugged");
-    const bool lose = to_lose_ > 0 && to_lose_-- > 0;
-    return inner_->write([&](Transaction& transaction) -> Status {
-      TRY(work(transaction));
-      if (lose) return Error(ErrorCode::Unavailable, "the commit was lost");
-      return {};
-    });
+    const Status written = try_to_write(work);
+    if (!written.ok()) {
+      ++failures_;
+      failures_.notify_all();
+    }
+    return written;
   }
   Status read(const std::function<Status(Transaction&)>& work) override {
     return inner_->read(work);
@@ -46,9 +49,31 @@ class TestDatabase final : public Database {
   void unplug() { unplugged_ = true; }
   void plug_in() { unplugged_ = false; }
   void lose(int commits) { to_lose_ = commits; }
+  /// The next commit is made, and reported as lost.
+  void hide_a_commit() { to_hide_ = 1; }
+  void forbid(std::string query) { forbidden_ = std::move(query); }
+  void wait_for_failure() const { failures_.wait(0); }
 
  private:
+  Status try_to_write(const std::function<Status(Transaction&)>& work) {
+    if (unplugged_) return Error(ErrorCode::Unavailable, "unplugged");
+    const bool lose = to_lose_ > 0 && to_lose_-- > 0;
+    TRY(inner_->write([&](Transaction& transaction) -> Status {
+      TRY(work(transaction));
+      if (lose) return Error(ErrorCode::Unavailable, "the commit was lost");
+      if (!forbidden_.empty() && !TRY(transaction.query(forbidden_)).empty())
+        return Error(ErrorCode::Unavailable, "the disk is full");
+      return {};
+    }));
+    if (to_hide_ > 0 && to_hide_-- > 0)
+      return Error(ErrorCode::Unavailable, "the connection was lost");
+    return {};
+  }
+
   std::unique_ptr<Database> inner_;
+  std::string forbidden_;  // set while nobody writes
+  std::atomic<int> to_hide_ = 0;
+  std::atomic<int> failures_ = 0;
   std::atomic<bool> unplugged_ = false;
   std::atomic<int> to_lose_ = 0;
 };
@@ -104,6 +129,7 @@ class TestHooks final : public TaskHooks {
  public:
   Result<Preparation> prepare(const TaskInstance& instance) override {
     const std::lock_guard lock(mutex_);
+    if (throw_in_prepare_ > 0 && throw_in_prepare_-- > 0) throw std::runtime_error("oh no");
     if (refuse_prepare_ > 0 && refuse_prepare_-- > 0)
       return Error(ErrorCode::Unavailable, "the lake does not answer");
     return Preparation(
@@ -116,17 +142,24 @@ class TestHooks final : public TaskHooks {
                                std::to_string(instance.generation),
                            result.dump()}));
     const std::lock_guard lock(mutex_);
+    if (agree_first_ > 0 && agree_first_-- > 0) return {};
     if (refuse_complete_ > 0 && refuse_complete_-- > 0)
-      return Error(ErrorCode::Conflict, "the name is taken");
+      return Error(ErrorCode::Unavailable, "the name is taken");
     return {};
   }
   void refuse_prepare(int times) { refuse_prepare_ = times; }
-  void refuse_complete(int times) { refuse_complete_ = times; }
+  void refuse_complete(int times, int after_agreeing = 0) {
+    refuse_complete_ = times;
+    agree_first_ = after_agreeing;
+  }
+  void throw_in_prepare(int times) { throw_in_prepare_ = times; }
 
  private:
   std::mutex mutex_;
   int refuse_prepare_ = 0;
   int refuse_complete_ = 0;
+  int agree_first_ = 0;
+  int throw_in_prepare_ = 0;
 };
 
 AttemptEnd success(Json result = {}) {
@@ -265,8 +298,8 @@ TEST_F(OrchestratorTest, AResultIsRegisteredExactlyWhenTheTaskSucceeds) {
   const RunKey run = request();
   EXPECT_EQ(wait(run).state, RunState::Failed);
   EXPECT_EQ(task(run, "train").message, "the name is taken");
-  EXPECT_EQ(task(run, "train").error, ErrorCode::Conflict);
-  EXPECT_EQ(task(run, "train").attempt, 2) << "a conflict is worth a retry";
+  EXPECT_EQ(task(run, "train").error, ErrorCode::Unavailable);
+  EXPECT_EQ(task(run, "train").attempt, 2) << "it was worth a retry";
   EXPECT_TRUE(versions().empty());
   ASSERT_TRUE(orchestrator_->clear(run).ok());
   EXPECT_EQ(wait(run).state, RunState::Success);
@@ -297,6 +330,163 @@ TEST_F(OrchestratorTest, LostCommitsRepeatNothing) {
   EXPECT_EQ(wait(run).state, RunState::Success);
   EXPECT_EQ(executor.starts(), 2U);
   EXPECT_EQ(versions(), (Names{run.str() + "/deploy/1", run.str() + "/train/1"}));
+}
+
+TEST_F(OrchestratorTest, AHookThatChangesItsMindAfterALostCommitFailsTheAttempt) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"train", "deploy"}));
+  const RunKey run = request();
+  const AttemptId train = executor.wait_for_start(1).id;
+  hooks_.refuse_complete(1, /*after_agreeing=*/1);
+  database_.lose(1);
+  executor.listener().finished(train, success());
+  EXPECT_EQ(wait(run).state, RunState::Failed);
+  EXPECT_EQ(task(run, "train").message, "the name is taken");
+  EXPECT_EQ(task(run, "deploy").state, TaskState::UpstreamFailed);
+  EXPECT_TRUE(versions().empty());
+  const RunKey next = request(kDate + std::chrono::hours(1));
+  executor.listener().finished(executor.wait_for_start(2).id, success());
+  executor.listener().finished(executor.wait_for_start(3).id, success());
+  EXPECT_EQ(wait(next).state, RunState::Success) << "others go on";
+}
+
+TEST_F(OrchestratorTest, ACommitThatWasMadeAndTakenForLostCounts) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"train", "deploy"}));
+  const RunKey run = request();
+  const AttemptId train = executor.wait_for_start(1).id;
+  // Registering the version a second time is refused by its primary key.
+  database_.hide_a_commit();
+  executor.listener().finished(train, success());
+  executor.listener().finished(executor.wait_for_start(2).id, success());
+  EXPECT_EQ(wait(run).state, RunState::Success);
+  EXPECT_EQ(versions(), (Names{run.str() + "/deploy/1", run.str() + "/train/1"}));
+}
+
+TEST_F(OrchestratorTest, WhatFollowsFromAnythingThatWasNotStoredIsNotStoredEither) {
+  auto& first = make<HeldExecutor>();
+  start(first, chain({"train", "deploy"}));
+  const RunKey run = request();
+  const AttemptId train = first.wait_for_start(1).id;
+  // Answered behind what was posted before it, so that nothing else is being written.
+  ASSERT_TRUE(orchestrator_->add_dag(chain({"train", "deploy"})).ok());
+  database_.forbid(
+      "SELECT 1 FROM orchestration_tasks WHERE task_id = 'train' AND state = 'success'");
+  first.listener().finished(train, success());
+  database_.wait_for_failure();
+  orchestrator_->stop();
+  EXPECT_EQ(task(run, "deploy").state, TaskState::None);
+  database_.forbid("");
+  auto& second = make<HeldExecutor>();
+  start(second, chain({"train", "deploy"}));
+  EXPECT_EQ(second.wait_for_start(1).id.task.str(), "train");
+}
+
+TEST_F(OrchestratorTest, ARunThatCouldNotBeStoredIsNotPromised) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"train"}));
+  // Answered behind the messages of the start, so that nothing else is being written.
+  ASSERT_TRUE(orchestrator_->add_dag(chain({"train"})).ok());
+  database_.unplug();
+  auto asked = std::async(std::launch::async,
+                          [this] { return orchestrator_->request_run(DagId("weekly"), kDate); });
+  database_.wait_for_failure();
+  orchestrator_->stop();
+  const Result<RunId> run = asked.get();
+  ASSERT_FALSE(run.ok());
+  EXPECT_EQ(run.error().code(), ErrorCode::Unavailable);
+  EXPECT_NE(run.error().message().find("is not stored: unplugged"), std::string::npos);
+  database_.plug_in();
+  EXPECT_TRUE(orchestrator_->runs()->empty());
+}
+
+TEST_F(OrchestratorTest, AHookThatThrowsFailsItsAttemptAlone) {
+  auto& executor =
+      make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });
+  hooks_.throw_in_prepare(1);
+  start(executor, chain({"train"}, 1));
+  const RunKey run = request();
+  EXPECT_EQ(wait(run).state, RunState::Success);
+  const auto attempts = *orchestrator_->attempts(run);
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_EQ(attempts[0].error, ErrorCode::Internal);
+  EXPECT_EQ(attempts[0].message, "task 'train' met an error of our own: oh no");
+}
+
+TEST_F(OrchestratorTest, AnErrorOfItsOwnLosesNothingThatIsStored) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"land", "train"}));
+  const RunKey run = request();
+  const AttemptId land = executor.wait_for_start(1).id;
+  std::atomic<bool> thrown = false;
+  orchestrator_->subscribe([&](const Notice& notice) {
+    const auto* changed = std::get_if<TaskNotice>(&notice);
+    // After it is stored that train is queued, and before it is handed to the executor.
+    if (changed != nullptr && changed->task.task.str() == "train" &&
+        changed->task.state == TaskState::Queued && !thrown.exchange(true))
+      throw std::runtime_error("a subscriber broke");
+  });
+  executor.listener().finished(land, success());
+  const AttemptId train = executor.wait_for_start(2).id;
+  EXPECT_TRUE(thrown);
+  EXPECT_EQ(train.epoch, 2) << "the first was never started";
+  executor.listener().finished(train, success());
+  EXPECT_EQ(wait(run).state, RunState::Success);
+  EXPECT_EQ(versions().size(), 2U);
+}
+
+TEST_F(OrchestratorTest, CallsBeforeTheStartWaitForIt) {
+  auto& executor =
+      make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });
+  orchestrator_ = *Orchestrator::open(database_, clock_, executor, hooks_, {});
+  ASSERT_TRUE(orchestrator_->add_dag(chain({"train"})).ok());
+  std::atomic<int> about_to_ask = 0;
+  std::vector<std::future<Result<RunId>>> asked;
+  for (int i = 0; i < 8; ++i)
+    asked.push_back(std::async(std::launch::async, [&, i] {
+      ++about_to_ask;
+      about_to_ask.notify_all();
+      return orchestrator_->request_run(DagId("weekly"), kDate + std::chrono::hours(i));
+    }));
+  for (int seen = about_to_ask; seen < 8; seen = about_to_ask) about_to_ask.wait(seen);
+  ASSERT_TRUE(orchestrator_->start().ok());
+  for (auto& run : asked) {
+    const Result<RunId> made = run.get();
+    EXPECT_TRUE(made.ok()) << made.error().message();
+  }
+}
+
+TEST_F(OrchestratorTest, SeveralMayStopIt) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"train"}));
+  auto other = std::async(std::launch::async, [this] { orchestrator_->stop(); });
+  orchestrator_->stop();
+  other.get();
+  EXPECT_EQ(orchestrator_->request_run(DagId("weekly"), kDate).error().code(),
+            ErrorCode::Unavailable);
+}
+
+TEST_F(OrchestratorTest, AClockThatWasAheadDoesNotStopTheSchedule) {
+  auto& executor =
+      make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });
+  const DagSpec spec = chain({"train"});
+  start(executor, spec);
+  const auto set = [&](const char* when) {
+    clock_.set(*parse_instant(when));
+    orchestrator_->wake();
+    EXPECT_TRUE(orchestrator_->add_dag(spec).ok());  // answered behind what was posted before it
+  };
+  set("2014-01-12");
+  ASSERT_EQ(orchestrator_->runs()->size(), 1U) << "made by a clock that is a year ahead";
+  set("2013-01-06T00:01:00Z");
+  set("2013-01-13");
+  EXPECT_EQ(orchestrator_->runs()->size(), 2U) << "put right, the schedule goes on";
+  set("2014-01-12");
+  Names dates;
+  const std::vector<RunRecord> runs = *orchestrator_->runs();
+  for (const RunRecord& run : runs) dates.push_back(run.key.run.str());
+  EXPECT_EQ(dates, (Names{"2014-01-12T00:00:00Z", "2013-01-13T00:00:00Z"}))
+      << "what was done early is not done again";
 }
 
 TEST_F(OrchestratorTest, AServerThatDiesContinues) {

@@ -16,6 +16,7 @@ namespace millrace::orchestration {
 
 /// A task that waits for slots. What compares less runs first.
 struct ReadyTask {
+  bool backfill = false;
   Instant logical_date;
   std::uint64_t run = 0;       // number, in the order in which runs were asked for
   std::uint32_t position = 0;  // in the Dag's order

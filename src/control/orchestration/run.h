@@ -38,10 +38,11 @@ struct TaskRecord {
   /// The run's generation when this task was last cleared: equal for all its retries. What a task
   /// writes under this number is written once.
   int generation = 1;
-  int attempt = 0;   // starts in this generation
-  int epoch = 0;     // starts ever: tells attempts apart
-  int failures = 0;  // those that count against `retries`
-  int losses = 0;    // attempts that died with their server
+  int attempt = 0;    // starts in this generation
+  int epoch = 0;      // starts ever: tells attempts apart
+  int failures = 0;   // those that count against `retries`
+  int losses = 0;     // attempts that died with their server
+  int conflicts = 0;  // attempts that others were quicker than
   std::optional<Instant> scheduled_at;
   std::optional<Instant> queued_at;
   std::optional<Instant> started_at;

@@ -77,6 +77,7 @@ Result<TaskRecord> task_from_row(const Rows& rows, std::size_t row) {
   task.retry_at = moment(rows, row, 11);
   task.error = error_code_from(rows.text(row, 12));
   task.message = rows.text(row, 13);
+  task.conflicts = count(rows, row, 14);
   return task;
 }
 

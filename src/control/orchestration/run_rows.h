@@ -16,7 +16,7 @@ inline constexpr const char* kRunColumns =
     "generation, cancelled, dag_version, requested_at, started_at, finished_at";
 inline constexpr const char* kTaskColumns =
     "task_id, state, generation, attempt, epoch, failures, losses, scheduled_at, queued_at, "
-    "started_at, finished_at, retry_at, error, message";
+    "started_at, finished_at, retry_at, error, message, conflicts";
 inline constexpr const char* kAttemptColumns =
     "dag_id, run_id, task_id, epoch, generation, number, state, queued_at, started_at, "
     "finished_at, error, message, exit_code, signal, cpu_us, wall_us, max_rss_bytes";

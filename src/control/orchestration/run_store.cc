@@ -16,7 +16,7 @@ using metadata::Rows;
 using metadata::Transaction;
 using metadata::Value;
 
-constexpr std::array<metadata::Migration, 1> kMigrations = {{{1, R"sql(
+constexpr std::array<metadata::Migration, 2> kMigrations = {{{1, R"sql(
 CREATE TABLE orchestration_dags (
   dag_id TEXT NOT NULL PRIMARY KEY,
   version TEXT NOT NULL,
@@ -96,9 +96,17 @@ CREATE TABLE orchestration_xcoms (
   value TEXT NOT NULL,
   PRIMARY KEY (dag_id, run_id, task_id, name)
 );
+)sql"},
+                                                             {2, R"sql(
+ALTER TABLE orchestration_tasks ADD COLUMN conflicts BIGINT NOT NULL DEFAULT 0;
 )sql"}}};
 
 constexpr std::string_view kReturnValue = "return_value";
+
+/// A task that was cleared has given nothing, until it succeeds again.
+constexpr const char* kXcomsOfSucceeded =
+    " FROM orchestration_xcoms x JOIN orchestration_tasks t ON t.dag_id = x.dag_id AND "
+    "t.run_id = x.run_id AND t.task_id = x.task_id WHERE t.state = 'success'";
 
 Result<std::optional<RunRecord>> read_run(Transaction& transaction, const RunKey& run) {
   const Rows rows = TRY(transaction.query(std::string("SELECT ") + kRunColumns +
@@ -141,17 +149,20 @@ Status save_task(Transaction& transaction, const RunKey& run, const TaskRecord& 
   TRY(transaction.query(
       "INSERT INTO orchestration_tasks (dag_id, run_id, task_id, state, generation, attempt, "
       "epoch, failures, losses, scheduled_at, queued_at, started_at, finished_at, retry_at, error, "
-      "message) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+      "message, conflicts) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
       "ON CONFLICT (dag_id, run_id, task_id) DO UPDATE SET state = excluded.state, "
       "generation = excluded.generation, attempt = excluded.attempt, epoch = excluded.epoch, "
       "failures = excluded.failures, losses = excluded.losses, "
       "scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, "
       "started_at = excluded.started_at, finished_at = excluded.finished_at, "
-      "retry_at = excluded.retry_at, error = excluded.error, message = excluded.message",
+      "retry_at = excluded.retry_at, error = excluded.error, message = excluded.message, "
+      "conflicts = excluded.conflicts",
       {run.dag.str(), run.run.str(), task.task.str(), std::string(to_string(task.state)),
        task.generation, task.attempt, task.epoch, task.failures, task.losses,
        micros(task.scheduled_at), micros(task.queued_at), micros(task.started_at),
-       micros(task.finished_at), micros(task.retry_at), code(task.error), task.message}));
+       micros(task.finished_at), micros(task.retry_at), code(task.error), task.message,
+       task.conflicts}));
   return {};
 }
 
@@ -234,8 +245,7 @@ Error no_such_run(const RunKey& run) {
 Result<event::RunsLoaded::Stored> read_stored(Transaction& transaction, RunRecord run) {
   event::RunsLoaded::Stored stored;
   stored.dag = TRY(read_dag(transaction, run.key.dag, run.dag_version));
-  for (TaskRecord& task : TRY(read_tasks(transaction, run.key)))
-    if (task.state != TaskState::Removed) stored.tasks.push_back(std::move(task));
+  stored.tasks = TRY(read_tasks(transaction, run.key));
   stored.run = std::move(run);
   return stored;
 }
@@ -346,12 +356,13 @@ Result<event::RunsLoaded::Stored> RunStore::load_run(const RunKey& run) const {
   return stored;
 }
 
-Result<RunStore::Progress> RunStore::load_progress(const DagId& dag) const {
+Result<RunStore::Progress> RunStore::load_progress(const DagId& dag, Instant now) const {
   Progress progress;
   TRY(database_->read([&](Transaction& transaction) -> Status {
     const Rows dags = TRY(transaction.query(
         "SELECT last_point FROM orchestration_dags WHERE dag_id = $1", {dag.str()}));
-    if (!dags.empty() && !dags.is_null(0, 0)) progress.last_point = instant(dags.integer(0, 0));
+    if (!dags.empty() && !dags.is_null(0, 0))
+      progress.last_point = std::min(instant(dags.integer(0, 0)), now);
     const Rows later = TRY(transaction.query(
         "SELECT run_id, logical_date FROM orchestration_runs "
         "WHERE dag_id = $1 AND logical_date > $2",
@@ -437,10 +448,10 @@ Result<std::vector<AttemptRecord>> RunStore::attempts(const RunKey& run) const {
 Result<Json> RunStore::xcoms(const RunKey& run, const TaskId& task) const {
   Json all = Json::object();
   TRY(database_->read([&](Transaction& transaction) -> Status {
-    const Rows rows =
-        TRY(transaction.query("SELECT name, value FROM orchestration_xcoms "
-                              "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 ORDER BY name",
-                              {run.dag.str(), run.run.str(), task.str()}));
+    const Rows rows = TRY(transaction.query(
+        std::string("SELECT x.name, x.value") + kXcomsOfSucceeded +
+            " AND x.dag_id = $1 AND x.run_id = $2 AND x.task_id = $3 ORDER BY x.name",
+        {run.dag.str(), run.run.str(), task.str()}));
     for (std::size_t i = 0; i < rows.size(); ++i)
       all.set(rows.text(i, 0), TRY(Json::parse(rows.text(i, 1))));
     return {};
@@ -451,14 +462,20 @@ Result<Json> RunStore::xcoms(const RunKey& run, const TaskId& task) const {
 Result<Json> RunStore::results(const RunKey& run, std::span<const TaskId> tasks) const {
   Json all = Json::object();
   if (tasks.empty()) return all;
+  std::vector<Value> parameters = {run.dag.str(), run.run.str(), std::string(kReturnValue)};
+  std::string places;
+  for (const TaskId& task : tasks) {
+    parameters.emplace_back(task.str());
+    places += fmt::format("{}${}", places.empty() ? "" : ", ", parameters.size());
+  }
   TRY(database_->read([&](Transaction& transaction) -> Status {
-    for (const TaskId& task : tasks) {
-      const Rows rows = TRY(
-          transaction.query("SELECT value FROM orchestration_xcoms "
-                            "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND name = $4",
-                            {run.dag.str(), run.run.str(), task.str(), std::string(kReturnValue)}));
-      if (!rows.empty()) all.set(task.str(), TRY(Json::parse(rows.text(0, 0))));
-    }
+    const Rows rows = TRY(transaction.query(
+        std::string("SELECT x.task_id, x.value") + kXcomsOfSucceeded +
+            " AND x.dag_id = $1 AND x.run_id = $2 AND x.name = $3 AND x.task_id IN (" + places +
+            ") ORDER BY x.task_id",
+        parameters));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      all.set(rows.text(i, 0), TRY(Json::parse(rows.text(i, 1))));
     return {};
   }));
   return all;

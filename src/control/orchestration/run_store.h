@@ -72,7 +72,8 @@ class RunStore {
     std::optional<Instant> last_point;
     std::vector<Instant> existing;  // logical dates of runs behind it; of all runs without one
   };
-  Result<Progress> load_progress(const DagId& dag) const;
+  /// As of `now`: a last_point behind it, left by a clock that was wrong, counts as `now`.
+  Result<Progress> load_progress(const DagId& dag, Instant now) const;
 
   Result<std::optional<RunRecord>> find_run(const RunKey& run) const;
   Result<std::vector<RunRecord>> runs(const RunFilter& filter) const;

@@ -52,6 +52,7 @@ TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
   task.epoch = 5;
   task.failures = 1;
   task.losses = 2;
+  task.conflicts = 3;
   task.scheduled_at = task.queued_at = task.started_at = task.finished_at = kNow;
   task.retry_at = kNow + std::chrono::seconds(5);
   task.error = ErrorCode::Exhausted;
@@ -100,7 +101,7 @@ TEST_F(RunStoreTest, ARunIsNeverMadeOverOneThatIsThere) {
 
 TEST_F(RunStoreTest, ADagWhoseScheduleWasNeverFollowedStillTellsItsRuns) {
   ASSERT_TRUE(save({action::RunCreated{run_}}).ok());
-  const auto progress = *store_.load_progress(dag_->id());
+  const auto progress = *store_.load_progress(dag_->id(), kNow);
   EXPECT_FALSE(progress.last_point.has_value());
   EXPECT_EQ(progress.existing, std::vector{run_.logical_date});
 }
@@ -129,6 +130,33 @@ TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
   EXPECT_EQ(attempts[0].used.wall, std::chrono::seconds(3));
 }
 
+TEST_F(RunStoreTest, GivesTheResultsOfWhatHasSucceededAndWasNotClearedSince) {
+  TaskRecord land;
+  land.task = TaskId("land");
+  land.state = TaskState::Success;
+  TaskRecord train = land;
+  train.task = TaskId("train");
+  const std::vector<TaskId> both = {land.task, train.task};
+  AttemptEnd end;
+  end.result = Json(7);
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::TaskChanged{run_.key, land},
+                    action::TaskChanged{run_.key, train}})
+                  .ok());
+  ASSERT_TRUE(database_
+                  ->write([&](Transaction& transaction) -> Status {
+                    for (const TaskId& task : both)
+                      TRY(store_.save_xcoms(transaction, {run_.key, task, 1}, end));
+                    return {};
+                  })
+                  .ok());
+  EXPECT_EQ(store_.results(run_.key, both)->dump(), R"({"land":7,"train":7})");
+  EXPECT_EQ(store_.results(run_.key, std::span(both).first(1))->dump(), R"({"land":7})");
+  train.state = TaskState::None;
+  ASSERT_TRUE(save({action::TaskChanged{run_.key, train}}).ok());
+  EXPECT_EQ(store_.results(run_.key, both)->dump(), R"({"land":7})");
+  EXPECT_TRUE(store_.xcoms(run_.key, train.task)->as_object().empty());
+}
+
 TEST_F(RunStoreTest, KnowsWhatIsUnfinishedAndHowFarAScheduleHasCome) {
   RunRecord later = *plan_run(*dag_, kNow + std::chrono::hours(1), {}, RunReason::Manual);
   RunRecord done = *plan_run(*dag_, kNow - std::chrono::hours(1), {}, RunReason::Manual);
@@ -139,10 +167,10 @@ TEST_F(RunStoreTest, KnowsWhatIsUnfinishedAndHowFarAScheduleHasCome) {
   const auto unfinished = *store_.load_unfinished();
   ASSERT_EQ(unfinished.loaded.runs.size(), 2U);
   EXPECT_EQ(unfinished.loaded.runs[0].run.key, run_.key);
-  const auto progress = *store_.load_progress(dag_->id());
+  const auto progress = *store_.load_progress(dag_->id(), kNow);
   EXPECT_EQ(progress.last_point, kNow);
   EXPECT_EQ(progress.existing, std::vector{later.logical_date});
-  EXPECT_FALSE(store_.load_progress(DagId("other"))->last_point.has_value());
+  EXPECT_FALSE(store_.load_progress(DagId("other"), kNow)->last_point.has_value());
 }
 
 TEST_F(RunStoreTest, ARunWhoseDagCannotBeReadIsNamedAndDoesNotStopTheOthers) {

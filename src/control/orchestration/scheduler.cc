@@ -10,14 +10,22 @@ namespace millrace::orchestration {
 Scheduler::Scheduler(SchedulerOptions options)
     : core_(std::make_unique<Core>(std::move(options))) {}
 Scheduler::~Scheduler() = default;
+Scheduler::Scheduler(Scheduler&&) noexcept = default;
+Scheduler& Scheduler::operator=(Scheduler&&) noexcept = default;
 
-std::vector<Action> Scheduler::step(Instant now, const Event& event) {
+std::vector<Action> Scheduler::step(const Moment& now, const Event& event) {
   return core_->step(now, event);
 }
 
-std::optional<Instant> Scheduler::next_timer() const {
-  if (core_->timers_.empty()) return std::nullopt;
-  return core_->timers_.top().when;
+std::optional<Duration> Scheduler::until_next_timer(const Moment& now) const {
+  std::optional<Duration> wait;
+  if (!core_->timers_.empty()) wait = core_->timers_.begin()->first.first - now.running;
+  if (!core_->points_.empty()) {
+    const Duration point = core_->points_.begin()->first - now.wall;
+    wait = wait ? std::min(*wait, point) : point;
+  }
+  if (wait) wait = std::max(*wait, Duration::zero());
+  return wait;
 }
 
 bool Scheduler::is_current(const AttemptId& attempt) const {
@@ -70,8 +78,8 @@ Scheduler::Usage Scheduler::usage() const {
   return {core_->pools_.running(), core_->pools_.used(), core_->runs_.size(), core_->touched_};
 }
 
-std::vector<Action> Scheduler::Core::step(Instant now, const Event& event) {
-  now_ = std::max(now_, now);
+std::vector<Action> Scheduler::Core::step(const Moment& now, const Event& event) {
+  now_ = {now.wall, std::max(now_.running, now.running)};
   actions_.clear();
   fire_timers();
   std::visit([this](const auto& e) { on(e); }, event);
@@ -90,16 +98,15 @@ void Scheduler::Core::on(const event::DagAdded& event) {
   const bool is_new = !state.last_point && !event.last_point;
   state.dag = event.dag;
   state.existing.insert(event.existing.begin(), event.existing.end());
-  if (event.last_point && (!state.last_point || *event.last_point > *state.last_point))
-    state.last_point = event.last_point;
+  if (event.last_point) state.last_point = event.last_point;
+  wait_for(state, event.dag->id(), std::nullopt);
   if (!options_.follow_schedules || !event.dag->schedule().has_points()) return;
   if (is_new) {
     const DagSpec& spec = event.dag->spec();
     const bool from_start = spec.catchup || spec.schedule == "@once";
-    state.last_point = from_start ? *spec.start_date - Duration(1) : now_;
+    state.last_point = from_start ? *spec.start_date - Duration(1) : now_.wall;
     actions_.emplace_back(action::ScheduleAdvanced{spec.id, *state.last_point});
   }
-  state.timer.reset();
   start_runs(state);  // max_active_runs may have grown
   follow_schedule(state);
 }
@@ -109,7 +116,16 @@ void Scheduler::Core::on(const event::Stopping&) {
 }
 
 void Scheduler::Core::on(const event::DagRemoved& event) {
-  if (const auto found = dags_.find(event.dag); found != dags_.end()) found->second.dag.reset();
+  const auto found = dags_.find(event.dag);
+  if (found == dags_.end()) return;
+  wait_for(found->second, event.dag, std::nullopt);
+  found->second.dag.reset();
+}
+
+void Scheduler::Core::wait_for(DagState& state, const DagId& dag, std::optional<Instant> point) {
+  if (state.next) points_.erase({*state.next, dag});
+  state.next = point;
+  if (point) points_.emplace(*point, dag);
 }
 
 /// Makes runs of the points that are due. One of them may wait; the points behind it are looked at
@@ -120,13 +136,8 @@ void Scheduler::Core::follow_schedule(DagState& state) {
   while (state.waiting_by_schedule == 0) {
     std::optional<Instant> point = schedule.next_after(*state.last_point);
     if (!point) return;
-    if (*point > now_) {
-      if (state.timer == point) return;
-      state.timer = point;
-      timers_.push({*point, ++last_timer_, Timer::Kind::Schedule, &state});
-      return;
-    }
-    if (!state.dag->spec().catchup) point = schedule.previous_at_or_before(now_);
+    if (*point > now_.wall) return wait_for(state, state.dag->id(), point);
+    if (!state.dag->spec().catchup) point = schedule.previous_at_or_before(now_.wall);
     state.last_point = point;
     actions_.emplace_back(action::ScheduleAdvanced{state.dag->id(), *point});
     const bool exists = state.existing.contains(*point);
@@ -144,7 +155,7 @@ void Scheduler::Core::on(const event::RunRequested& event) {
   auto run = std::make_unique<Run>();
   run->record = event.run;
   run->record.state = RunState::Queued;
-  run->record.requested_at = now_;
+  run->record.requested_at = now_.wall;
   run->dag = state->second.dag;
   const bool plain = event.run.key.run.str() == format_instant(event.run.logical_date);
   if (plain && state->second.last_point && event.run.logical_date > *state->second.last_point)
@@ -160,7 +171,7 @@ void Scheduler::Core::enqueue(std::unique_ptr<Run> run) {
   by_number_[kept.number] = &kept;
   runs_[kept.record.key] = std::move(run);
   if (kept.record.state != RunState::Queued) return;
-  state.waiting.emplace(ReadyTask{kept.record.logical_date, kept.number}, &kept);
+  state.waiting.emplace(in_line(kept), &kept);
   if (kept.record.reason == RunReason::Schedule) ++state.waiting_by_schedule;
   start_runs(state);
 }
@@ -179,7 +190,7 @@ void Scheduler::Core::start_runs(DagState& state) {
 
 void Scheduler::Core::begin(Run& run) {
   run.record.state = RunState::Running;
-  run.record.started_at = now_;
+  run.record.started_at = now_.wall;
   if (run.tasks.empty()) {
     // The newest version, unless the Dag is gone; a run that has started keeps its own.
     if (const auto& newest = dags_[run.record.key.dag].dag) run.dag = newest;
@@ -227,7 +238,10 @@ void Scheduler::Core::load(const event::RunsLoaded::Stored& stored) {
   if (!stored.tasks.empty() || stored.run.state != RunState::Queued) make_tasks(*run);
   for (const TaskRecord& record : stored.tasks) {
     const std::optional<TaskIndex> index = run->dag->find(record.task);
-    if (!index) continue;
+    if (!index) {
+      run->removed.push_back(record);
+      continue;
+    }
     run->tasks[*index].record = record;
     run->unfinished -= is_finished(record.state) ? 1 : 0;
     run->failed +=
@@ -243,24 +257,37 @@ void Scheduler::Core::resume(Run& run) {
   ++dags_[run.record.key.dag].active;
   for (const TaskIndex i : run.dag->order()) {
     const Place place{&run, i};
-    Task& task = place.task();
-    if (is_live(task.record.state)) {
-      pools_.occupy(place.spec().pool, place.spec().pool_slots);
-      task.heard = now_;
-      if (task.record.state == TaskState::Restarting)
-        task.ending = Ending{Ending::Why::Cleared, "cleared"};
-      else if (run.record.cancelled)
-        task.ending = Ending{Ending::Why::Cancelled, "the run was cancelled"};
-      arm(now_ + options_.heartbeat_timeout, Timer::Kind::Silence, place);
-    } else if (task.record.state == TaskState::UpForRetry) {
-      arm(task.record.retry_at.value_or(now_), Timer::Kind::Retry, place);
-    } else if (task.record.state == TaskState::Scheduled) {
+    const TaskRecord& record = place.task().record;
+    if (is_live(record.state)) {
+      resume(place);
+    } else if (record.state == TaskState::UpForRetry) {
+      const Duration longest = std::max(place.spec().retry_delay, place.spec().max_retry_delay);
+      const Duration left = record.retry_at.value_or(now_.wall) - now_.wall;
+      arm(std::clamp(left, Duration::zero(), longest), Timer::Kind::Retry, place);
+    } else if (record.state == TaskState::Scheduled) {
       pools_.add(place.spec().pool, place.spec().pool_slots, ready_task(place));
     } else {
       consider(place);
     }
   }
   if (run.unfinished == 0) finished_.push_back(run.record.key);
+}
+
+/// Takes up an attempt that may still be alive, with what was decided about it and what is left of
+/// its time. That the run was cancelled comes first: clearing it afterwards would have taken that
+/// back.
+void Scheduler::Core::resume(const Place& place) {
+  const TaskRecord& record = place.task().record;
+  pools_.occupy(place.spec().pool, place.spec().pool_slots);
+  place.task().heard = now_.running;
+  if (place.run->record.cancelled)
+    return kill(place, Ending::Why::Cancelled, "the run was cancelled");
+  if (record.state == TaskState::Restarting) return kill(place, Ending::Why::Cleared, "cleared");
+  arm(options_.heartbeat_timeout, Timer::Kind::Silence, place);
+  const auto& timeout = place.spec().execution_timeout;
+  if (!timeout || !record.started_at) return;
+  const Duration left = *record.started_at + *timeout - now_.wall;
+  arm(std::clamp(left, Duration::zero(), *timeout), Timer::Kind::Timeout, place);
 }
 
 void Scheduler::Core::on(const event::RunCleared& event) {
@@ -287,7 +314,7 @@ void Scheduler::Core::on(const event::RunCleared& event) {
   changed(*run);
   if (!was_finished) return;
   DagState& state = dags_[run->record.key.dag];
-  state.waiting.emplace(ReadyTask{run->record.logical_date, run->number}, run);
+  state.waiting.emplace(in_line(*run), run);
   if (run->record.reason == RunReason::Schedule) ++state.waiting_by_schedule;
   start_runs(state);
 }
@@ -303,14 +330,16 @@ void Scheduler::Core::renew(Run& run) {
   run.tasks.clear();
   run.failed = 0;
   make_tasks(run);
-  for (const Task& task : old) {
-    TaskRecord record = task.record;
+  std::vector<TaskRecord> records = std::exchange(run.removed, {});
+  for (const Task& task : old) records.push_back(task.record);
+  for (TaskRecord& record : records) {
     if (const std::optional<TaskIndex> index = newest->find(record.task)) {
       run.tasks[*index].record.epoch = record.epoch;
-    } else {
-      record.state = TaskState::Removed;
-      actions_.emplace_back(action::TaskChanged{run.record.key, std::move(record)});
+      continue;
     }
+    const bool was_there = std::exchange(record.state, TaskState::Removed) != TaskState::Removed;
+    if (was_there) actions_.emplace_back(action::TaskChanged{run.record.key, record});
+    run.removed.push_back(std::move(record));
   }
 }
 
@@ -344,7 +373,7 @@ void Scheduler::Core::on(const event::RunCancelled& event) {
   run->record.cancelled = true;
   DagState& state = dags_[run->record.key.dag];
   if (run->record.state == RunState::Queued) {
-    state.waiting.erase(ReadyTask{run->record.logical_date, run->number});
+    state.waiting.erase(in_line(*run));
     if (run->record.reason == RunReason::Schedule) --state.waiting_by_schedule;
     ++state.active;  // close_finished_runs() takes it off
     if (run->tasks.empty()) finished_.push_back(run->record.key);
@@ -375,7 +404,7 @@ bool Scheduler::Core::close_finished_runs() {
     any = true;
     run->record.state =
         run->record.cancelled || run->failed > 0 ? RunState::Failed : RunState::Success;
-    run->record.finished_at = now_;
+    run->record.finished_at = now_.wall;
     changed(*run);
     forget(*run);
     DagState& state = dags_[key.dag];

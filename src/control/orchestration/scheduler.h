@@ -8,18 +8,17 @@
 //
 // It holds the runs that are not finished, and forgets a run when it finishes: the store answers
 // questions about the past, and a long history costs nothing here. An event costs what it touches
-// (a task and its neighbours), whatever else is running; times lie in a heap, what may run in one
+// (a task and its neighbours), whatever else is running; times lie in order, what may run in one
 // ordered queue for each pool.
 //
-// What runs first: the older logical date, then the run asked for earlier, then the Dag's order. A
-// pool without free slots holds up nobody but its own tasks; within a pool the order is strict, so
-// that a task of many slots is not starved by small ones.
+// What runs first: a backfill stands behind everything else; then the older logical date, the run
+// asked for earlier, the Dag's order. A pool without free slots holds up nobody but its own tasks;
+// within a pool the order is strict, so that a task of many slots is not starved by small ones.
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <set>
 #include <span>
 #include <string>
@@ -34,6 +33,13 @@
 #include "orchestration/run.h"
 
 namespace millrace::orchestration {
+
+/// One moment on two clocks. Schedules and records follow the wall clock, which people set and which
+/// may jump either way; silence, timeouts and retries follow one that nobody can set.
+struct Moment {
+  Instant wall;
+  Duration running = Duration::zero();  // since some beginning
+};
 
 /// How an attempt ended, as it reported it.
 struct Outcome {
@@ -50,6 +56,7 @@ struct TimeIsNow {};
 /// The server is about to stop: no attempt is started any more.
 struct Stopping {};
 /// A Dag was added, or replaces the one of its id; runs that have started keep theirs.
+/// One that is added again after the wall clock was set back comes with an earlier `last_point`.
 /// `last_point`: the last point of the schedule that was dealt with in an earlier life, none while
 /// its schedule was never followed. `existing`: logical dates after it for which a run exists
 /// already; all that there are when there is no last_point.
@@ -90,6 +97,7 @@ struct RunCancelled {
 struct AttemptStarted {
   AttemptId attempt;
 };
+/// Of an attempt that has not started it says that it has: its AttemptStarted was lost.
 struct Heartbeat {
   AttemptId attempt;
 };
@@ -178,6 +186,7 @@ struct SchedulerOptions {
   Duration kill_timeout =
       std::chrono::seconds(60);  // after which a killed attempt is taken as dead
   int most_losses = 5;           // restarts after losses by a dying server that use up no retry
+  int most_conflicts = 20;       // retries after a Conflict that use up none: others were quicker
   std::uint64_t seed = 0;        // of the retry jitter
   bool follow_schedules = true;  // false: runs start only when they are asked for
 };
@@ -186,13 +195,15 @@ class Scheduler {
  public:
   explicit Scheduler(SchedulerOptions options);
   ~Scheduler();
+  Scheduler(Scheduler&&) noexcept;
+  Scheduler& operator=(Scheduler&&) noexcept;
 
-  /// `now` never goes back; an earlier one counts as the latest seen. Timers that are due by `now`
-  /// take effect before the event.
-  std::vector<Action> step(Instant now, const Event& event);
+  /// `now.running` never goes back; an earlier one counts as the latest seen. Timers that are due
+  /// by `now` take effect before the event.
+  std::vector<Action> step(const Moment& now, const Event& event);
 
-  /// When TimeIsNow is wanted, if nothing else happens before.
-  std::optional<Instant> next_timer() const;
+  /// How long after `now` TimeIsNow is wanted, if nothing else happens before; zero when it is due.
+  std::optional<Duration> until_next_timer(const Moment& now) const;
 
   /// Whether the attempt is the one whose reports count: the answer to the fence question.
   bool is_current(const AttemptId& attempt) const;

@@ -3,6 +3,8 @@
 // The inside of Scheduler. scheduler.cc has what concerns Dags and runs, scheduler_tasks.cc what
 // concerns tasks and attempts.
 
+#include <array>
+
 #include "orchestration/pools.h"
 #include "orchestration/scheduler.h"
 
@@ -13,7 +15,7 @@ class Scheduler::Core {
   explicit Core(SchedulerOptions options)
       : options_(std::move(options)), pools_(options_.parallelism, options_.pools) {}
 
-  std::vector<Action> step(Instant now, const Event& event);
+  std::vector<Action> step(const Moment& now, const Event& event);
 
  private:
   friend class Scheduler;
@@ -25,11 +27,21 @@ class Scheduler::Core {
     std::string message;
   };
 
+  struct Timer {
+    enum class Kind : std::uint8_t { Retry, Timeout, Silence, Kill };
+    Kind kind = Kind::Retry;
+    std::uint64_t run = 0;
+    TaskIndex task = 0;
+  };
+  /// When it goes off; equal moments in the order in which they were set.
+  using TimerKey = std::pair<Duration, std::uint64_t>;
+
   struct Task {
     TaskRecord record;
     UpstreamCounts upstream;
     std::optional<Ending> ending;
-    Instant heard;  // the last sign of life
+    Duration heard = Duration::zero();              // the last sign of life, as Moment::running
+    std::array<std::optional<TimerKey>, 4> timers;  // those that are set, by kind
   };
 
   struct Run {
@@ -39,31 +51,18 @@ class Scheduler::Core {
     std::vector<Task> tasks;  // empty until it starts
     std::uint32_t unfinished = 0;
     std::uint32_t failed = 0;  // failed or upstream_failed
+    /// Tasks that are no longer in the Dag: one that comes back goes on counting its epochs.
+    std::vector<TaskRecord> removed;
   };
 
   struct DagState {
     std::shared_ptr<const Dag> dag;  // none while only its runs are known
     std::optional<Instant> last_point;
     std::set<Instant> existing;         // later than last_point
-    std::optional<Instant> timer;       // armed for the next point
+    std::optional<Instant> next;        // the point that it waits for, listed in points_
     int active = 0;                     // runs in state running
-    std::map<ReadyTask, Run*> waiting;  // runs in state queued, by logical date and number
+    std::map<ReadyTask, Run*> waiting;  // runs in state queued
     int waiting_by_schedule = 0;
-  };
-
-  struct Timer {
-    enum class Kind : std::uint8_t { Schedule, Retry, Timeout, Silence, Kill };
-    Instant when;
-    std::uint64_t sequence = 0;  // equal moments go off in the order in which they were set
-    Kind kind = Kind::Schedule;
-    DagState* dag = nullptr;  // Schedule
-    std::uint64_t run = 0;    // the others
-    TaskIndex task = 0;
-    int epoch = 0;
-
-    bool operator>(const Timer& other) const {
-      return std::tie(when, sequence) > std::tie(other.when, other.sequence);
-    }
   };
 
   /// A task instance, found by an attempt's name.
@@ -92,6 +91,7 @@ class Scheduler::Core {
   // Dags and runs.
   Run* find(const RunKey& key);
   void follow_schedule(DagState& state);
+  void wait_for(DagState& state, const DagId& dag, std::optional<Instant> point);
   void enqueue(std::unique_ptr<Run> run);
   void start_runs(DagState& state);
   void begin(Run& run);
@@ -99,6 +99,7 @@ class Scheduler::Core {
   void count_upstream(Run& run, TaskIndex index);
   void load(const event::RunsLoaded::Stored& stored);
   void resume(Run& run);
+  void resume(const Place& place);
   void renew(Run& run);
   void clear(Run& run, const std::vector<TaskIndex>& scope);
   void forget(Run& run);
@@ -115,7 +116,11 @@ class Scheduler::Core {
   AttemptId attempt_of(const Place& place) const {
     return {place.run->record.key, place.task().record.task, place.task().record.epoch};
   }
-  ReadyTask ready_task(const Place& place) const;
+  static ReadyTask in_line(const Run& run) {
+    return {run.record.reason == RunReason::Backfill, run.record.logical_date, run.number};
+  }
+  static ReadyTask ready_task(const Place& place);
+  void show_life(const Place& place);
   void consider(const Place& place);
   void schedule(const Place& place);
   void settle(const Place& place, TaskState state);
@@ -130,18 +135,22 @@ class Scheduler::Core {
   void end_as_reported(const Place& place, const Outcome& outcome);
   void end_as_lost(const Place& place, const event::AttemptLost& lost);
   void fail(const Place& place, std::optional<ErrorCode> error, std::string message);
+  void retry(const Place& place, Duration delay);
   Duration retry_delay(const Place& place) const;
+  Duration jittered(const Place& place, Duration first, int times, Duration longest) const;
   void dispatch();
 
   // Timers.
-  void arm(Instant when, Timer::Kind kind, const Place& place);
+  void arm(Duration in, Timer::Kind kind, const Place& place);
+  void disarm(Timer::Kind kind, const Place& place);
+  void disarm(const Place& place);
   void fire_timers();
-  void fire(const Timer& timer);
-  void fire_for_task(const Timer& timer, const Place& place);
+  void fire(Timer::Kind kind, const Place& place, Duration due);
+  void listen(const Place& place, Duration due);
 
   SchedulerOptions options_;
   Pools pools_;
-  Instant now_;
+  Moment now_;
   std::vector<Action> actions_;
   std::uint64_t last_run_ = 0;
   std::uint64_t last_timer_ = 0;
@@ -150,7 +159,8 @@ class Scheduler::Core {
   std::unordered_map<RunKey, std::unique_ptr<Run>> runs_;
   std::unordered_map<std::uint64_t, Run*> by_number_;
   std::vector<RunKey> finished_;  // in this step
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::map<TimerKey, Timer> timers_;
+  std::set<std::pair<Instant, DagId>> points_;  // by the wall clock
 };
 
 }  // namespace millrace::orchestration

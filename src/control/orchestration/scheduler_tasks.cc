@@ -4,6 +4,13 @@
 #include "orchestration/scheduler_core.h"
 
 namespace millrace::orchestration {
+namespace {
+
+// Between attempts that others were quicker than.
+constexpr Duration kFirstConflictDelay = std::chrono::seconds(1);
+constexpr Duration kMostConflictDelay = std::chrono::minutes(1);
+
+}  // namespace
 
 std::optional<Scheduler::Core::Place> Scheduler::Core::living(const AttemptId& attempt,
                                                               std::string_view report) {
@@ -35,19 +42,21 @@ std::optional<Scheduler::Core::Place> Scheduler::Core::current(const AttemptId& 
 }
 
 void Scheduler::Core::on(const event::AttemptStarted& event) {
-  const std::optional<Place> place = current(event.attempt, "started");
-  if (!place || place->task().record.state != TaskState::Queued) return;
-  place->task().record.state = TaskState::Running;
-  place->task().record.started_at = now_;
-  place->task().heard = now_;
-  changed(*place);
-  if (const auto& timeout = place->spec().execution_timeout)
-    arm(now_ + *timeout, Timer::Kind::Timeout, *place);
+  if (const std::optional<Place> place = current(event.attempt, "started")) show_life(*place);
 }
 
 void Scheduler::Core::on(const event::Heartbeat& event) {
-  if (const std::optional<Place> place = current(event.attempt, "heartbeat"))
-    place->task().heard = now_;
+  if (const std::optional<Place> place = current(event.attempt, "heartbeat")) show_life(*place);
+}
+
+void Scheduler::Core::show_life(const Place& place) {
+  place.task().heard = now_.running;
+  if (place.task().record.state != TaskState::Queued) return;
+  place.task().record.state = TaskState::Running;
+  place.task().record.started_at = now_.wall;
+  changed(place);
+  if (const auto& timeout = place.spec().execution_timeout)
+    arm(*timeout, Timer::Kind::Timeout, place);
 }
 
 void Scheduler::Core::on(const event::AttemptFinished& event) {
@@ -68,9 +77,11 @@ void Scheduler::Core::on(const event::AttemptLost& event) {
     end_as_lost(*place, event);
 }
 
-ReadyTask Scheduler::Core::ready_task(const Place& place) const {
-  return {place.run->record.logical_date, place.run->number, place.run->dag->position(place.index),
-          place.index};
+ReadyTask Scheduler::Core::ready_task(const Place& place) {
+  ReadyTask ready = in_line(*place.run);
+  ready.position = place.run->dag->position(place.index);
+  ready.task = place.index;
+  return ready;
 }
 
 /// Lets a task without a state go on, if what stands before it has ended.
@@ -92,7 +103,7 @@ void Scheduler::Core::consider(const Place& place) {
 void Scheduler::Core::schedule(const Place& place) {
   TaskRecord& record = place.task().record;
   record.state = TaskState::Scheduled;
-  record.scheduled_at = now_;
+  record.scheduled_at = now_.wall;
   record.retry_at.reset();
   changed(place);
   pools_.add(place.spec().pool, place.spec().pool_slots, ready_task(place));
@@ -110,9 +121,10 @@ void Scheduler::Core::settle(const Place& first, TaskState first_state) {
     if (is_finished(task.record.state)) continue;
     if (task.record.state == TaskState::Scheduled)
       pools_.remove(run.dag->task(index).pool, ready_task({&run, index}));
+    disarm({&run, index});
     const bool failed = state == TaskState::Failed || state == TaskState::UpstreamFailed;
     task.record.state = state;
-    task.record.finished_at = now_;
+    task.record.finished_at = now_.wall;
     changed({&run, index});
     run.failed += failed ? 1 : 0;
     if (--run.unfinished == 0) finished_.push_back(run.record.key);
@@ -150,17 +162,17 @@ void Scheduler::Core::start(const Place& place) {
   Task& task = place.task();
   ++touched_;
   task.record.state = TaskState::Queued;
-  task.record.queued_at = now_;
+  task.record.queued_at = now_.wall;
   task.record.started_at.reset();
   task.record.finished_at.reset();
   ++task.record.attempt;
   ++task.record.epoch;
   task.ending.reset();
-  task.heard = now_;
+  task.heard = now_.running;
   changed(place);
   actions_.emplace_back(
       action::StartAttempt{attempt_of(place), task.record.generation, task.record.attempt});
-  arm(now_ + options_.heartbeat_timeout, Timer::Kind::Silence, place);
+  arm(options_.heartbeat_timeout, Timer::Kind::Silence, place);
 }
 
 void Scheduler::Core::kill(const Place& place, Ending::Why why, std::string message) {
@@ -168,12 +180,14 @@ void Scheduler::Core::kill(const Place& place, Ending::Why why, std::string mess
   place.task().ending = Ending{why, message};
   if (already) return;
   actions_.emplace_back(action::KillAttempt{attempt_of(place), std::move(message)});
-  arm(now_ + options_.kill_timeout, Timer::Kind::Kill, place);
+  disarm(place);
+  arm(options_.kill_timeout, Timer::Kind::Kill, place);
 }
 
 void Scheduler::Core::release(const Place& place) {
   pools_.give_back(place.spec().pool, place.spec().pool_slots);
   place.task().ending.reset();
+  disarm(place);
 }
 
 /// As if it had never run in this generation.
@@ -184,6 +198,7 @@ void Scheduler::Core::reset(const Place& place) {
   fresh.epoch = old.epoch;
   fresh.generation = place.run->record.generation;
   place.task().record = std::move(fresh);
+  disarm(place);
 }
 
 void Scheduler::Core::close_attempt(const Place& place, AttemptState state,
@@ -246,84 +261,107 @@ void Scheduler::Core::end_as_lost(const Place& place, const event::AttemptLost& 
 void Scheduler::Core::fail(const Place& place, std::optional<ErrorCode> error,
                            std::string message) {
   TaskRecord& record = place.task().record;
-  ++record.failures;
   record.error = error;
   record.message = std::move(message);
+  if (error == ErrorCode::Conflict && record.conflicts < options_.most_conflicts) {
+    ++record.conflicts;
+    return retry(place, jittered(place, kFirstConflictDelay, record.conflicts, kMostConflictDelay));
+  }
+  ++record.failures;
   const bool worth_it = !error || is_retryable(*error);
   if (!worth_it || record.failures > place.spec().retries) return settle(place, TaskState::Failed);
+  retry(place, retry_delay(place));
+}
+
+void Scheduler::Core::retry(const Place& place, Duration delay) {
+  TaskRecord& record = place.task().record;
   record.state = TaskState::UpForRetry;
-  record.finished_at = now_;
-  record.retry_at = now_ + retry_delay(place);
+  record.finished_at = now_.wall;
+  record.retry_at = now_.wall + delay;
   changed(place);
-  arm(*record.retry_at, Timer::Kind::Retry, place);
+  arm(delay, Timer::Kind::Retry, place);
+}
+
+Duration Scheduler::Core::retry_delay(const Place& place) const {
+  const TaskSpec& spec = place.spec();
+  if (!spec.retry_exponential_backoff) return spec.retry_delay;
+  return jittered(place, spec.retry_delay, place.task().record.failures, spec.max_retry_delay);
 }
 
 /// Full jitter (the AWS Architecture Blog's "Exponential Backoff And Jitter", 2015): any delay from
 /// zero to the doubled one is as likely, so that what failed together does not come back together.
-Duration Scheduler::Core::retry_delay(const Place& place) const {
-  const TaskSpec& spec = place.spec();
-  if (!spec.retry_exponential_backoff) return spec.retry_delay;
-  double most = static_cast<double>(spec.retry_delay.count());
-  for (int i = 1; i < place.task().record.failures && i < 64; ++i) most *= 2;
-  most = std::min(most, static_cast<double>(spec.max_retry_delay.count()));
+Duration Scheduler::Core::jittered(const Place& place, Duration first, int times,
+                                   Duration longest) const {
+  double most = static_cast<double>(first.count());
+  for (int i = 1; i < times && i < 64; ++i) most *= 2;
+  most = std::min(most, static_cast<double>(longest.count()));
   const std::uint64_t draw =
       stable_hash(fmt::format("{} {}", options_.seed, attempt_of(place).str()));
   const double share = static_cast<double>(draw >> 11U) / static_cast<double>(1ULL << 53U);
   return Duration(static_cast<std::int64_t>(most * share));
 }
 
-void Scheduler::Core::arm(Instant when, Timer::Kind kind, const Place& place) {
-  timers_.push({when, ++last_timer_, kind, nullptr, place.run->number, place.index,
-                place.task().record.epoch});
+void Scheduler::Core::arm(Duration in, Timer::Kind kind, const Place& place) {
+  disarm(kind, place);
+  const TimerKey key{now_.running + in, ++last_timer_};
+  timers_.emplace(key, Timer{kind, place.run->number, place.index});
+  place.task().timers.at(static_cast<std::size_t>(kind)) = key;
+}
+
+void Scheduler::Core::disarm(Timer::Kind kind, const Place& place) {
+  auto& timer = place.task().timers.at(static_cast<std::size_t>(kind));
+  if (timer) timers_.erase(*timer);
+  timer.reset();
+}
+
+/// A task takes its timers with it, so that one of 24 hours is not kept for an attempt of a second.
+void Scheduler::Core::disarm(const Place& place) {
+  for (const auto kind :
+       {Timer::Kind::Retry, Timer::Kind::Timeout, Timer::Kind::Silence, Timer::Kind::Kill})
+    disarm(kind, place);
 }
 
 void Scheduler::Core::fire_timers() {
-  while (!timers_.empty() && timers_.top().when <= now_) {
-    const Timer timer = timers_.top();
-    timers_.pop();
-    fire(timer);
+  while (!points_.empty() && points_.begin()->first <= now_.wall) {
+    DagState& state = dags_.at(points_.begin()->second);
+    points_.erase(points_.begin());
+    state.next.reset();
+    follow_schedule(state);
+  }
+  while (!timers_.empty() && timers_.begin()->first.first <= now_.running) {
+    const auto [key, timer] = *timers_.begin();
+    const Place place{by_number_.at(timer.run), timer.task};
+    disarm(timer.kind, place);
+    ++touched_;
+    fire(timer.kind, place, key.first);
   }
 }
 
-void Scheduler::Core::fire(const Timer& timer) {
-  if (timer.kind == Timer::Kind::Schedule) {
-    if (timer.dag->timer != timer.when) return;  // its Dag was replaced since
-    timer.dag->timer.reset();
-    return follow_schedule(*timer.dag);
-  }
-  const auto run = by_number_.find(timer.run);
-  if (run == by_number_.end() || timer.task >= run->second->tasks.size()) return;
-  const Place place{run->second, timer.task};
-  ++touched_;
-  if (place.task().record.epoch == timer.epoch) fire_for_task(timer, place);
-}
-
-void Scheduler::Core::fire_for_task(const Timer& timer, const Place& place) {
-  Task& task = place.task();
-  switch (timer.kind) {
+void Scheduler::Core::fire(Timer::Kind kind, const Place& place, Duration due) {
+  switch (kind) {
     case Timer::Kind::Retry:
-      if (task.record.state == TaskState::UpForRetry && task.record.retry_at == timer.when)
-        schedule(place);
-      return;
+      return schedule(place);
     case Timer::Kind::Timeout:
-      if (task.record.state == TaskState::Running && !task.ending)
-        kill(place, Ending::Why::Timeout,
-             fmt::format("it ran longer than its execution_timeout of {}",
-                         format_duration(*place.spec().execution_timeout)));
-      return;
+      return kill(place, Ending::Why::Timeout,
+                  fmt::format("it ran longer than its execution_timeout of {}",
+                              format_duration(*place.spec().execution_timeout)));
     case Timer::Kind::Silence:
-      if (!is_live(task.record.state) || task.ending) return;
-      if (task.heard + options_.heartbeat_timeout > now_)
-        return arm(task.heard + options_.heartbeat_timeout, Timer::Kind::Silence, place);
-      return kill(
-          place, Ending::Why::Silent,
-          fmt::format("no sign of life for {}", format_duration(options_.heartbeat_timeout)));
+      return listen(place, due);
     case Timer::Kind::Kill:
-      if (task.ending) end_as_decided(place);
-      return;
-    case Timer::Kind::Schedule:
-      return;
+      return end_as_decided(place);
   }
+}
+
+/// Kills an attempt that has not been heard for too long. When this is asked much too late, it was
+/// the server that did not run, and it may not have read yet what the attempt said: the attempt
+/// gets one interval more.
+void Scheduler::Core::listen(const Place& place, Duration due) {
+  Duration& heard = place.task().heard;
+  if (now_.running - due > options_.heartbeat_timeout / 2) heard = now_.running;
+  const Duration left = heard + options_.heartbeat_timeout - now_.running;
+  if (left > Duration::zero()) return arm(left, Timer::Kind::Silence, place);
+  kill(place, Ending::Why::Silent,
+       fmt::format("no sign of life for {}", format_duration(options_.heartbeat_timeout)));
 }
 
 }  // namespace millrace::orchestration

@@ -22,8 +22,7 @@ bool is_last_word(const Event& event) {
 
 event::RunsLoaded::Stored as_loaded(const StoredRun& stored) {
   event::RunsLoaded::Stored loaded{stored.run, stored.dag, {}};
-  for (const auto& [id, record] : stored.tasks)
-    if (record.state != TaskState::Removed) loaded.tasks.push_back(record);
+  for (const auto& entry : stored.tasks) loaded.tasks.push_back(entry.second);
   return loaded;
 }
 
@@ -49,7 +48,7 @@ Status Simulation::add_dag(std::shared_ptr<const Dag> dag) {
 event::DagAdded Simulation::added(const std::shared_ptr<const Dag>& dag) const {
   event::DagAdded added{dag, std::nullopt, {}};
   const auto point = last_points_.find(dag->id());
-  if (point != last_points_.end()) added.last_point = point->second;
+  if (point != last_points_.end()) added.last_point = std::min(point->second, wall());
   for (const auto& [key, stored] : stored_)
     if (key.dag == dag->id() && key.run.str() == format_instant(stored.run.logical_date) &&
         (!added.last_point || stored.run.logical_date > *added.last_point))
@@ -89,6 +88,14 @@ Status Simulation::cancel(const RunKey& key) {
   if (!stored_.contains(key)) return Error(ErrorCode::NotFound, "no run " + key.str());
   apply(event::RunCancelled{key});
   return {};
+}
+
+void Simulation::set_clock(Duration by) {
+  off_by_ += by;
+  if (by < Duration::zero())
+    for (const auto& entry : dags_) apply(added(entry.second));
+  else
+    apply(event::TimeIsNow{});
 }
 
 void Simulation::restart_server(Duration down_for, std::optional<FollowSchedules> follow) {
@@ -135,7 +142,8 @@ void Simulation::run_dry(Instant limit) {
 }
 
 std::optional<Instant> Simulation::next_moment() const {
-  std::optional<Instant> next = scheduler_->next_timer();
+  std::optional<Instant> next;
+  if (const auto wait = scheduler_->until_next_timer(moment())) next = now_ + *wait;
   if (!future_.empty() && (!next || future_.begin()->first.first < *next))
     next = future_.begin()->first.first;
   return next;
@@ -148,7 +156,7 @@ void Simulation::at(Instant when, Event event, bool of_living) {
 // All records of a step are stored before anything is carried out, as the real shell does.
 void Simulation::apply(const Event& event) {
   ++steps_;
-  const std::vector<Action> actions = scheduler_->step(now_, event);
+  const std::vector<Action> actions = scheduler_->step(moment(), event);
   for (const Action& action : actions) {
     invariants_.before_storing(action, stored_);
     store(action);
@@ -185,7 +193,7 @@ void Simulation::start(const action::StartAttempt& start) {
   alive_[start.attempt] = plan;
   const Instant begins = now_ + plan.starts_after;
   const Instant ends = begins + plan.runs_for;
-  at(begins, event::AttemptStarted{start.attempt});
+  if (!plan.start_is_lost) at(begins, event::AttemptStarted{start.attempt});
   if (plan.silent) return;
   const Duration pause = options_.heartbeat_timeout / 4;
   for (Instant beat = begins + pause; beat < ends; beat += pause)

@@ -19,6 +19,7 @@ struct AttemptPlan {
   Duration starts_after = Duration::zero();
   Duration runs_for = std::chrono::seconds(1);
   Outcome outcome;
+  bool start_is_lost = false;  // its first report does not arrive
   bool silent = false;         // neither heartbeats nor a report, until it is killed
   bool ignores_kill = false;   // lives on as a ghost and reports late
   bool reports_twice = false;  // its last message is delivered again
@@ -63,6 +64,7 @@ class Simulation {
 
   Simulation(Instant start, SchedulerOptions options, Plan plan);
 
+  /// The true time, whatever the server's clock says.
   Instant now() const { return now_; }
   void observe(Observer observer) { observers_.push_back(std::move(observer)); }
 
@@ -76,6 +78,8 @@ class Simulation {
   Status cancel(const RunKey& run);
   /// A report that comes from nowhere: duplicated, late, or of an attempt long dead.
   void report(const Event& event) { apply(event); }
+  /// The server's wall clock is set by somebody, forward or back; time itself goes on evenly.
+  void set_clock(Duration by);
   /// The server dies, and comes back `down_for` later with what was stored; its attempts died with
   /// it. `follow` changes whether it follows schedules (one started for a single run does not).
   enum class FollowSchedules : std::uint8_t { No, Yes };
@@ -106,8 +110,11 @@ class Simulation {
   void kill(const AttemptId& attempt);
   void at(Instant when, Event event, bool of_living = true);
   std::optional<Instant> next_moment() const;
+  Instant wall() const { return now_ + off_by_; }
+  Moment moment() const { return {wall(), now_.time_since_epoch()}; }
 
   Instant now_;
+  Duration off_by_ = Duration::zero();  // the wall clock
   SchedulerOptions options_;
   Plan plan_;
   std::unique_ptr<Scheduler> scheduler_;

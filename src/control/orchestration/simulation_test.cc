@@ -32,7 +32,7 @@ std::shared_ptr<const Dag> random_dag(Random& random, int number) {
   spec.timezone = random.chance(50) ? "UTC" : "America/New_York";
   spec.start_date = kStart - std::chrono::hours(24 * random.below(5));
   spec.catchup = random.chance(50);
-  spec.max_active_runs = 1 + random.below(3);
+  spec.max_active_runs = 1 + number;  // equal for all versions of the Dag
   const int tasks = 1 + random.below(8);
   for (int i = 0; i < tasks; ++i) {
     TaskSpec task;
@@ -66,34 +66,67 @@ AttemptPlan random_plan(Random& random) {
     plan.outcome = {Outcome::Kind::Skipped, std::nullopt, "nothing new"};
   else if (what < 25)
     plan.outcome.kind = Outcome::Kind::SuccessSkipDownstream;
+  plan.start_is_lost = random.chance(5);
   plan.silent = random.chance(2);
   plan.ignores_kill = random.chance(5);
   plan.reports_twice = random.chance(5);
   return plan;
 }
 
-void disturb(Random& random, Simulation& simulation) {
-  std::vector<RunKey> runs;
-  for (const auto& entry : simulation.runs()) runs.push_back(entry.first);
-  const DagId dag("dag" + std::to_string(random.below(3)));
-  const int what = random.below(6);
-  if (what == 0) simulation.restart_server(std::chrono::minutes(random.below(600)));
-  if (what == 1)
-    (void)simulation.request_run(dag, kStart + std::chrono::hours(random.below(24 * 10)), {});
-  if (what == 2) (void)simulation.backfill(dag, kStart - std::chrono::hours(100), kStart);
-  if (runs.empty()) return;
-  const RunKey run = runs[static_cast<std::size_t>(random.below(static_cast<int>(runs.size())))];
-  const TaskId task("t" + std::to_string(random.below(8)));
-  if (what == 3)
-    (void)simulation.clear(run, random.chance(50) ? std::optional(task) : std::nullopt);
-  if (what == 4) (void)simulation.cancel(run);
-  if (what == 5) {
-    simulation.report(event::AttemptFinished{{run, task, random.below(5)}, {}});
-    simulation.report(event::AttemptStarted{{run, task, random.below(5)}});
-    simulation.report(event::AttemptLost{
-        {run, task, random.below(5)}, event::AttemptLost::Because::ExecutorLost, "gone"});
+/// Disturbances come in bursts and at one run, since it is where two of them meet that things break:
+/// cleared, cancelled and restarted while one attempt dies.
+class Disturber {
+ public:
+  Disturber(Random& random, Simulation& simulation) : random_(random), simulation_(simulation) {}
+
+  void disturb() {
+    simulation_.run_until(simulation_.now() + pause());
+    const int what = random_.below(10);
+    if (what < 2) return simulation_.restart_server(pause());
+    if (what == 2) return disturb_dag();
+    if (what == 3)
+      return simulation_.set_clock(std::chrono::minutes(random_.below(4 * 1'440) - 2 * 1'440));
+    choose_run();
+    const TaskId task("t" + std::to_string(random_.below(8)));
+    if (what < 6)
+      (void)simulation_.clear(run_, random_.chance(50) ? std::optional(task) : std::nullopt);
+    else if (what < 8)
+      (void)simulation_.cancel(run_);
+    else
+      report_nonsense(task);
   }
-}
+
+ private:
+  Duration pause() {
+    if (random_.chance(60)) return std::chrono::milliseconds(random_.below(90));
+    return std::chrono::minutes(random_.below(600));
+  }
+  void choose_run() {
+    const auto& runs = simulation_.runs();
+    if (runs.empty() || (runs.contains(run_) && random_.chance(70))) return;
+    run_ = std::next(runs.begin(), random_.below(static_cast<int>(runs.size())))->first;
+  }
+  void disturb_dag() {
+    const int number = random_.below(3);
+    const DagId dag("dag" + std::to_string(number));
+    const int what = random_.below(3);
+    if (what == 0)
+      (void)simulation_.request_run(dag, kStart + std::chrono::hours(random_.below(24 * 10)), {});
+    if (what == 1) (void)simulation_.backfill(dag, kStart - std::chrono::hours(100), kStart);
+    if (what == 2) (void)simulation_.add_dag(random_dag(random_, number));
+  }
+  void report_nonsense(const TaskId& task) {
+    simulation_.report(event::AttemptFinished{{run_, task, random_.below(5)}, {}});
+    simulation_.report(event::AttemptStarted{{run_, task, random_.below(5)}});
+    simulation_.report(event::Heartbeat{{run_, task, random_.below(5)}});
+    simulation_.report(event::AttemptLost{
+        {run_, task, random_.below(5)}, event::AttemptLost::Because::ExecutorLost, "gone"});
+  }
+
+  Random& random_;
+  Simulation& simulation_;
+  RunKey run_;  // the one that was disturbed last
+};
 
 struct History {
   std::string hash;
@@ -127,10 +160,8 @@ History live_through(std::uint64_t seed) {
     const Status added = simulation.add_dag(random_dag(random, i));
     if (!added.ok()) history.breaches.push_back(added.error().message());
   }
-  for (int i = 0; i < 12; ++i) {
-    simulation.run_until(simulation.now() + std::chrono::minutes(random.below(600)));
-    disturb(random, simulation);
-  }
+  Disturber disturber(random, simulation);
+  for (int i = 0; i < 30; ++i) disturber.disturb();
   // No new points from now on: everything that was begun must come to its end.
   for (int i = 0; i < 3; ++i)
     simulation.report(event::DagRemoved{DagId("dag" + std::to_string(i))});
