@@ -95,6 +95,13 @@ void AttemptLog::flush() {
   }
 }
 
+void AttemptLog::last_word(std::string_view level, std::string_view text) {
+  flush();
+  full_ = false;
+  limit_ = written_ + 2 * text.size() + kLongestLogLine;
+  say(level, text);
+}
+
 void AttemptLog::add_line(std::string& out, std::string_view source, std::string_view line) {
   if (line.find_first_not_of(" \r") != std::string_view::npos)
     last_lines_[std::string(source)] = std::string(line.substr(0, kLongestLastLine));

@@ -39,6 +39,8 @@ class AttemptLog {
   void say(std::string_view level, std::string_view text);
   /// Writes what waits.
   void flush();
+  /// What stands last, also in a log that has reached its limit: how the attempt ended.
+  void last_word(std::string_view level, std::string_view text);
   /// The last line that the stream wrote, at most 300 bytes of it.
   const std::string& last_line(const std::string& source) { return last_lines_[source]; }
 

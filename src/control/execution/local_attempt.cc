@@ -24,6 +24,7 @@ using orchestration::Preparation;
 
 constexpr std::size_t kPiece = 1U << 16U;
 constexpr std::size_t kMostXcoms = 64;
+constexpr std::size_t kMostUnread = 2 * kLongestLine;  // of what it was told
 constexpr std::size_t kMostLeft = 4U << 20U;    // read from a stream after the process has ended
 constexpr std::size_t kLongestMessage = 4'000;  // of an error, as it is stored
 
@@ -81,6 +82,11 @@ std::string kept(const std::string& text) {
   return "..." + to_utf8(std::string_view(text).substr(text.size() - kLongestMessage));
 }
 
+std::string in_words(const Outcome& outcome) {
+  return outcome.error ? fmt::format("{}: {}", to_string(*outcome.error), outcome.message)
+                       : outcome.message;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LocalAttempt>> LocalAttempt::start(orchestration::AttemptRequest request,
@@ -88,8 +94,10 @@ Result<std::unique_ptr<LocalAttempt>> LocalAttempt::start(orchestration::Attempt
                                                           Duration heartbeat,
                                                           const std::string& owner) {
   std::unique_ptr<LocalAttempt> attempt(new LocalAttempt(std::move(request), std::move(log)));
-  TRY(attempt->connect(spawner, heartbeat, owner));
-  return attempt;
+  const Status connected = attempt->connect(spawner, heartbeat, owner);
+  if (connected.ok()) return attempt;
+  attempt->log_.last_word("error", connected.error().message());
+  return connected.error();
 }
 
 std::vector<std::string> LocalAttempt::environment(const std::string& owner) const {
@@ -184,9 +192,7 @@ void LocalAttempt::write_channel() {
 }
 
 void LocalAttempt::condemn(Error why) {
-  if (condemned_) return;
-  log_.say("error", why.message());
-  condemned_ = std::move(why);
+  if (!condemned_) condemned_ = std::move(why);
 }
 
 void LocalAttempt::hear(const std::string& line, ExecutorListener& listener) {
@@ -216,6 +222,8 @@ Status LocalAttempt::obey(const Json& message, ExecutorListener& listener) {
   }
   if (type == "fence") {
     const std::int64_t question = TRY(message.integer_at("id"));
+    if (to_send_.size() > kMostUnread)
+      return Error(ErrorCode::Invalid, "it asks on and on and does not read the answers");
     to_send_ += TRY(to_line(Json::object(
         {{"type", "fence_answer"}, {"id", question}, {"allowed", listener.may_commit(id())}})));
     return {};
@@ -276,6 +284,10 @@ AttemptEnd LocalAttempt::finish(const ExitStatus& exit, ExecutorListener& listen
   log_.flush();
   AttemptEnd end;
   end.outcome = outcome(exit);
+  if (end.outcome.kind == Outcome::Kind::Failed)
+    log_.last_word("error", in_words(end.outcome));
+  else if (end.outcome.kind == Outcome::Kind::Skipped)
+    log_.last_word("info", "skipped: " + end.outcome.message);
   end.exit_code = exit.code;
   end.signal = exit.signal;
   end.used.cpu = exit.cpu;

@@ -63,7 +63,7 @@ class LocalExecutor::Loop {
   void take_orders();
   void begin(AttemptRequest request);
   void begin_kill(LocalAttempt& attempt, Duration grace);
-  void watch(int fd, LocalAttempt& attempt, What what);
+  bool watch(int fd, LocalAttempt& attempt, What what);
   void unwatch(int fd);
   void serve(int fd, std::uint32_t events);
   void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
@@ -206,15 +206,20 @@ void LocalExecutor::Loop::begin(AttemptRequest request) {
   LocalAttempt& attempt = **started;
   attempts_[id] = *std::move(started);
   attempt.beats_at = std::chrono::steady_clock::now() + options_.heartbeat;
-  watch(attempt.child().pidfd, attempt, What::Ended);
-  watch(attempt.output_fd(), attempt, What::Output);
-  watch(attempt.error_fd(), attempt, What::Errors);
+  listener_->started(id);
+  if (!watch(attempt.child().pidfd, attempt, What::Ended) ||
+      !watch(attempt.output_fd(), attempt, What::Output) ||
+      !watch(attempt.error_fd(), attempt, What::Errors) ||
+      (attempt.speaks() && !watch(attempt.channel_fd(), attempt, What::Channel))) {
+    // Nobody would hear of its end.
+    const Error why = file_error(errno, "watching the attempt's process");
+    attempt.condemn(why);
+    return end(attempt);
+  }
   if (attempt.speaks()) {
-    watch(attempt.channel_fd(), attempt, What::Channel);
     attempt.write_channel();
     listen_for_writing(attempt);
   }
-  listener_->started(id);
 }
 
 void LocalExecutor::Loop::fail(const AttemptId& attempt, const Error& error) {
@@ -236,11 +241,13 @@ void LocalExecutor::Loop::begin_kill(LocalAttempt& attempt, Duration grace) {
   }
 }
 
-void LocalExecutor::Loop::watch(int fd, LocalAttempt& attempt, What what) {
+bool LocalExecutor::Loop::watch(int fd, LocalAttempt& attempt, What what) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd;
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) watched_[fd] = {&attempt, what};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return false;
+  watched_[fd] = {&attempt, what};
+  return true;
 }
 
 void LocalExecutor::Loop::unwatch(int fd) {

@@ -230,6 +230,71 @@ TEST_F(LocalExecutorTest, ACommandThatCannotBeRunFailsWithTheReason) {
   EXPECT_EQ(run(request("nothing", {})).outcome.error, ErrorCode::Invalid);
 }
 
+TEST_F(LocalExecutorTest, ACommandIsLookedForInThePathOfItsTask) {
+  const std::string tool = folder_.path() + "/tool";
+  ASSERT_TRUE(write_file(tool, "#!/bin/sh\necho found\n").ok());
+  ASSERT_EQ(::chmod(tool.c_str(), 0700), 0);
+  AttemptRequest made = request("path", {"tool"});
+  made.work.environment = {{"PATH", "/nowhere:" + folder_.path()}};
+  EXPECT_EQ(run(made).outcome.kind, Outcome::Kind::Success) << log("path");
+}
+
+TEST_F(LocalExecutorTest, TheLastLineOfTheLogSaysWhyAnAttemptFailed) {
+  make({.log_limit_bytes = 1'000});
+  struct Case {
+    AttemptRequest made;
+    std::string last;
+  };
+  const std::vector<Case> cases = {
+      {request("missing", {"no-such-command"}), "'no-such-command' is not in PATH"},
+      {shell("plain", "echo last words >&2; exit 3"), "exited with status 3: last words"},
+      {shell("full", "yes | head -n 10000; exit 4"), "error    exited with status 4"},
+      {speaker(
+           "told",
+           R"(echo '{"type":"result","status":"failed","code":"timeout","message":"slow"}' >&3)"),
+       "error    timeout: slow"},
+      {speaker("broken", "echo garbage >&3; sleep 1000"), "broke the protocol"},
+      {speaker("skipped",
+               R"(echo '{"type":"result","status":"skipped","message":"nothing new"}' >&3)"),
+       "info     skipped: nothing new"}};
+  for (const Case& c : cases) {
+    const std::string task = c.made.id.task.str();
+    SCOPED_TRACE(task);
+    run(c.made);
+    const std::string text = log(task);
+    const std::size_t begin = text.rfind('\n', text.size() - 2);
+    EXPECT_NE(text.find(c.last, begin), std::string::npos) << text;
+  }
+}
+
+/// Its children's ends cannot be watched: /dev/null knows no waiting.
+class BlindSpawner final : public Spawner {
+ public:
+  Result<Child> spawn(const SpawnRequest& request) override {
+    Child child = TRY(spawner_->spawn(request));
+    ::close(child.pidfd);
+    child.pidfd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return child;
+  }
+  ExitStatus reap(const Child& child) override { return spawner_->reap(child); }
+  void signal(const Child& child, int number) override { spawner_->signal(child, number); }
+
+ private:
+  std::unique_ptr<Spawner> spawner_ = make_local_spawner();
+};
+
+TEST_F(LocalExecutorTest, AnAttemptThatCannotBeWatchedFailsAtOnce) {
+  LocalExecutorOptions options;
+  options.log_folder = folder_.path() + "/logs";
+  executor_.reset();
+  executor_ = *LocalExecutor::make(options, *clock_, std::make_unique<BlindSpawner>());
+  executor_->listen(listener_);
+  const AttemptEnd end = run(shell("blind", "sleep 1000"));
+  EXPECT_EQ(end.outcome.kind, Outcome::Kind::Failed);
+  EXPECT_NE(end.outcome.message.find("watching the attempt's process"), std::string::npos)
+      << end.outcome.message;
+}
+
 TEST_F(LocalExecutorTest, GivesTheEnvironmentFolderAndNoDescriptors) {
   AttemptRequest made =
       shell("env", "echo $GREETING in $PWD; ls /proc/self/fd | tr '\\n' ' '; cat");
@@ -391,6 +456,7 @@ TEST_F(LocalExecutorTest, GarbageOnTheChannelEndsTheAttemptAndNamesTheLine) {
        R"(i=0; while [ $i -lt 70 ]; do echo '{"type":"xcom","key":"k'$i'"}'; i=$((i+1)); done >&3;
           sleep 1000)",
        "more than 64 xcom keys"},
+      {"asks", R"(yes '{"type":"fence","id":1}' >&3)", "does not read the answers"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.task);

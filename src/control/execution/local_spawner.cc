@@ -89,12 +89,14 @@ bool place(int from, int to) {
   return pid;
 }
 
-/// The file that a command's first word means.
-Result<std::string> find_program(const std::string& name) {
+/// The file that a command's first word means in the child's environment.
+Result<std::string> find_program(const std::string& name,
+                                 const std::vector<std::string>& environment) {
   if (name.empty()) return Error(ErrorCode::Invalid, "an empty command cannot be run");
   if (name.find('/') != std::string::npos) return name;
-  const char* path = std::getenv("PATH");
-  std::string_view left = path == nullptr ? "/usr/bin:/bin" : path;
+  std::string_view left = "/usr/bin:/bin";
+  for (const std::string& entry : environment)
+    if (entry.starts_with("PATH=")) left = std::string_view(entry).substr(5);
   while (!left.empty()) {
     const std::size_t colon = std::min(left.find(':'), left.size());
     std::string candidate = std::string(left.substr(0, colon)) + "/" + name;
@@ -142,7 +144,7 @@ class LocalSpawner final : public Spawner {
  public:
   Result<Child> spawn(const SpawnRequest& request) override {
     if (request.command.empty()) return Error(ErrorCode::Invalid, "there is no command to run");
-    const std::string program = TRY(find_program(request.command[0]));
+    const std::string program = TRY(find_program(request.command[0], request.environment));
     const std::vector<char*> arguments = pointers(request.command);
     const std::vector<char*> environment = pointers(request.environment);
     const int null_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);

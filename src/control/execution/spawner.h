@@ -15,7 +15,7 @@
 namespace millrace::execution {
 
 struct SpawnRequest {
-  std::vector<std::string> command;      // searched in PATH when it has no '/'
+  std::vector<std::string> command;      // searched in its PATH when it has no '/'
   std::vector<std::string> environment;  // NAME=value, all of it
   std::string working_folder;            // "": this process's
   int output_fd = -1;                    // becomes 1

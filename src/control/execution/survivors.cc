@@ -64,6 +64,7 @@ Result<int> end_survivors(const std::string& owner, Duration patience) {
     if (survivors.empty()) return static_cast<int>(ended.size());
     if (std::chrono::steady_clock::now() >= deadline) {
       std::vector<pid_t> pids;
+      pids.reserve(survivors.size());
       for (const Process& process : survivors) pids.push_back(process.pid);
       return Error(ErrorCode::Unavailable,
                    fmt::format("processes of attempts of an earlier server live on and cannot be "
@@ -71,6 +72,7 @@ Result<int> end_survivors(const std::string& owner, Duration patience) {
                                fmt::join(pids, ", ")));
     }
     std::vector<FileDescriptor> dying;
+    dying.reserve(survivors.size());
     for (const Process& process : survivors) {
       FileDescriptor pidfd = hold(process);
       if (!pidfd.is_open()) continue;
