@@ -1,7 +1,8 @@
 # millrace_room(<floor>/<room> [DEPS <room>...] [LIBRARIES <target>...])
 #
-# The static library of one room, and one test program of its *_test.cc and *_contract.cc. DEPS are the rooms that it
-# may include, LIBRARIES the third-party targets that its .cc files use. The test `layers` compares DEPS with every
+# The static library of one room, and one test program of its *_test.cc and *_contract.cc. What tests share stands in
+# *_fixture.cc: a library <room>_fixture that the room's test is linked with, and those of the rooms that use it; no
+# product has it. DEPS are the rooms that it may include, LIBRARIES the third-party targets that its .cc files use. The test `layers` compares DEPS with every
 # #include. Headers are found as "<room>/<file>.h".
 set(MILLRACE_LAYERS_FILE ${CMAKE_BINARY_DIR}/layers.txt)
 file(WRITE ${MILLRACE_LAYERS_FILE} "")
@@ -32,7 +33,9 @@ function(millrace_room place)
   file(GLOB headers CONFIGURE_DEPENDS ${folder}/*.h)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_(test|contract)\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "_(test|contract)\\.cc$")
+  set(fixtures ${sources})
+  list(FILTER fixtures INCLUDE REGEX "_fixture\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|contract|fixture)\\.cc$")
   list(FILTER headers EXCLUDE REGEX "_(contract|fixture)\\.h$")
   # Headers over a library's own (the engine's over DuckDB's C API) are for their room's .cc files alone.
   list(FILTER headers EXCLUDE REGEX "/duckdb_[a-z]+\\.h$")
@@ -59,10 +62,24 @@ function(millrace_room place)
   list(JOIN arg_DEPS "," names)
   file(APPEND ${MILLRACE_LAYERS_FILE} "${place}:${names}\n")
 
+  if(fixtures AND MILLRACE_TESTS)
+    add_library(${room}_fixture STATIC ${fixtures})
+    target_compile_options(${room}_fixture PRIVATE ${MILLRACE_WARNINGS})
+    target_link_libraries(${room}_fixture PUBLIC ${room} PRIVATE ${arg_LIBRARIES})
+    if(MILLRACE_PCH)
+      target_precompile_headers(${room}_fixture REUSE_FROM precompiled)
+    endif()
+  endif()
+
   if(tests AND MILLRACE_TESTS)
     add_executable(${room}_test ${tests})
     target_compile_options(${room}_test PRIVATE ${MILLRACE_WARNINGS})
     target_compile_definitions(${room}_test PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    foreach(tested ${room} ${arg_DEPS})
+      if(TARGET ${tested}_fixture)
+        target_link_libraries(${room}_test PRIVATE ${tested}_fixture)
+      endif()
+    endforeach()
     target_link_libraries(${room}_test PRIVATE ${room} ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
     if(MILLRACE_PCH)
       target_precompile_headers(${room}_test REUSE_FROM precompiled_tests)

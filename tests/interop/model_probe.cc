@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "base/file.h"
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 #include "train/xgboost_trainer.h"
 
 namespace millrace {

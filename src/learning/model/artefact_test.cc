@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.h"
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 
 namespace millrace::model {
 namespace {

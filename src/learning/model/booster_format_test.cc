@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 #include "model/xgboost_library.h"
 
 namespace millrace::model {

@@ -5,16 +5,11 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace millrace::model {
 
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return lower;
-}
 
 Status check_categories(const Feature& feature) {
   const std::vector<std::string>& categories = feature.categories;
@@ -85,7 +80,7 @@ Status check_features(const std::vector<Feature>& features) {
   std::set<std::string> seen;
   for (const Feature& feature : features) {
     if (feature.name.empty()) return Error(ErrorCode::Invalid, "a feature has no name");
-    if (!seen.insert(lower_case(feature.name)).second) {
+    if (!seen.insert(fold_case(feature.name)).second) {
       return Error(ErrorCode::Invalid, fmt::format("feature '{}' is named twice", feature.name));
     }
     TRY(check_categories(feature));

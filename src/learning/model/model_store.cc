@@ -129,6 +129,26 @@ Result<std::optional<TagPosition>> tag_position(Transaction& transaction, const 
   return std::optional<TagPosition>();
 }
 
+/// Where a rollback from `position` puts the tag; nothing when it stood nowhere before.
+Result<std::optional<TagPosition>> position_before(Transaction& transaction,
+                                                   const std::string& model,
+                                                   const TagPosition& position) {
+  if (!position.back_to) return std::optional<TagPosition>();
+  const Rows rows = TRY(transaction.query(
+      "SELECT version, back_to FROM model_tags WHERE model = $1 AND sequence = $2",
+      {model, *position.back_to}));
+  if (rows.empty()) {
+    return Error(ErrorCode::Corruption,
+                 fmt::format("model_tags lacks entry {} of model '{}'", *position.back_to, model));
+  }
+  TagPosition before{.tag = position.tag,
+                     .version = rows.integer(0, 0),
+                     .sequence = *position.back_to,
+                     .back_to = std::nullopt};
+  if (!rows.is_null(0, 1)) before.back_to = rows.integer(0, 1);
+  return std::optional(std::move(before));
+}
+
 void add_tags(const std::vector<TagPosition>& positions, ModelVersion& version) {
   for (const TagPosition& position : positions) {
     if (position.version == version.version) version.tags.push_back(position.tag);
@@ -261,26 +281,27 @@ Result<std::int64_t> rollback(Transaction& transaction, const std::string& model
     return Error(ErrorCode::NotFound,
                  fmt::format("no version of model '{}' carries the tag '{}'", model, tag));
   }
-  if (!current->back_to) {
+  const std::optional<TagPosition> before = TRY(position_before(transaction, model, *current));
+  if (!before) {
     return Error(ErrorCode::NotFound,
                  fmt::format("version {} of model '{}' is the first that carries the tag '{}'; "
                              "there is none to go back to",
                              current->version, model, tag));
   }
-  const Rows before = TRY(transaction.query(
-      "SELECT version, back_to FROM model_tags WHERE model = $1 AND sequence = $2",
-      {model, *current->back_to}));
-  if (before.empty()) {
-    return Error(ErrorCode::Corruption,
-                 fmt::format("model_tags lacks entry {} of model '{}'", *current->back_to, model));
+  TRY(append_tag(transaction, model, *before, true, change));
+  return before->version;
+}
+
+Result<std::vector<ModelVersion>> versions_before(Transaction& transaction,
+                                                  const std::string& model, std::string_view tag,
+                                                  int limit) {
+  std::vector<ModelVersion> versions;
+  std::optional<TagPosition> position = TRY(tag_position(transaction, model, tag));
+  while (position && static_cast<int>(versions.size()) < limit) {
+    position = TRY(position_before(transaction, model, *position));
+    if (position) versions.push_back(TRY(get_version(transaction, model, position->version)));
   }
-  TagPosition next{.tag = std::string(tag),
-                   .version = before.integer(0, 0),
-                   .sequence = 0,
-                   .back_to = std::nullopt};
-  if (!before.is_null(0, 1)) next.back_to = before.integer(0, 1);
-  TRY(append_tag(transaction, model, next, true, change));
-  return next.version;
+  return versions;
 }
 
 Result<std::optional<ModelVersion>> tagged_version(Transaction& transaction,

@@ -113,6 +113,13 @@ Status tag(metadata::Transaction& transaction, const std::string& model, std::in
 Result<std::int64_t> rollback(metadata::Transaction& transaction, const std::string& model,
                               const TagChange& change, std::string_view tag = kProduction);
 
+/// The versions that rollbacks would return to, one after the other, at most `limit`. A version that
+/// carried the tag several times may stand there several times.
+Result<std::vector<ModelVersion>> versions_before(metadata::Transaction& transaction,
+                                                  const std::string& model,
+                                                  std::string_view tag = kProduction,
+                                                  int limit = 20);
+
 /// The version that carries the tag, or nothing.
 Result<std::optional<ModelVersion>> tagged_version(metadata::Transaction& transaction,
                                                    const std::string& model,

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "model/predictor.h"
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 
 namespace millrace::model {
 namespace {
@@ -182,6 +182,25 @@ TEST_F(ModelStore, RollbackGoesBackStepByStep) {
   EXPECT_EQ(nothing.error().code(), ErrorCode::NotFound);
   EXPECT_NE(nothing.error().message().find("version 1"), std::string::npos);
   EXPECT_EQ(production(), 1);
+}
+
+TEST_F(ModelStore, VersionsBeforeAreThoseThatRollbacksReturnTo) {
+  for (const char* run : {"run-1", "run-2", "run-3", "run-4"}) add(run);
+  const auto before = [&](int limit) {
+    std::vector<std::int64_t> numbers;
+    const auto versions = reading(
+        [&](Transaction& t) { return versions_before(t, "late_flights", kProduction, limit); });
+    EXPECT_TRUE(versions) << versions.error().message();
+    for (const ModelVersion& version : *versions) numbers.push_back(version.version);
+    return numbers;
+  };
+  EXPECT_TRUE(before(9).empty());
+  for (const std::int64_t version : {1, 2, 3}) ASSERT_TRUE(tag_production(version));
+  EXPECT_EQ(before(9), (std::vector<std::int64_t>{2, 1}));
+  EXPECT_EQ(before(1), std::vector<std::int64_t>{2});
+  ASSERT_TRUE(roll_back());
+  ASSERT_TRUE(tag_production(4));
+  EXPECT_EQ(before(9), (std::vector<std::int64_t>{2, 1})) << "not 3, from which we came back";
 }
 
 TEST_F(ModelStore, HistoryTellsEveryMove) {

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 
 namespace millrace::model {
 namespace {

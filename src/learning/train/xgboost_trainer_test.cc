@@ -7,7 +7,7 @@
 #include "model/artefact.h"
 #include "model/booster_format.h"
 #include "model/predictor.h"
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 #include "model/xgboost_library.h"
 #include "train/metrics.h"
 

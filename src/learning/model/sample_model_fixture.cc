@@ -1,4 +1,4 @@
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 
 #include <cmath>
 
