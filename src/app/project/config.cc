@@ -69,6 +69,7 @@ Target read_target(const Node& node, const std::string& name, const Project& pro
   }
   read_address(fields, "endpoint", target.endpoint_host, target.endpoint_port);
   read_address(fields, "status", target.status_host, target.status_port);
+  target.default_model = fields.text("default_model", "");
   fields.refuse_unknown();
   return target;
 }

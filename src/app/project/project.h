@@ -41,6 +41,7 @@ struct Target {
   std::uint64_t memory_bytes = 0;  // of an attempt; 0: no limit
   std::string endpoint_host = "127.0.0.1";
   std::uint16_t endpoint_port = 8080;
+  std::string default_model;  // answers /invocations; empty: the only one that is in Production
   std::string status_host = "127.0.0.1";
   std::uint16_t status_port = 8793;
 };

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/suggest.h"
-#include "model/model_store.h"
 
 namespace millrace::server {
 namespace {
@@ -193,26 +192,21 @@ Result<Json> promote(const Parts& parts, const Request& request) {
   const std::string& name = request.path_parameter("model");
   const Json body = TRY(request.json());
   const std::int64_t version = TRY(body.integer_at("version"));
-  TRY(parts.database.write([&](metadata::Transaction& transaction) {
-    return model::tag(transaction, name, version, model::kProduction,
-                      {.who = body.string_or("who", "a person"),
-                       .why = body.string_or("reason", ""),
-                       .at = parts.clock.now()});
-  }));
-  return Json::object({{"model", name}, {"version", TRY(deploy_production(parts, name))}});
+  TRY(parts.deployer.promote(name, version,
+                             {.who = body.string_or("who", "a person"),
+                              .why = body.string_or("reason", ""),
+                              .at = parts.clock.now()}));
+  return Json::object({{"model", name}, {"version", version}});
 }
 
 Result<Json> roll_back(const Parts& parts, const Request& request) {
   const std::string& name = request.path_parameter("model");
   const Json body = request.body.empty() ? Json::object() : TRY(request.json());
-  TRY(parts.database.write([&](metadata::Transaction& transaction) -> Status {
-    TRY(model::rollback(transaction, name,
-                        {.who = body.string_or("who", "a person"),
-                         .why = body.string_or("reason", "rolled back"),
-                         .at = parts.clock.now()}));
-    return {};
-  }));
-  return Json::object({{"model", name}, {"version", TRY(deploy_production(parts, name))}});
+  const std::int64_t version =
+      TRY(parts.deployer.roll_back(name, {.who = body.string_or("who", "a person"),
+                                          .why = body.string_or("reason", "rolled back"),
+                                          .at = parts.clock.now()}));
+  return Json::object({{"model", name}, {"version", version}});
 }
 
 void add_runs(net::Router& api, const Parts& parts) {
@@ -244,23 +238,6 @@ void add_runs(net::Router& api, const Parts& parts) {
 
 }  // namespace
 
-Result<std::int64_t> deploy_production(const Parts& parts, const std::string& name) {
-  const std::lock_guard lock(parts.deploying);
-  std::optional<model::ModelVersion> version;
-  TRY(parts.database.read([&](metadata::Transaction& transaction) -> Status {
-    version = TRY(model::tagged_version(transaction, name));
-    return {};
-  }));
-  if (!version.has_value())
-    return Error(ErrorCode::NotFound,
-                 fmt::format("no version of '{}' is in {}", name, model::kProduction));
-  model::LoadedModel loaded = TRY(model::get_model(parts.models, name, version->content_id));
-  TRY_DOING(fmt::format("loading {} version {}", name, version->version),
-            parts.endpoint.switch_to(version->version, loaded.artefact, std::move(loaded.manifest),
-                                     parts.clock.now()));
-  return version->version;
-}
-
 net::Router make_api(const Parts& parts) {
   net::Router api = make_status_api(parts);
   add_runs(api, parts);
@@ -270,7 +247,7 @@ net::Router make_api(const Parts& parts) {
           answering([parts](const Request& r) { return roll_back(parts, r); }));
   api.add(Method::Post, "/api/v1/models/{model}/deploy",
           answering([parts](const Request& r) -> Result<Json> {
-            const std::int64_t version = TRY(deploy_production(parts, r.path_parameter("model")));
+            const std::int64_t version = TRY(parts.deployer.deploy(r.path_parameter("model")));
             return Json::object({{"model", r.path_parameter("model")},
                                  {"version", version},
                                  {"endpoint", parts.endpoint.address()}});

@@ -16,6 +16,7 @@
 #include "orchestration/orchestrator.h"
 #include "serve/endpoint.h"
 #include "server/api.h"
+#include "server/deployer.h"
 #include "server/event_log.h"
 #include "server/project_lock.h"
 #include "storage/object_store.h"
@@ -43,8 +44,8 @@ struct Server::State {
   std::unique_ptr<tasks::Hooks> hooks;
   std::unique_ptr<orchestration::Orchestrator> orchestrator;
   std::unique_ptr<serve::Endpoint> endpoint;
+  std::optional<Deployer> deployer;
   EventLog events;
-  std::mutex deploying;
   std::unique_ptr<net::HttpServer> api;
   std::unique_ptr<net::HttpServer> status;
 
@@ -60,7 +61,6 @@ struct Server::State {
   Status open_endpoint();
   Status open_orchestrator();
   Status listen();
-  void serve_production(const Parts& parts);
   Parts parts();
 };
 
@@ -68,11 +68,10 @@ Parts Server::State::parts() {
   return {.project = project,
           .clock = *clock,
           .database = *database,
-          .models = *models,
           .orchestrator = *orchestrator,
           .events = events,
           .endpoint = *endpoint,
-          .deploying = deploying,
+          .deployer = *deployer,
           .started_at = clock->now(),
           .request_stop = [this] {
             {
@@ -97,7 +96,9 @@ Status Server::State::open_endpoint() {
   chosen.listen = options.resident
                       ? net::Listen::tcp(project.target.endpoint_host, project.target.endpoint_port)
                       : net::Listen::unix_socket(project.state + "/endpoint.sock");
+  chosen.default_model = project.target.default_model;
   endpoint = TRY_DOING("the endpoint", serve::Endpoint::start(chosen));
+  deployer.emplace(*database, *models, *endpoint, *clock);
   return {};
 }
 
@@ -120,24 +121,9 @@ Status Server::State::open_orchestrator() {
   return {};
 }
 
-/// A model that cannot be loaded must not keep the others, or the server, from coming up.
-void Server::State::serve_production(const Parts& all) {
-  std::vector<std::string> names;
-  const Status listed = database->read([&](metadata::Transaction& transaction) -> Status {
-    for (const std::string& name : TRY(model::list_models(transaction)))
-      if (TRY(model::tagged_version(transaction, name)).has_value()) names.push_back(name);
-    return {};
-  });
-  if (!listed.ok()) log_error("reading the registered models: " + listed.error().message());
-  for (const std::string& name : names) {
-    const auto version = deploy_production(all, name);
-    if (!version.ok()) log_error(fmt::format("serving {}: {}", name, version.error().message()));
-  }
-}
-
 Status Server::State::listen() {
   const Parts all = parts();
-  serve_production(all);
+  deployer->deploy_all();
   net::ServerOptions local;
   local.listen = net::Listen::unix_socket(socket_path(project));
   local.threads = 16;  // each watcher of a run holds one while it waits

@@ -4,10 +4,9 @@
 #include <map>
 #include <mutex>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "base/suggest.h"
-#include "model/predictor.h"
 #include "net/router.h"
 #include "serve/scoring.h"
 
@@ -18,11 +17,10 @@ namespace {
 using net::Request;
 using net::Response;
 
-/// One loaded version. Only its counters change.
-struct Loaded {
-  std::int64_t version = 0;
+/// One version that answers. Only its counters change.
+struct Serving {
+  LoadedVersion loaded;
   Instant since;
-  std::shared_ptr<const model::Predictor> predictor;
   mutable std::atomic<std::uint64_t> requests = 0;
   mutable std::atomic<std::uint64_t> rows = 0;
   mutable std::atomic<std::uint64_t> refused = 0;
@@ -30,12 +28,21 @@ struct Loaded {
 
 /// Everything that is loaded; a switch makes a new one.
 struct Models {
-  std::map<std::string, std::shared_ptr<const Loaded>, std::less<>> by_name;
-  std::string default_name;
+  std::map<std::string, std::shared_ptr<const Serving>, std::less<>> by_name;
+  std::string chosen;  // EndpointOptions::default_model
 
-  const Loaded* find(std::string_view name) const {
+  const Serving* find(std::string_view name) const {
     const auto found = by_name.find(name);
     return found == by_name.end() ? nullptr : found->second.get();
+  }
+  std::string default_name() const {
+    if (!chosen.empty()) return chosen;
+    return by_name.size() == 1 ? by_name.begin()->first : "";
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> known;
+    for (const auto& [model, serving] : by_name) known.push_back(model);
+    return known;
   }
 };
 
@@ -82,8 +89,8 @@ int status_of(const Error& error) {
   }
 }
 
-Response score(const Request& request, const Loaded& loaded) {
-  const model::Predictor& predictor = *loaded.predictor;
+Response score(const Request& request, const Serving& serving) {
+  const model::Predictor& predictor = *serving.loaded.predictor;
   if (request.body.empty()) return empty_answer(204);
   const std::string_view content_type = request.headers.get("Content-Type");
   const std::optional<Format> format = format_of(content_type);
@@ -107,7 +114,7 @@ Response score(const Request& request, const Loaded& loaded) {
   if (!rows) return refuse(status_of(rows.error()), rows.error());
   const Result<std::vector<float>> scores = predictor.predict(*rows);
   if (!scores) return refuse(500, scores.error());
-  loaded.rows.fetch_add(scores->size(), std::memory_order_relaxed);
+  serving.rows.fetch_add(scores->size(), std::memory_order_relaxed);
   Response response;
   const bool csv = *answer == Format::Csv;
   response.headers.add("Content-Type", csv ? "text/csv; charset=utf-8" : "application/json");
@@ -115,26 +122,45 @@ Response score(const Request& request, const Loaded& loaded) {
   return response;
 }
 
-Response answer(const Request& request, const Loaded& loaded) {
-  Response response = score(request, loaded);
+Response answer(const Request& request, const Serving& serving) {
+  Response response = score(request, serving);
   const bool refused = response.status >= 400 && response.status < 500;
-  if (response.status == 200) loaded.requests.fetch_add(1, std::memory_order_relaxed);
-  if (refused) loaded.refused.fetch_add(1, std::memory_order_relaxed);
-  response.headers.add("X-Millrace-Model", loaded.predictor->manifest().model);
-  response.headers.add("X-Millrace-Model-Version", std::to_string(loaded.version));
+  if (response.status == 200) serving.requests.fetch_add(1, std::memory_order_relaxed);
+  if (refused) serving.refused.fetch_add(1, std::memory_order_relaxed);
+  response.headers.add("X-Millrace-Model", serving.loaded.predictor->manifest().model);
+  response.headers.add("X-Millrace-Model-Version", std::to_string(serving.loaded.version));
   return response;
 }
 
-ServedVersion described(const Loaded& loaded) {
-  const model::Manifest& manifest = loaded.predictor->manifest();
+ServedVersion described(const Serving& serving) {
+  const model::Manifest& manifest = serving.loaded.predictor->manifest();
   return {.model = manifest.model,
-          .version = loaded.version,
+          .version = serving.loaded.version,
           .run_id = manifest.run_id,
           .artefact_sha256 = manifest.artefact_sha256,
-          .since = loaded.since,
-          .requests = loaded.requests.load(std::memory_order_relaxed),
-          .rows = loaded.rows.load(std::memory_order_relaxed),
-          .refused = loaded.refused.load(std::memory_order_relaxed)};
+          .since = serving.since,
+          .requests = serving.requests.load(std::memory_order_relaxed),
+          .rows = serving.rows.load(std::memory_order_relaxed),
+          .refused = serving.refused.load(std::memory_order_relaxed),
+          .instead_of = serving.loaded.instead_of};
+}
+
+/// Why /invocations has no model to ask.
+Response no_default(const Models& models) {
+  const std::string known = fmt::format("{}", fmt::join(models.names(), ", "));
+  if (models.by_name.empty())
+    return refuse(503, Error(ErrorCode::Unavailable,
+                             "no model is loaded yet; one is when a version is in Production"));
+  if (models.chosen.empty())
+    return refuse(409, Error(ErrorCode::Conflict,
+                             fmt::format("several models are loaded: {}; ask one of them at "
+                                         "/models/NAME/invocations, or set default_model in the "
+                                         "target of millrace.yml",
+                                         known)));
+  return refuse(
+      503, Error(ErrorCode::Unavailable,
+                 fmt::format("the default model '{}' is not loaded{}; loaded: {}", models.chosen,
+                             suggestion(models.chosen, models.names()), known)));
 }
 
 }  // namespace
@@ -147,6 +173,7 @@ struct Endpoint::State {
 
   void route();
   Response ping() const;
+  Response invoke_default(const Request& request) const;
   Response invoke(const Request& request, std::string_view name) const;
   Response list() const;
 };
@@ -155,49 +182,61 @@ void Endpoint::State::route() {
   router.add(net::Method::Get, "/ping", [this](const Request&) { return ping(); });
   router.add(net::Method::Get, "/models", [this](const Request&) { return list(); });
   router.add(net::Method::Post, "/invocations",
-             [this](const Request& request) { return invoke(request, ""); });
+             [this](const Request& request) { return invoke_default(request); });
   router.add(net::Method::Post, "/models/{name}/invocations", [this](const Request& request) {
     return invoke(request, request.path_parameter("name"));
   });
 }
 
+/// With several models and none that was chosen each can be asked by its name, so all is well.
 Response Endpoint::State::ping() const {
   const std::shared_ptr<const Models> now = models.load();
-  return empty_answer(now->find(now->default_name) != nullptr ? 200 : 503);
+  const bool ready =
+      now->chosen.empty() ? !now->by_name.empty() : now->find(now->chosen) != nullptr;
+  return empty_answer(ready ? 200 : 503);
+}
+
+Response Endpoint::State::invoke_default(const Request& request) const {
+  const std::shared_ptr<const Models> now = models.load();  // keeps what answers alive
+  const Serving* serving = now->find(now->default_name());
+  return serving != nullptr ? answer(request, *serving) : no_default(*now);
 }
 
 Response Endpoint::State::invoke(const Request& request, std::string_view name) const {
-  const std::shared_ptr<const Models> now = models.load();  // keeps what answers alive
-  if (const Loaded* loaded = now->find(name.empty() ? now->default_name : name)) {
-    return answer(request, *loaded);
-  }
-  if (name.empty()) {
-    return refuse(503, Error(ErrorCode::Unavailable, "no model is loaded yet"));
-  }
-  std::vector<std::string> known;
-  for (const auto& [model, loaded] : now->by_name) known.push_back(model);
+  const std::shared_ptr<const Models> now = models.load();
+  if (const Serving* serving = now->find(name)) return answer(request, *serving);
   return refuse(
       404, Error(ErrorCode::NotFound, fmt::format("no model '{}' is loaded{}", name.substr(0, 128),
-                                                  suggestion(name.substr(0, 128), known))));
+                                                  suggestion(name.substr(0, 128), now->names()))));
 }
 
 Response Endpoint::State::list() const {
   const std::shared_ptr<const Models> now = models.load();
   Json loaded = Json::array();
-  for (const auto& [name, model] : now->by_name) loaded.push(described(*model).to_json());
+  for (const auto& [name, serving] : now->by_name) loaded.push(described(*serving).to_json());
   return Response::json(
-      Json::object({{"models", std::move(loaded)}, {"default_model", now->default_name}}));
+      Json::object({{"models", std::move(loaded)}, {"default_model", now->default_name()}}));
 }
 
 Json ServedVersion::to_json() const {
-  return Json::object({{"model", model},
-                       {"version", version},
-                       {"run_id", run_id},
-                       {"artefact_sha256", artefact_sha256},
-                       {"since", format_instant(since)},
-                       {"requests", requests},
-                       {"rows", rows},
-                       {"refused", refused}});
+  Json json = Json::object({{"model", model},
+                            {"version", version},
+                            {"run_id", run_id},
+                            {"artefact_sha256", artefact_sha256},
+                            {"since", format_instant(since)},
+                            {"requests", requests},
+                            {"rows", rows},
+                            {"refused", refused}});
+  if (instead_of.has_value()) json.set("instead_of", *instead_of);
+  return json;
+}
+
+Result<LoadedVersion> load_version(std::int64_t version, std::string_view artefact,
+                                   model::Manifest manifest) {
+  const std::string what = fmt::format("loading version {} of model '{}'", version, manifest.model);
+  LoadedVersion loaded{.version = version};
+  loaded.predictor = TRY_DOING(what, model::Predictor::load(artefact, std::move(manifest)));
+  return loaded;
 }
 
 Endpoint::Endpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -206,7 +245,7 @@ Endpoint::~Endpoint() = default;
 Result<std::unique_ptr<Endpoint>> Endpoint::start(const EndpointOptions& options) {
   auto state = std::make_unique<State>();
   auto none = std::make_shared<Models>();
-  none->default_name = options.default_model;
+  none->chosen = options.default_model;
   state->models.store(std::move(none));
   state->route();
   net::ServerOptions server;
@@ -219,26 +258,21 @@ Result<std::unique_ptr<Endpoint>> Endpoint::start(const EndpointOptions& options
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(state)));
 }
 
-Status Endpoint::switch_to(std::int64_t version, std::string_view artefact,
-                           model::Manifest manifest, Instant now) {
-  const std::string name = manifest.model;
-  auto loaded = std::make_shared<Loaded>();
-  loaded->version = version;
-  loaded->since = now;
-  loaded->predictor = TRY_DOING(fmt::format("loading version {} of model '{}'", version, name),
-                                model::Predictor::load(artefact, std::move(manifest)));
+void Endpoint::switch_to(LoadedVersion loaded, Instant now) {
+  const std::string name = loaded.predictor->manifest().model;
+  auto serving = std::make_shared<Serving>();
+  serving->loaded = std::move(loaded);
+  serving->since = now;
   const std::lock_guard lock(state_->switching);
   auto next = std::make_shared<Models>(*state_->models.load());
-  next->by_name[name] = std::move(loaded);
-  if (next->default_name.empty()) next->default_name = name;
+  next->by_name[name] = std::move(serving);
   state_->models.store(std::move(next));
-  return {};
 }
 
 std::vector<ServedVersion> Endpoint::served() const {
   const std::shared_ptr<const Models> now = state_->models.load();
   std::vector<ServedVersion> served;
-  for (const auto& [name, loaded] : now->by_name) served.push_back(described(*loaded));
+  for (const auto& [name, serving] : now->by_name) served.push_back(described(*serving));
   return served;
 }
 

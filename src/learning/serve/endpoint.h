@@ -2,7 +2,7 @@
 
 // Registered models answering requests, by SageMaker's contract for a model's container.
 //
-//   GET  /ping                       200 when the default model is loaded, else 503
+//   GET  /ping                       200 when a model can be asked, else 503
 //   POST /invocations                scores rows with the default model
 //   POST /models/{name}/invocations  scores rows with that model
 //   GET  /models                     what is loaded, as JSON
@@ -12,13 +12,18 @@
 // Statuses as the container's: 204 an empty body, 400 rows that do not fit the model (row and
 // column named), 406 an Accept that we cannot serve, 413 a larger body than allowed, 415 another
 // media type or text that is not of the one it claims; beyond it 404 a model that is not loaded by
-// that name, 503 no default model.
+// that name, 409 several models of which none is the default, 503 no model, or the default model is
+// not loaded.
+//
+// The default model is the one that is set, or else the only one that is loaded: never one that
+// happened to be loaded first, since a restart would then answer with another.
 //
 // A switch changes one pointer: a request is answered wholly by the version that was loaded when it
 // began, and none waits or fails because of a switch.
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +32,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/manifest.h"
+#include "model/predictor.h"
 #include "net/http_server.h"
 
 namespace millrace::serve {
@@ -35,9 +41,21 @@ struct EndpointOptions {
   net::Listen listen;
   int threads = 2;
   std::uint64_t body_bytes_max = 6U << 20U;  // as SageMaker's real-time endpoints
-  /// Which model answers /invocations. Empty: the first that is loaded.
+  /// Which model answers /invocations, and makes /ping answer 200. Empty: the only one.
   std::string default_model;
 };
+
+/// A version that can answer: its bytes are whole and its golden rows score as they must.
+struct LoadedVersion {
+  std::int64_t version = 0;
+  std::shared_ptr<const model::Predictor> predictor;
+  /// The version in Production, when that one could not be loaded and this one answers for it.
+  std::optional<std::int64_t> instead_of;
+};
+
+/// Errors: those of Predictor::load, with version and model.
+Result<LoadedVersion> load_version(std::int64_t version, std::string_view artefact,
+                                   model::Manifest manifest);
 
 /// What answers under a model's name now.
 struct ServedVersion {
@@ -49,6 +67,7 @@ struct ServedVersion {
   std::uint64_t requests = 0;  // answered with scores
   std::uint64_t rows = 0;
   std::uint64_t refused = 0;  // answered with 4xx
+  std::optional<std::int64_t> instead_of;
 
   Json to_json() const;
 };
@@ -59,11 +78,9 @@ class Endpoint {
   static Result<std::unique_ptr<Endpoint>> start(const EndpointOptions& options);
   ~Endpoint();
 
-  /// Loads the version under its manifest's model name, checks its golden rows, and lets it answer.
-  /// When it cannot be loaded, what answered before goes on, and the Error says why (see
-  /// Predictor::load). `now` is for the status. Safe from any thread.
-  Status switch_to(std::int64_t version, std::string_view artefact, model::Manifest manifest,
-                   Instant now);
+  /// Lets the version answer under its manifest's model name. `now` is for the status. Safe from any
+  /// thread.
+  void switch_to(LoadedVersion loaded, Instant now);
 
   /// By model name.
   std::vector<ServedVersion> served() const;

@@ -6,8 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/predictor.h"
-#include "model/sample_model.h"
+#include "model/sample_model_fixture.h"
 #include "net/http_client.h"
 
 namespace millrace::serve {
@@ -41,8 +40,16 @@ class Serving : public testing::Test {
   }
 
   void serve(const model::SampleModel& sample, std::int64_t version) {
-    const Status switched = endpoint_->switch_to(version, sample.artefact, sample.manifest, kNow);
-    ASSERT_TRUE(switched) << switched.error().message();
+    auto loaded = load_version(version, sample.artefact, sample.manifest);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    endpoint_->switch_to(*std::move(loaded), kNow);
+  }
+
+  /// The second model under another name.
+  static model::SampleModel other() {
+    model::SampleModel other = *second;
+    other.manifest.model = "other";
+    return other;
   }
 
   HttpClient client() { return HttpClient({.base_url = "http://" + endpoint_->address()}); }
@@ -146,22 +153,18 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
 }
 
 TEST_F(Serving, ModelsAnswerUnderTheirNames) {
-  model::SampleModel other = *second;
-  other.manifest.model = "other";
   serve(*first, 1);
-  serve(other, 9);
+  serve(other(), 9);
   const Headers csv = {{"Content-Type", "text/csv"}};
   EXPECT_EQ(std::stof(post(kRow, csv, "/models/other/invocations").body), score_of(*second));
   EXPECT_EQ(std::stof(post(kRow, csv, "/models/sample/invocations").body), score_of(*first));
-  EXPECT_EQ(std::stof(post(kRow, csv).body), score_of(*first));  // the first that was loaded
   const Response unknown = post(kRow, csv, "/models/othr/invocations");
   EXPECT_EQ(unknown.status, 404);
   EXPECT_NE(unknown.body.find("did you mean 'other'"), std::string::npos) << unknown.body;
   const Json models = *client().get_json("/models");
-  EXPECT_EQ(models.string_or("default_model", ""), "sample");
   ASSERT_EQ(models["models"].as_array().size(), 2U);
   EXPECT_EQ(models["models"].as_array()[0]["version"], Json(9));
-  EXPECT_EQ(models["models"].as_array()[1]["requests"], Json(2));
+  EXPECT_EQ(models["models"].as_array()[1]["requests"], Json(1));
   EXPECT_EQ(models["models"].as_array()[1]["since"], Json("2013-12-01T05:00:00Z"));
 }
 
@@ -169,14 +172,40 @@ TEST_F(Serving, DefaultModelWaitsForItsOwn) {
   start({.default_model = "other"});
   serve(*first, 1);
   EXPECT_EQ(client().send(Method::Get, "/ping")->status, 503);
-  model::SampleModel other = *second;
-  other.manifest.model = "other";
-  serve(other, 1);
+  const Response waiting = post(kRow, {{"Content-Type", "text/csv"}});
+  EXPECT_EQ(waiting.status, 503);
+  EXPECT_NE(waiting.body.find("the default model 'other' is not loaded"), std::string::npos)
+      << waiting.body;
+  serve(other(), 1);
   EXPECT_EQ(client().send(Method::Get, "/ping")->status, 200);
+  EXPECT_EQ(std::stof(post(kRow, {{"Content-Type", "text/csv"}}).body), score_of(*second));
 }
 
-TEST_F(Serving, VersionThatCannotBeLoadedLeavesTheOldOne) {
-  serve(*first, 1);
+/// Whichever comes first: what is loaded in another order after a restart answers the same.
+TEST_F(Serving, OfSeveralModelsNoneIsTheDefaultUnlessItIsSet) {
+  for (const bool other_first : {false, true}) {
+    SCOPED_TRACE(other_first);
+    start({});
+    serve(other_first ? other() : *first, 1);
+    const Response alone = post(kRow, {{"Content-Type", "text/csv"}});
+    EXPECT_EQ(alone.headers.get("X-Millrace-Model"), other_first ? "other" : "sample");
+    serve(other_first ? *first : other(), 1);
+    const Response refused = post(kRow, {{"Content-Type", "text/csv"}});
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_NE(refused.body.find("several models are loaded: other, sample"), std::string::npos)
+        << refused.body;
+    EXPECT_EQ(client().send(Method::Get, "/ping")->status, 200);
+    EXPECT_EQ(client().get_json("/models")->string_or("default_model", "?"), "");
+
+    start({.default_model = "sample"});
+    serve(other_first ? other() : *first, 1);
+    serve(other_first ? *first : other(), 1);
+    const Response chosen = post(kRow, {{"Content-Type", "text/csv"}});
+    EXPECT_EQ(chosen.headers.get("X-Millrace-Model"), "sample");
+  }
+}
+
+TEST_F(Serving, VersionThatCannotBeLoadedIsNoneToSwitchTo) {
   model::Manifest wrong = second->manifest;
   wrong.golden_rows[0].score += 0.5;
   struct Case {
@@ -191,13 +220,10 @@ TEST_F(Serving, VersionThatCannotBeLoadedLeavesTheOldOne) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
-    const Status refused = endpoint_->switch_to(2, c.artefact, c.manifest, kNow);
+    const auto refused = load_version(2, c.artefact, c.manifest);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::Corruption);
     EXPECT_NE(refused.error().message().find("version 2 of model 'sample'"), std::string::npos);
-    const Response response = post(kRow, {{"Content-Type", "text/csv"}});
-    EXPECT_EQ(response.headers.get("X-Millrace-Model-Version"), "1");
-    EXPECT_EQ(std::stof(response.body), score_of(*first));
   }
 }
 
@@ -237,7 +263,7 @@ TEST_F(Serving, SwitchingLosesNoRequest) {
   }
   for (int i = 0; i < 200; ++i) {
     const model::SampleModel& next = i % 2 == 0 ? *second : *first;
-    EXPECT_TRUE(endpoint_->switch_to(i % 2 == 0 ? 2 : 1, next.artefact, next.manifest, kNow));
+    serve(next, i % 2 == 0 ? 2 : 1);
   }
   // At least one answer of each version after the switches began.
   serve(*second, 2);

@@ -5,23 +5,12 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "serve/row_columns.h"
 
 namespace millrace::serve {
 
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-bool equal_without_case(std::string_view a, std::string_view lower) {
-  return std::ranges::equal(a, lower, [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + 32) : x) == y;
-  });
-}
 
 /// The media type before its parameters.
 std::string_view media_type(std::string_view field) {
@@ -36,8 +25,8 @@ void append_score(std::string& out, float score) {
 
 std::optional<Format> format_of(std::string_view content_type) {
   const std::string_view type = media_type(content_type);
-  if (equal_without_case(type, "text/csv")) return Format::Csv;
-  if (equal_without_case(type, "application/json")) return Format::Json;
+  if (same_ignoring_case(type, "text/csv")) return Format::Csv;
+  if (same_ignoring_case(type, "application/json")) return Format::Json;
   return std::nullopt;
 }
 
@@ -48,8 +37,8 @@ std::optional<Format> accepted_format(std::string_view accept, Format preferred)
     const std::string_view type = media_type(accept.substr(0, comma));
     if (const std::optional<Format> format = format_of(type)) return format;
     if (type == "*/*") return preferred;
-    if (equal_without_case(type, "text/*")) return Format::Csv;
-    if (equal_without_case(type, "application/*")) return Format::Json;
+    if (same_ignoring_case(type, "text/*")) return Format::Csv;
+    if (same_ignoring_case(type, "application/*")) return Format::Json;
     accept.remove_prefix(std::min(comma + 1, accept.size()));
   }
   return std::nullopt;
