@@ -383,10 +383,16 @@ Status LeakChecker::compare() {
                         name, differs)
                   : std::string(", false");
   }
-  const auto rows =
-      TRY(session_.collect(fmt::format("SELECT {} FROM {} AS r JOIN {} AS c USING ({})", select,
-                                       kRecorded, kRecomputed, quote_identifier(kRow)),
-                           1));
+  const auto rows = TRY(session_.collect(
+      fmt::format("SELECT {}, count(*), count(DISTINCT {}) FROM {} AS r JOIN {} AS "
+                  "c USING ({})",
+                  select, quote_identifier(kRow), kRecorded, kRecomputed, quote_identifier(kRow)),
+      1));
+  // A row that was lost on the way would count as one that does not differ.
+  const std::size_t behind = 2 * features.size();
+  INVARIANT(rows.front().column(behind).integer(0) == verdict_.sampled &&
+                rows.front().column(behind + 1).integer(0) == verdict_.sampled,
+            "the join gives back every sampled row once");
   for (std::size_t i = 0; i < features.size(); ++i) {
     const std::int64_t differing = rows.front().column(2 * i).integer(0);
     if (differing == 0) continue;

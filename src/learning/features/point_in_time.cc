@@ -203,7 +203,7 @@ std::string PointInTimeJoin::versions(const View& bound, const Options& options)
     add("coalesce(" + quote_identifier(view.deleted_column) + ", false)", kDeleted, "");
   for (const ViewFeature& feature : view.features) {
     inner += ", " + quote_identifier(feature.name);
-    order += ", " + quote_identifier(feature.name);
+    order += ", " + quote_identifier(feature.name) + " NULLS FIRST";
   }
   return fmt::format(
       "SELECT * FROM (SELECT {0} FROM {1} WHERE {2}) WINDOW w AS (PARTITION BY {3} ORDER BY {4}) "

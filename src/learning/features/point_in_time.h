@@ -8,15 +8,17 @@
 //      t - embargo and, in as-known mode with a created column c, c <= t - embargo. A version
 //      without e, or without c, is never one.
 //   3. Of the candidates the one with the greatest e wins; then the greatest c; then a deleted one;
-//      then the greatest values of the view's features, in the order in which they are declared. So
-//      two versions that are alike in everything give the same values, whatever file or row they
-//      stand in: a table that was compacted or landed again gives the same bytes.
+//      then the greatest values of the view's features, in the order in which they are declared; a
+//      null is less than any value, NaN is greater. So two versions that are alike in everything
+//      give the same values, whatever file or row they stand in: a table that was compacted or
+//      landed again gives the same bytes.
 //   4. The winner's values are used even when they are null. A deleted winner gives nulls, and so
 //      does one whose e < t - ttl: a version of exactly that age still holds. Age is counted from
 //      t, never from the time at which the join runs.
 //   5. A key with a null or NaN part gives nulls.
 //   6. A view without a timestamp is joined by its key alone. The key should be unique
-//      (check_dimensions); should it not be, the greatest values win, so that promise 1 holds.
+//      (check_dimensions); should it not be, the greatest values win, as in 3, so that promise 1
+//      holds.
 //   7. The answer is ordered by the label's key, then by the other columns of the label.
 //
 // Method: a version becomes available at a = max(e, c). Of the versions of a key

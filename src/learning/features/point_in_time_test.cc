@@ -127,8 +127,8 @@ std::string naive(const FeatureView& view, const TrainingSet& set, bool deleted)
       "SELECT l.round, l.id, l.user_id, l.t, m.a, m.b FROM numbered AS l LEFT JOIN (SELECT l.n, "
       "{0} "
       "AS a, {1} AS b FROM numbered AS l JOIN versions AS v ON {2} QUALIFY row_number() OVER "
-      "(PARTITION BY l.n ORDER BY v.happened DESC{3}{4}, v.a DESC NULLS FIRST, v.b DESC NULLS "
-      "FIRST) "
+      "(PARTITION BY l.n ORDER BY v.happened DESC{3}{4}, v.a DESC NULLS LAST, v.b DESC NULLS "
+      "LAST) "
       "= 1) AS m USING (n) ORDER BY ALL",
       deleted ? "CASE WHEN v.gone IS NOT TRUE THEN v.a END" : "v.a",
       deleted ? "CASE WHEN v.gone IS NOT TRUE THEN v.b END" : "v.b", on,
@@ -250,6 +250,17 @@ TEST_F(PointInTime, AViewWithoutTimeIsJoinedByItsKey) {
   run("DELETE FROM versions WHERE v = 7");
   run("INSERT INTO versions VALUES (2, 6)");
   EXPECT_TRUE(check_dimensions(*session_, set, std::vector{view}).ok()) << "alike rows are one";
+}
+
+TEST_F(PointInTime, OfRowsThatAreTiedANullLosesWithATimeAndWithout) {
+  run("CREATE TABLE versions AS SELECT 1 AS user_id, TIMESTAMP '2026-01-01' AS happened, TIMESTAMP "
+      "'2026-01-01' AS created, v FROM (VALUES (NULL), (5), (NULL)) AS t(v)");
+  run("CREATE TABLE labels AS SELECT 1 AS id, 1 AS user_id, TIMESTAMP '2026-01-02' AS t");
+  FeatureView view = history();
+  EXPECT_EQ(rows("SELECT v FROM (" + select_of(labels_with_v(), {view}) + ")"), "5\n");
+  view.timestamp_field.clear();
+  view.created_timestamp_column.clear();
+  EXPECT_EQ(rows("SELECT v FROM (" + select_of(labels_with_v(), {view}) + ")"), "5\n");
 }
 
 TEST_F(PointInTime, KeysThatAreNoNumberMatchNothing) {
