@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <system_error>
 
 namespace millrace::ingest {
 
@@ -10,7 +11,20 @@ ParallelReading::ParallelReading(Source& source, std::span<const Delivery> deliv
     : source_(source), deliveries_(deliveries), lanes_(deliveries.size()) {
   INVARIANT(threads >= 1, "someone must read");
   const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(threads), lanes_.size());
-  for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  start(count);
+}
+
+void ParallelReading::start(std::size_t count) {
+  most_begun_ = count;
+  try {
+    for (std::size_t i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error& thrown) {
+    if (!threads_.empty()) return;
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      const std::string what = std::string("no thread can be started: ") + thrown.what();
+      lanes_[i].push_back(end_of(i, Error(ErrorCode::Exhausted, what)));
+    }
+  }
 }
 
 ParallelReading::~ParallelReading() {
@@ -25,12 +39,19 @@ void ParallelReading::work() {
   while (true) {
     std::size_t mine = 0;
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] {
+        return stopped_ || begun_ == deliveries_.size() || begun_ < current_ + most_begun_;
+      });
       if (stopped_ || begun_ == deliveries_.size()) return;
       mine = begun_++;
     }
     read(mine);
   }
+}
+
+ParallelReading::Step ParallelReading::end_of(std::size_t delivery, Error error) const {
+  return {.delivery = delivery, .piece = std::nullopt, .outcome = std::move(error), .counts = {}};
 }
 
 void ParallelReading::read(std::size_t delivery) {
@@ -52,8 +73,11 @@ void ParallelReading::read(std::size_t delivery) {
       end.counts = (*reader)->counts();
     }
   } catch (const std::exception& thrown) {
-    end.outcome = Error(ErrorCode::Internal,
-                        "reading " + deliveries_[delivery].path + " threw: " + thrown.what());
+    end = end_of(delivery, Error(ErrorCode::Internal, "reading " + deliveries_[delivery].path +
+                                                          " threw: " + thrown.what()));
+  } catch (...) {
+    end = end_of(delivery, Error(ErrorCode::Internal,
+                                 "reading " + deliveries_[delivery].path + " threw no exception"));
   }
   push(delivery, std::move(end));
 }

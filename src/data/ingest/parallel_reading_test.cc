@@ -1,5 +1,8 @@
 #include "ingest/parallel_reading.h"
 
+#include <condition_variable>
+#include <mutex>
+
 #include <gtest/gtest.h>
 
 #include "ingest/file_source.h"
@@ -70,6 +73,56 @@ TEST(ParallelReading, CanBeLeftBeforeItsEnd) {
     ParallelReading reading(*folder.source, folder.deliveries, 3);
     for (int i = 0; i < steps; ++i) ASSERT_TRUE(reading.next());
   }
+}
+
+/// Counts the deliveries that were opened.
+class CountingSource final : public Source {
+ public:
+  explicit CountingSource(Source& like) : like_(like) {}
+  const std::string& name() const override { return like_.name(); }
+  const columnar::Schema& columns() const override { return like_.columns(); }
+  const std::string& delivered_at_column() const override { return like_.delivered_at_column(); }
+  bool keeps_unknown() const override { return like_.keeps_unknown(); }
+  Result<std::vector<Delivery>> list(Instant before) override { return like_.list(before); }
+  Result<std::unique_ptr<DeliveryReader>> open(const Delivery& delivery) override {
+    const std::lock_guard lock(mutex_);
+    ++opened_;
+    changed_.notify_all();
+    return like_.open(delivery);
+  }
+  /// Waits until so many were opened.
+  void wait_for(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return opened_ >= count; });
+  }
+  int opened() {
+    const std::lock_guard lock(mutex_);
+    return opened_;
+  }
+
+ private:
+  Source& like_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int opened_ = 0;
+};
+
+TEST(ParallelReading, BeginsNoMoreDeliveriesAheadThanItHasThreads) {
+  Folder folder(9);
+  CountingSource source(*folder.source);
+  constexpr int threads = 2;
+  int ended = 0;
+  ParallelReading reading(source, folder.deliveries, threads);
+  while (ended < 9) {
+    // Whatever the threads do meanwhile: a delivery that is not begun cannot be handed out, and one
+    // more than these may not be begun.
+    source.wait_for(std::min(9, ended + threads));
+    EXPECT_LE(source.opened(), ended + threads);
+    const auto step = reading.next();
+    ASSERT_TRUE(step);
+    if (!step->piece) ++ended;
+  }
+  EXPECT_EQ(source.opened(), 9);
 }
 
 TEST(ParallelReading, OfNothingEndsAtOnce) {
