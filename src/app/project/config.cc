@@ -253,11 +253,16 @@ void read_sources(const Node& root, Project& project, Problems& problems) {
   fields.refuse_unknown();
   if (tables == nullptr) return;
   for (const Node& node : tables->elements()) {
-    SourceTable table = read_table(node, file, problems);
-    const auto [at, fresh] = project.sources.try_emplace(table.name, table);
-    if (!fresh)
+    const SourceTable table = read_table(node, file, problems);
+    // A session takes names that differ in case for one.
+    const auto same = std::ranges::find_if(project.sources, [&](const auto& other) {
+      return sql::fold_case(other.first) == sql::fold_case(table.name);
+    });
+    if (same != project.sources.end())
       problems.push_back({table.place, fmt::format("the source '{}' is also in {}", table.name,
-                                                   at->second.place.str())});
+                                                   same->second.place.str())});
+    else
+      project.sources.emplace(table.name, table);
   }
 }
 

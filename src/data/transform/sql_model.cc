@@ -101,12 +101,16 @@ Result<SqlModel> read_sql_model(std::string name, std::string path, std::string 
 ModelGraph ModelGraph::make(std::vector<SqlModel> models, const std::set<std::string>& sources,
                             std::vector<Error>& errors) {
   ModelGraph graph;
+  std::map<std::string, std::string> paths;  // of the models, by their folded names
   for (SqlModel& model : models) {
-    const auto [at, fresh] = graph.models_.try_emplace(model.name, model);
-    if (!fresh)
-      errors.emplace_back(ErrorCode::Invalid,
-                          fmt::format("{}: the model '{}' is also in {}; names are unique",
-                                      model.path, model.name, at->second.path));
+    const auto [at, fresh] = paths.try_emplace(sql::fold_case(model.name), model.path);
+    if (fresh)
+      graph.models_.emplace(model.name, std::move(model));
+    else
+      errors.emplace_back(
+          ErrorCode::Invalid,
+          fmt::format("{}: the model '{}' is also in {}; names are unique, in whatever case",
+                      model.path, model.name, at->second));
   }
   const std::vector<std::string> names = graph.names();
   const std::vector<std::string> source_names(sources.begin(), sources.end());
@@ -131,27 +135,31 @@ void ModelGraph::sort(std::vector<Error>& errors) {
   enum class Mark : std::uint8_t { New, Open, Done };
   std::map<std::string, Mark> marks;
   std::vector<std::string> path;
+  const auto circle = [&](const std::string& name) {
+    std::string text;
+    for (auto from = std::ranges::find(path, name); from != path.end(); ++from)
+      text += *from + " -> ";
+    return text + name;
+  };
   const std::function<void(const SqlModel&)> visit = [&](const SqlModel& model) {
-    Mark& mark = marks[model.name];
-    if (mark == Mark::Done) return;
+    marks[model.name] = Mark::Open;
     path.push_back(model.name);
-    if (mark == Mark::Open) {
-      std::string cycle;
-      for (auto from = std::ranges::find(path, model.name); from != path.end(); ++from)
-        cycle += (cycle.empty() ? "" : " -> ") + *from;
-      errors.emplace_back(
-          ErrorCode::Invalid,
-          fmt::format("{}: the models read each other in a circle: {}", model.path, cycle));
-    } else {
-      mark = Mark::Open;
-      for (const auto& ref : model.text.refs())
-        if (const SqlModel* read = find(ref.model); read != nullptr) visit(*read);
-      marks[model.name] = Mark::Done;
-      order_.push_back(&model);
+    for (const auto& ref : model.text.refs()) {
+      const SqlModel* read = find(ref.model);
+      if (read == nullptr || marks[read->name] == Mark::Done) continue;
+      if (marks[read->name] == Mark::New)
+        visit(*read);
+      else
+        errors.emplace_back(ErrorCode::Invalid,
+                            fmt::format("{}: the models read each other in a circle: {}",
+                                        place(model, ref.place), circle(read->name)));
     }
     path.pop_back();
+    marks[model.name] = Mark::Done;
+    order_.push_back(&model);
   };
-  for (const auto& [name, model] : models_) visit(model);
+  for (const auto& [name, model] : models_)
+    if (marks[name] == Mark::New) visit(model);
 }
 
 const SqlModel* ModelGraph::find(std::string_view name) const {

@@ -50,8 +50,9 @@ class ModelGraph {
   ModelGraph() = default;
 
   /// `sources`: the declared ones as "schema.table". Every mistake goes into `errors`, with
-  /// file:line:column: a name that two models have, an unknown ref or source (with a suggestion), a
-  /// cycle (named as a -> b -> a). With errors the graph holds what could be resolved.
+  /// the file: a name that two models have, in whatever case, since a session takes names that
+  /// differ in case for one; an unknown ref or source (with a suggestion) and a cycle (named as
+  /// a -> b -> a), at line and column. With errors the graph holds what could be resolved.
   static ModelGraph make(std::vector<SqlModel> models, const std::set<std::string>& sources,
                          std::vector<Error>& errors);
 

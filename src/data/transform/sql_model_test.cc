@@ -38,9 +38,6 @@ TEST(SqlModel, RefusesWhatItDoesNotKnowByName) {
       {"schema='a b'", "schema"},
   };
   for (const auto& [config, expected] : cases)
-    EXPECT_NE(refusal(config).find("models/m.sql: " + expected.substr(0, 0)), std::string::npos)
-        << refusal(config);
-  for (const auto& [config, expected] : cases)
     EXPECT_NE(refusal(config).find(expected), std::string::npos)
         << config << " -> " << refusal(config);
 }
@@ -70,15 +67,15 @@ TEST(ModelGraph, ShowsEveryMistakeWithItsPlace) {
   ModelGraph::make(
       {model("labels", "select\n* from {{ ref('flight') }}"),
        model("flights", "from {{ source('s', 'u') }}"), model("x", "{{ ref('y') }}"),
-       model("y", "{{ ref('z') }}"), model("z", "{{ ref('x') }}"), model("x", "select 2")},
+       model("y", "{{ ref('z') }}"), model("z", "{{ ref('x') }}"), model("X", "select 2")},
       {"s.t"}, errors);
   std::vector<std::string> messages;
   for (const Error& error : errors) messages.push_back(error.message());
   const std::vector<std::string> expected = {
-      "models/x.sql: the model 'x' is also in models/x.sql; names are unique",
+      "models/X.sql: the model 'X' is also in models/x.sql; names are unique, in whatever case",
       "models/flights.sql:1:9: there is no source 's.u'; did you mean 's.t'?",
       "models/labels.sql:2:11: there is no model 'flight'; did you mean 'flights'?",
-      "models/x.sql: the models read each other in a circle: x -> y -> z -> x"};
+      "models/z.sql:1:4: the models read each other in a circle: x -> y -> z -> x"};
   EXPECT_EQ(messages, expected);
 }
 
