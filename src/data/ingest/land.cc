@@ -49,25 +49,6 @@ std::optional<std::int64_t> mark_in(const lake::SnapshotPtr& snapshot, const std
   return snapshot == nullptr ? std::nullopt : snapshot->txn_version(app_id);
 }
 
-/// A fence that also refuses the commit when the table got one of `marks` since `seen`. The lake
-/// compares a commit with those that were made while it was being written; what was committed
-/// between our look at the table and the lake's own is found here.
-std::function<Status()> fence_over(lake::Lake& lake, const lake::TableName& table,
-                                   lake::SnapshotPtr seen, const Marks& marks,
-                                   std::function<Status()> fence) {
-  return [&lake, table, seen = std::move(seen), &marks, fence = std::move(fence)]() -> Status {
-    if (fence) TRY(fence());
-    const lake::SnapshotPtr now = TRY(newest(lake, table));
-    for (const auto& [app_id, version] : marks)
-      if (mark_in(now, app_id) != mark_in(seen, app_id))
-        return Error(ErrorCode::Conflict,
-                     fmt::format("another run has written {} into {} meanwhile; run again, and it "
-                                 "will be left out",
-                                 app_id, table.text()));
-    return {};
-  };
-}
-
 std::vector<lake::Mark> as_list(const Marks& marks) {
   std::vector<lake::Mark> list;
   list.reserve(marks.size());
@@ -252,8 +233,9 @@ Status Landing::write_letters() {
   const lake::WriteSpec write{
       .writer = {fmt::format("{}/rejected/{}", spec_.writer.app_id, all.hex().substr(0, 16)), 1},
       .marks = as_list(marks),
+      .based_on = before,
       .ordered = true,
-      .fence = fence_over(lake_, table, before, marks, spec_.fence)};
+      .fence = spec_.fence};
   TRY_DOING("keeping dead letters in " + table.text(),
             lake_.write(session_, table, "SELECT * FROM " + kLetters, write));
   return {};
@@ -337,13 +319,14 @@ Status Landing::write_rows() {
       .writer = spec_.writer,
       .partition_by = {},
       .marks = as_list(marks),
+      .based_on = before_,
       .ordered = true,
       .schema_change = lake::SchemaChange::AddColumns,
       .user_metadata = Json::object({{"source", source_.name()},
                                      {"logical_date", format_instant(spec_.before)},
                                      {"deliveries", report_.deliveries_landed},
                                      {"rows_rejected", report_.rows_rejected}}),
-      .fence = fence_over(lake_, spec_.table, before_, marks, spec_.fence)};
+      .fence = spec_.fence};
   if (!spec_.event_time.empty()) write.partition_by = {spec_.partition};
   const lake::Committed committed = TRY_DOING("landing " + spec_.table.text(),
                                               lake_.write(session_, spec_.table, select(), write));

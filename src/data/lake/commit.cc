@@ -85,7 +85,8 @@ class Committer {
       if (last.error().code() == ErrorCode::AlreadyExists) {
         may_have_landed_ = true;  // a request that was sent twice meets itself
         Result<std::string> found = store_.get(key);
-        if (found.ok()) return has_txn_id(*found, txn_id) ? Put::Ours : Put::Taken;
+        if (found.ok() && !has_txn_id(*found, txn_id)) return Put::Taken;
+        if (found.ok()) return ours_as_found();
         last = std::move(found).error();
       } else if (is_unanswered(last.error())) {
         may_have_landed_ = true;
@@ -95,11 +96,17 @@ class Committer {
     return std::move(last).error().while_doing("committing " + key);
   }
 
+  /// No put of ours returned ok, so that what was read is not known to be on disk.
+  Result<Put> ours_as_found() {
+    TRY(store_.make_durable(log_folder(proposal_.table)));
+    return Put::Ours;
+  }
+
   /// The fence has closed. An earlier put of this place may have got through all the same.
   Result<Put> fenced_off(const std::string& key, const std::string& txn_id, Error why) {
     if (may_have_landed_) {
       const Result<std::string> found = store_.get(key);
-      if (found.ok() && has_txn_id(*found, txn_id)) return Put::Ours;
+      if (found.ok() && has_txn_id(*found, txn_id)) return ours_as_found();
       if (found.ok()) may_have_landed_ = false;  // another's
     }
     return why;
@@ -112,7 +119,7 @@ class Committer {
     for (const CommitEntry& entry : listing.commits) {
       if (entry.version != winners.last.next()) {
         return Error(ErrorCode::Corruption,
-                     fmt::format("the log has a gap, {} is missing",
+                     fmt::format("the log has a gap, {} is missing; restore the file",
                                  commit_key(proposal_.table, winners.last.next())));
       }
       winners.last = entry.version;

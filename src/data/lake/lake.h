@@ -61,7 +61,10 @@ class Lake {
   /// The newest first, at most `limit`.
   Result<std::vector<HistoryEntry>> history(const TableName& table, std::size_t limit);
 
-  /// An empty table. Errors: AlreadyExists; Invalid names a column that a Delta table cannot have.
+  /// An empty table. Errors: AlreadyExists; Invalid names a column that a Delta table cannot have,
+  /// or a table that this one cannot stand beside: one whose name differs in case only (engines and
+  /// some file systems take them for one), or one whose folder is around this one's or inside it (a
+  /// vacuum of the outer would delete the inner). Cost, for a new table: a listing of the lake.
   Result<Version> create(const TableName& table, const columnar::Schema& schema,
                          const std::vector<std::string>& partition_by = {},
                          const std::map<std::string, std::string>& properties = {});
@@ -70,18 +73,11 @@ class Lake {
   /// table if there is none.
   /// Errors: Invalid (the SELECT; columns that do not fit, by name), DataQuality (null in a column
   /// that may not be), Unsupported (what the table asks of writers and we do not do, by name),
-  /// Conflict (others changed what the write depends on: run it again), those of the fence, and
-  /// Unavailable: then the commit may be there, and the same write again finds out.
+  /// Conflict (others changed what the write depends on: run it again), those of the fence and of
+  /// the store. After an error the commit may be there (Unavailable, and what the store or fence
+  /// said after an unanswered put); the same write again finds out. As in create() for a new table.
   Result<Committed> write(engine::Session& session, const TableName& table, std::string_view select,
                           const WriteSpec& spec);
-
-  /// Where to put files for commit(): a folder of this machine that exists.
-  Result<std::string> staging_folder(const TableName& table);
-  /// The same as write() for files that the caller wrote into staging_folder(). `schema` is that of
-  /// their rows, the partition columns among it. Takes over the files: they are in the table
-  /// afterwards, or deleted (kept after Unavailable).
-  Result<Committed> commit(const TableName& table, const columnar::Schema& schema,
-                           std::vector<engine::WrittenFile> files, const WriteSpec& spec);
 
   storage::ObjectStore& store() { return store_; }
   engine::Engine& engine() { return engine_; }
@@ -105,6 +101,10 @@ class Lake {
   };
   /// The newest snapshot, or null where there is no table.
   Result<SnapshotPtr> newest_of(const TableName& table);
+  /// Whether there may be a table of that name, which there is not yet.
+  Status check_new(const TableName& table);
+  /// What was found done by another attempt is on disk when it is reported.
+  Result<Committed> already_done(const TableName& table, Version version);
   Result<Attempt> finish(const TableName& table, const Snapshot* base, const columnar::Schema& rows,
                          std::vector<engine::WrittenFile> files, const WriteSpec& spec);
   void checkpoint_if_due(const TableName& table, Version version);

@@ -106,6 +106,35 @@ class CheckpointCollector {
   std::map<std::tuple<std::int64_t, CheckpointKind, std::int64_t>, Parts> found_;
 };
 
+using Commits = std::map<std::int64_t, storage::ObjectInfo>;  // by version
+
+/// Asks for the commits that are missing below the newest one, from there back, until one is really
+/// not there: below it the log was cleaned, or is broken.
+Status fill_gaps(storage::ObjectStore& store, const TableName& table, Version from,
+                 Commits& commits) {
+  if (commits.empty()) return {};
+  for (std::int64_t version = commits.rbegin()->first - 1; version >= from.value(); --version) {
+    if (commits.contains(version)) continue;
+    Result<storage::ObjectInfo> info = store.head(commit_key(table, Version(version)));
+    if (!info.ok() && info.error().code() == ErrorCode::NotFound) return {};
+    commits.emplace(version, TRY(std::move(info)));
+  }
+  return {};
+}
+
+std::vector<CommitEntry> entries_of(const Commits& commits) {
+  std::vector<CommitEntry> entries;
+  entries.reserve(commits.size());
+  for (const auto& [version, info] : commits) {
+    Instant time = whole_milliseconds(info.modified);
+    if (!entries.empty()) {
+      time = std::max(time, entries.back().time + std::chrono::milliseconds(1));
+    }
+    entries.push_back({Version(version), info.key, time, info.modified, info.size_bytes});
+  }
+  return entries;
+}
+
 Error missing_commit(const TableName& table, Version version) {
   return {ErrorCode::Corruption,
           fmt::format("table {}: the log has a gap, {} is missing; restore the file, or read a "
@@ -151,24 +180,19 @@ Result<LogListing> list_log(storage::ObjectStore& store, const TableName& table,
   const std::string prefix = log_folder(table) + "/";
   const std::vector<storage::ObjectInfo> found =
       TRY(store.list(prefix, fmt::format("{}{:020}", prefix, from.value())));
-  LogListing listing;
+  Commits commits;
   CheckpointCollector checkpoints;
   for (const storage::ObjectInfo& info : found) {
     const auto name = parse_log_name(std::string_view(info.key).substr(prefix.size()));
     if (!name) continue;
-    if (!name->is_commit) {
+    if (name->is_commit) {
+      commits.emplace(name->version, info);
+    } else {
       checkpoints.add(*name, info);
-      continue;
     }
-    Instant time = whole_milliseconds(info.modified);
-    if (!listing.commits.empty()) {
-      time = std::max(time, listing.commits.back().time + std::chrono::milliseconds(1));
-    }
-    listing.commits.push_back(
-        {Version(name->version), info.key, time, info.modified, info.size_bytes});
   }
-  listing.checkpoints = std::move(checkpoints).complete();
-  return listing;
+  TRY(fill_gaps(store, table, from, commits));
+  return LogListing{entries_of(commits), std::move(checkpoints).complete()};
 }
 
 std::optional<Version> last_checkpoint(storage::ObjectStore& store, const TableName& table) {
@@ -189,6 +213,13 @@ Result<LogSegment> segment_for(const LogListing& listing, const TableName& table
   if (target && (*target > latest || target->value() < 0)) {
     return Error(ErrorCode::NotFound, fmt::format("table {} has no version {}; the latest is {}",
                                                   table.text(), target->value(), latest.value()));
+  }
+  const Result<Version> earliest = earliest_version(listing, table);
+  if (target && earliest.ok() && *target < *earliest) {
+    return Error(ErrorCode::NotFound,
+                 fmt::format("table {} has no version {} any more, its log was cleaned; the "
+                             "earliest is {}",
+                             table.text(), target->value(), earliest->value()));
   }
   LogSegment segment{.version = target.value_or(latest)};
   std::int64_t after = -1;

@@ -53,7 +53,11 @@ struct LogListing {
   Version latest() const;
 };
 
-/// Lists the log, from the entries of version `from` on. Cost: one listing.
+/// Lists the log, from the entries of version `from` on. A listing that runs while others commit may
+/// show a commit and not the one before it (a folder is no snapshot of itself), so a commit that is
+/// missing below one that is there is asked for by its name: a gap that is left is one of the log.
+/// Cost: one listing; one question for each such commit, and one more where the log does not begin
+/// at `from`.
 Result<LogListing> list_log(storage::ObjectStore& store, const TableName& table, Version from);
 
 /// The version that _last_checkpoint names, or nothing.
@@ -68,7 +72,8 @@ struct LogSegment {
 };
 
 /// The segment for `target`, or for the latest version. Errors: NotFound when the version is not
-/// there, with the earliest and latest that are; Corruption names a commit that is missing.
+/// there (any more), with the earliest or latest that is; Corruption names a commit that is missing.
+/// Precondition, for an earliest version to be known: the listing begins at 0.
 Result<LogSegment> segment_for(const LogListing& listing, const TableName& table,
                                std::optional<Version> target);
 

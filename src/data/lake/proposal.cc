@@ -115,8 +115,7 @@ CommitDescription describe(const Proposal& proposal, const TablePlan& plan, cons
                                    {"numOutputBytes", std::to_string(bytes)},
                                    {"numRemovedFiles", std::to_string(actions.removes.size())}}),
           .user_metadata = spec.user_metadata,
-          .is_blind_append =
-              spec.mode == WriteMode::Append && !spec.reads_table && actions.removes.empty()};
+          .is_blind_append = spec.mode == WriteMode::Append && actions.removes.empty()};
 }
 
 void add_txns(Proposal& proposal, const WriteSpec& spec, std::int64_t now_ms) {
@@ -183,7 +182,7 @@ Proposal propose(const TableName& table, const Snapshot* base, const TablePlan& 
   proposal.intent.schema = plan.schema;
   proposal.intent.partition_columns = plan.partition_columns;
   const std::set<PartitionKey> touched = touched_partitions(plan, files);
-  proposal.intent.reads.whole_table = spec.mode == WriteMode::Overwrite || spec.reads_table;
+  proposal.intent.reads.whole_table = spec.mode == WriteMode::Overwrite;
   if (spec.mode == WriteMode::OverwritePartitions) proposal.intent.reads.partitions = touched;
 
   const std::optional<std::string> indexed =

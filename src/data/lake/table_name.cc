@@ -2,12 +2,21 @@
 
 #include <algorithm>
 
+#include <fmt/core.h>
+
 #include "sql/names.h"
 
 namespace millrace::lake {
 
 Result<TableName> TableName::parse(std::string_view text) {
   sql::TableName name = TRY(sql::parse_table_name(text));
+  for (const std::string& part : {name.schema, name.name}) {
+    if (sql::fold_case(part) != "_delta_log") continue;
+    return Error(ErrorCode::Invalid,
+                 fmt::format("table name '{}': in a folder '{}' a table keeps its history; choose "
+                             "another name",
+                             text, part));
+  }
   return TableName(name.text());
 }
 

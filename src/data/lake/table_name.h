@@ -14,7 +14,8 @@ namespace millrace::lake {
 /// "raw.flights" or "flights", checked. The table lives under the folder "raw/flights" of the lake.
 class TableName {
  public:
-  /// Errors: Invalid says which part is not allowed and why (sql::parse_table_name has the rules).
+  /// Errors: Invalid says which part is not allowed and why: sql::parse_table_name has the rules,
+  /// and no part is "_delta_log", in which a table keeps its history.
   static Result<TableName> parse(std::string_view text);
 
   const std::string& text() const { return text_; }

@@ -1,4 +1,4 @@
-// Lake::write, Lake::commit, Lake::create: files, then one commit.
+// Lake::write, Lake::create: files, then one commit.
 
 #include <filesystem>
 
@@ -10,6 +10,7 @@
 #include "lake/lake.h"
 #include "lake/protocol.h"
 #include "lake/write_plan.h"
+#include "sql/names.h"
 
 namespace millrace::lake {
 
@@ -80,12 +81,15 @@ Committed committed(const Proposal& proposal, const std::vector<HashedFile>& fil
 
 /// The snapshot that the write starts from.
 Result<SnapshotPtr> start_of(const SnapshotPtr& newest, const WriteSpec& spec) {
-  if (spec.based_on == nullptr) return newest;
-  if (newest == nullptr || newest->metadata().id != spec.based_on->metadata().id) {
-    return Error(ErrorCode::Conflict,
-                 "the table was dropped or made anew since it was read; run it again");
-  }
-  return spec.based_on;
+  if (!spec.based_on) return newest;
+  const SnapshotPtr& base = *spec.based_on;
+  const bool is_there = newest != nullptr;
+  const bool is_same = base != nullptr && is_there && base->metadata().id == newest->metadata().id;
+  if (is_same || (base == nullptr && !is_there)) return base;
+  return Error(ErrorCode::Conflict,
+               base == nullptr
+                   ? "another writer made the table since it was looked for; run it again"
+                   : "the table was dropped or made anew since it was read; run it again");
 }
 
 Status check_spec(const WriteSpec& spec) {
@@ -103,6 +107,32 @@ Result<SnapshotPtr> Lake::newest_of(const TableName& table) {
   Result<SnapshotPtr> snapshot = this->snapshot(table);
   if (!snapshot.ok() && snapshot.error().code() == ErrorCode::NotFound) return SnapshotPtr();
   return snapshot;
+}
+
+Status Lake::check_new(const TableName& table) {
+  const std::string name = sql::fold_case(table.text());
+  for (const TableName& other : TRY(tables())) {
+    const std::string found = sql::fold_case(other.text());
+    if (found == name) {
+      return Error(ErrorCode::Invalid,
+                   fmt::format("there is a table {} already, and names that differ in case only "
+                               "mean one table; use that name, or another one",
+                               other.text()));
+    }
+    if (found.starts_with(name + ".") || name.starts_with(found + ".")) {
+      return Error(ErrorCode::Invalid,
+                   fmt::format("its folder {} would lie around or inside that of table {}, and a "
+                               "vacuum of the outer one would delete the inner one; choose another "
+                               "name",
+                               table.folder(), other.text()));
+    }
+  }
+  return {};
+}
+
+Result<Committed> Lake::already_done(const TableName& table, Version version) {
+  TRY(store_.make_durable(log_folder(table)));
+  return Committed{.version = version, .already_done = true};
 }
 
 Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
@@ -126,7 +156,7 @@ Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
       return Attempt{.committed = done};
     }
     case CommitOutcome::Kind::AlreadyDone:
-      return Attempt{.committed = {.version = outcome.version, .already_done = true}};
+      return Attempt{.committed = TRY(already_done(table, outcome.version))};
     case CommitOutcome::Kind::Unknown:
       staged.let_go();
       break;
@@ -145,8 +175,9 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
   for (;;) {
     const SnapshotPtr newest = TRY(newest_of(table));
     if (is_done(newest.get(), spec.writer)) {
-      return Committed{.version = newest->version(), .already_done = true};
+      return already_done(table, newest->version());
     }
+    if (newest == nullptr) TRY_DOING(doing, check_new(table));
     const SnapshotPtr base = TRY_DOING(doing, start_of(newest, spec));
     const columnar::Schema rows = TRY_DOING(doing, session.bind(select)).result;
     const TablePlan plan =
@@ -162,27 +193,6 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
   }
 }
 
-Result<std::string> Lake::staging_folder(const TableName& table) {
-  return store_.staging_folder(table.folder());
-}
-
-Result<Committed> Lake::commit(const TableName& table, const columnar::Schema& schema,
-                               std::vector<engine::WrittenFile> files, const WriteSpec& spec) {
-  const std::string doing = "writing table " + table.text();
-  TRY_DOING(doing, check_spec(spec));
-  const SnapshotPtr base = TRY(newest_of(table));
-  if (is_done(base.get(), spec.writer)) {
-    const StagedFiles unneeded(store_, table.folder(), TRY(store_.staging_folder(table.folder())),
-                               std::move(files));
-    return Committed{.version = base->version(), .already_done = true};
-  }
-  const Attempt attempt =
-      TRY_DOING(doing, finish(table, base.get(), schema, std::move(files), spec));
-  if (!attempt.table_appeared) return attempt.committed;
-  return Error(ErrorCode::Conflict,
-               doing + ": another writer made the table meanwhile; run it again");
-}
-
 Result<Version> Lake::create(const TableName& table, const columnar::Schema& schema,
                              const std::vector<std::string>& partition_by,
                              const std::map<std::string, std::string>& properties) {
@@ -195,6 +205,7 @@ Result<Version> Lake::create(const TableName& table, const columnar::Schema& sch
   if (TRY(newest_of(table)) != nullptr) {
     return Error(ErrorCode::AlreadyExists, fmt::format("table {} exists", table.text()));
   }
+  TRY_DOING(doing, check_new(table));
   CommitOutcome outcome =
       lake::commit(store_, clock_, propose(table, nullptr, plan, {}, spec, now_ms));
   if (outcome.kind == CommitOutcome::Kind::Committed) return outcome.version;

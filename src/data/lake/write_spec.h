@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,10 +43,9 @@ struct WriteSpec {
   std::vector<std::string> partition_by;
   std::vector<Mark> marks;
   /// The snapshot of this table that the caller decided by: marks that it saw, rows that the SELECT
-  /// reads. Whatever was committed after it is checked for conflicts. Null: the newest one.
-  SnapshotPtr based_on;
-  /// The SELECT reads this table itself (as of based_on): any rows added or removed since conflict.
-  bool reads_table = false;
+  /// reads. Whatever was committed after it is checked for conflicts. A null snapshot: there was no
+  /// table. Nothing: the newest one.
+  std::optional<SnapshotPtr> based_on;
   /// Keeps the SELECT's order within each file.
   bool ordered = false;
   SchemaChange schema_change = SchemaChange::Refuse;

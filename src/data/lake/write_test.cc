@@ -320,22 +320,43 @@ TEST_F(WriteTest, PredicatesLeaveFilesOut) {
   EXPECT_EQ(good(all->scan({{"a", Comparison::Less, "10"}})).files.size(), 1U);
   EXPECT_EQ(good(all->scan({{"a", Comparison::IsNull, ""}})).files.size(), 0U);
   EXPECT_EQ(good(all->scan({{"a", Comparison::NotEqual, "1"}})).files.size(), 4U);
+  good(write("u", "SELECT 0.1::FLOAT AS f"));
+  EXPECT_EQ(good(snapshot("u")->scan({{"f", Comparison::Equal, "0.1"}})).files.size(), 1U);
   EXPECT_HAS(said(all->scan({{"a", Comparison::Equal, "x"}})), "'x' is no BIGINT");
   EXPECT_HAS(said(all->scan({{"aa", Comparison::Equal, "1"}})), "did you mean 'a'?");
 }
 
-TEST_F(WriteTest, FilesOfTheCallerAreCommittedLikeOurs) {
-  const std::string select = "SELECT 1 AS a, 'x' AS p";
-  const columnar::Schema schema = good(session_->bind(select)).result;
-  const auto files = good(session_->write_parquet(
-      select, {.folder = good(lake_->staging_folder(table("t"))), .partition_by = {"p"}}));
-  const WriteSpec spec{.writer = {"w", 1}, .partition_by = {"p"}};
-  EXPECT_EQ(good(lake_->commit(table("t"), schema, files, spec)).rows_written, 1);
-  EXPECT_EQ(rows("t"), "1|x");
-  const auto again = good(session_->write_parquet(
-      select, {.folder = good(lake_->staging_folder(table("t"))), .partition_by = {"p"}}));
-  EXPECT_TRUE(good(lake_->commit(table("t"), schema, again, spec)).already_done);
-  EXPECT_TRUE(orphans("t").empty());
+TEST_F(WriteTest, TablesThatWouldHarmEachOtherAreRefused) {
+  good(write("raw.flights", "SELECT 1 AS a"));
+  good(write("weather", "SELECT 1 AS a"));
+  struct Case {
+    std::string why;
+    std::string name;
+    std::string said;
+  };
+  const std::vector<Case> cases = {
+      {"another case", "RAW.flights", "there is a table raw.flights already"},
+      {"another case, no schema", "Weather", "there is a table weather already"},
+      {"around a table", "raw", "its folder raw would lie around or inside that of table raw.fl"},
+      {"around it, in another case", "RAW", "that of table raw.flights"},
+      {"inside a table", "weather.hourly", "inside that of table weather"},
+      {"beside them", "raw.flights2", "ok"},
+      {"beside them, too", "weather2.flights", "ok"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    EXPECT_HAS(said(write(c.name, "SELECT 2 AS a")), c.said);
+    if (c.said == "ok") continue;
+    EXPECT_HAS(
+        said(lake_->create(table(c.name),
+                           columnar::Schema({{"a", columnar::simple(columnar::Kind::Int32)}}))),
+        c.said);
+    EXPECT_EQ(good(store_->list(table(c.name).folder() + "/_delta_log/")).size(), 0U);
+  }
+  for (const char* name : {"raw._delta_log", "_Delta_Log", "_delta_log.t"}) {
+    EXPECT_HAS(said(TableName::parse(name)), "keeps its history") << name;
+  }
+  EXPECT_EQ(rows("raw.flights"), "1");
 }
 
 TEST_F(WriteTest, TablesAreFound) {

@@ -23,6 +23,7 @@ enum class Call {
   Head,
   Put,
   PutIfAbsent,
+  MakeDurable,
   Remove,
   List,
   StagingFolder,
@@ -48,6 +49,9 @@ struct FaultPlan {
   /// Called before the call is carried out, without a lock held: another writer's commit that comes
   /// between, or a wait (a delayed call).
   std::function<void()> meanwhile = nullptr;
+  /// For List: objects whose key contains this are left out, as a listing may leave out those that
+  /// are put while it runs. Empty: none.
+  std::string hidden = {};
 };
 
 /// Thread-safe when the store under it is.
@@ -69,6 +73,7 @@ class FlakyObjectStore final : public ObjectStore {
   Result<ObjectInfo> head(std::string_view key) override;
   Status put(std::string_view key, std::string_view bytes) override;
   Status put_if_absent(std::string_view key, std::string_view bytes) override;
+  Status make_durable(std::string_view folder) override;
   Status remove(std::string_view key) override;
   Result<std::vector<ObjectInfo>> list(std::string_view prefix,
                                        std::string_view start_after) override;
@@ -79,7 +84,7 @@ class FlakyObjectStore final : public ObjectStore {
  private:
   FaultPlan take_plan(Call call, std::string_view key);
   template <typename CarryOut>
-  auto run(Call call, std::string_view key, CarryOut carry_out) -> decltype(carry_out());
+  auto run(Call call, std::string_view key, CarryOut carry_out) -> decltype(carry_out(FaultPlan()));
 
   ObjectStore& store_;
   mutable std::mutex mutex_;

@@ -78,6 +78,12 @@ class LocalStore final : public ObjectStore {
                const std::string& shown) { return file.become(folder, name, shown, way_); });
   }
 
+  Status make_durable(std::string_view folder) override {
+    TRY(check_key(folder));
+    TRY(tree_.folder(folder));  // durable_folder would make it
+    return sync(TRY(tree_.durable_folder(folder)), tree_.path_of(folder));
+  }
+
   Status remove(std::string_view key) override {
     TRY(check_key(key));
     const auto [folder_name, name] = split_key(key);

@@ -46,6 +46,12 @@ class MemoryStore final : public ObjectStore {
     return {};
   }
 
+  Status make_durable(std::string_view folder) override {
+    const std::vector<ObjectInfo> found = TRY(list(std::string(folder) + "/", ""));
+    if (found.empty()) return Error(ErrorCode::NotFound, "no such folder: " + std::string(folder));
+    return {};
+  }
+
   Status remove(std::string_view key) override {
     TRY(check_key(key));
     const std::lock_guard lock(mutex_);

@@ -52,8 +52,12 @@ class ObjectStore {
   /// Writes or replaces. Errors: Denied, Exhausted (no space), Unavailable.
   virtual Status put(std::string_view key, std::string_view bytes) = 0;
   /// Writes only where nothing is. Errors: AlreadyExists, and those of put. After Unavailable the
-  /// outcome is unknown: read the key back.
+  /// outcome is unknown: read the key back, and make_durable what is found.
   virtual Status put_if_absent(std::string_view key, std::string_view bytes) = 0;
+  /// Makes what is found right under `folder` survive a crash of the machine, whoever put it there.
+  /// Reading an object does not say so much: its writer may have been killed before its put
+  /// returned. For who is about to report as done what others did. Errors: NotFound, Unavailable.
+  virtual Status make_durable(std::string_view folder) = 0;
   /// Deletes; a key that is absent is fine. After a crash of the machine a deleted object may be
   /// back.
   virtual Status remove(std::string_view key) = 0;

@@ -114,6 +114,7 @@ TEST_P(ObjectStoreContract, ABadKeyIsInvalidInEveryCall) {
         store().put(key, "x").error().code(),
         store().put_if_absent(key, "x").error().code(),
         store().remove(key).error().code(),
+        store().make_durable(key).error().code(),
         store().staging_folder(key).error().code(),
         store().publish(key, Keys{"x"}).error().code(),
         store().publish("a", Keys{"../" + key}).error().code(),
@@ -185,6 +186,14 @@ TEST_P(ObjectStoreContract, AnotherStoreOfTheSamePlaceSeesTheObjects) {
   if (another == nullptr) GTEST_SKIP() << "the objects live in this store alone";
   EXPECT_EQ(*another->get("a/b"), "x");
   EXPECT_EQ(another->put_if_absent("a/b", "y").error().code(), ErrorCode::AlreadyExists);
+}
+
+TEST_P(ObjectStoreContract, WhatOthersPutCanBeMadeDurable) {
+  ASSERT_TRUE(store().put("log/a/1", "x").ok());
+  EXPECT_TRUE(store().make_durable("log/a").ok());
+  EXPECT_TRUE(store().make_durable("log").ok());
+  EXPECT_EQ(store().make_durable("nothing").error().code(), ErrorCode::NotFound);
+  EXPECT_EQ(keys_of(store().list("")), Keys{"log/a/1"});
 }
 
 TEST_P(ObjectStoreContract, StagedFilesBecomeObjectsWhenPublished) {
