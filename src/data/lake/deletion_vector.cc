@@ -17,8 +17,8 @@ constexpr std::uint32_t kCookieWithRuns = 12347;
 constexpr std::uint32_t kLargestArray = 4096;  // a fuller container is a bitset
 constexpr std::size_t kBitsetBytes = 8192;
 constexpr std::size_t kOffsetsFrom = 4;  // with runs, fewer containers have no offsets
-/// 2^31 deleted rows in arrays take 4 GiB; what is larger is no deletion vector.
-constexpr std::int64_t kLargestVector = 1LL << 30U;
+/// What is larger is no deletion vector: kMostDeletedRows take 32 MiB in arrays.
+constexpr std::int64_t kLargestVector = 1LL << 28U;
 
 Error broken(std::string_view what) {
   return {ErrorCode::Corruption, fmt::format("deletion vector: {}", what)};
@@ -54,6 +54,30 @@ class ByteReader {
   std::string_view bytes_;
 };
 
+/// Row numbers as they are found: ascending, and as many as were announced.
+class Rows {
+ public:
+  explicit Rows(std::size_t count) : count_(count) {}
+
+  Status add(std::uint64_t row) {
+    const auto number = static_cast<std::int64_t>(row);
+    if (!rows_.empty() && number <= rows_.back()) return broken("its rows do not ascend");
+    if (rows_.size() == count_) {
+      return broken(fmt::format("it holds more rows than the {} that the log says", count_));
+    }
+    rows_.push_back(number);
+    return {};
+  }
+  Result<std::vector<std::int64_t>> all() && {
+    if (rows_.size() == count_) return std::move(rows_);
+    return broken(fmt::format("it holds {} rows, the log says {}", rows_.size(), count_));
+  }
+
+ private:
+  std::size_t count_;
+  std::vector<std::int64_t> rows_;
+};
+
 struct Container {
   std::uint64_t key = 0;          // the upper 16 bits of its values
   std::uint32_t cardinality = 0;  // 1 to 65536
@@ -62,7 +86,7 @@ struct Container {
 
 class BitmapReader {
  public:
-  BitmapReader(ByteReader& bytes, std::uint64_t upper, std::vector<std::int64_t>& rows)
+  BitmapReader(ByteReader& bytes, std::uint64_t upper, Rows& rows)
       : bytes_(bytes), upper_(upper), rows_(rows) {}
 
   Status read() {
@@ -103,13 +127,15 @@ class BitmapReader {
       const std::uint64_t first = TRY(bytes_.little_endian(2));
       const std::uint64_t more = TRY(bytes_.little_endian(2));
       if (first + more > 0xFFFF) return broken("a run leaves its container");
-      for (std::uint64_t i = first; i <= first + more; ++i) add(base | i);
+      for (std::uint64_t i = first; i <= first + more; ++i) TRY(rows_.add(base | i));
     }
     return {};
   }
 
   Status read_array(std::uint64_t base, std::uint32_t count) {
-    for (std::uint32_t i = 0; i < count; ++i) add(base | TRY(bytes_.little_endian(2)));
+    for (std::uint32_t i = 0; i < count; ++i) {
+      TRY(rows_.add(base | TRY(bytes_.little_endian(2))));
+    }
     return {};
   }
 
@@ -117,17 +143,16 @@ class BitmapReader {
     const std::string_view bits = TRY(bytes_.take(kBitsetBytes));
     for (std::size_t byte = 0; byte < bits.size(); ++byte) {
       for (std::size_t bit = 0; bit < 8; ++bit) {
-        if ((static_cast<unsigned char>(bits[byte]) >> bit & 1U) != 0) add(base | (byte * 8 + bit));
+        if ((static_cast<unsigned char>(bits[byte]) >> bit & 1U) == 0) continue;
+        TRY(rows_.add(base | (byte * 8 + bit)));
       }
     }
     return {};
   }
 
-  void add(std::uint64_t row) { rows_.push_back(static_cast<std::int64_t>(row)); }
-
   ByteReader& bytes_;
   std::uint64_t upper_;
-  std::vector<std::int64_t>& rows_;
+  Rows& rows_;
 };
 
 std::string hex_of(std::string_view bytes) {
@@ -212,30 +237,32 @@ Result<std::string> decode_base85(std::string_view text) {
   return bytes;
 }
 
-Result<std::vector<std::int64_t>> parse_row_bitmap(std::string_view bytes) {
+Result<std::vector<std::int64_t>> parse_row_bitmap(std::string_view bytes, std::size_t count) {
   ByteReader reader(bytes);
   if (TRY(reader.little_endian(4)) != kBitmapMagic) return broken("it begins with another number");
   const std::uint64_t bitmaps = TRY(reader.little_endian(8));
-  std::vector<std::int64_t> rows;
+  Rows rows(count);
   for (std::uint64_t i = 0; i < bitmaps; ++i) {
     const std::uint64_t upper = TRY(reader.little_endian(4));
     if (upper > 0x7FFFFFFFU) return broken("a row number is too large");
     TRY(BitmapReader(reader, upper, rows).read());
   }
-  std::ranges::sort(rows);
-  return rows;
+  return std::move(rows).all();
 }
 
 Result<std::vector<std::int64_t>> read_deletion_vector(storage::ObjectStore& store,
                                                        std::string_view folder,
                                                        const DeletionVector& vector) {
-  const std::string bytes = TRY(serialised(store, folder, vector));
-  std::vector<std::int64_t> rows = TRY(parse_row_bitmap(bytes));
-  if (static_cast<std::int64_t>(rows.size()) != vector.cardinality) {
-    return broken(
-        fmt::format("it holds {} rows, the log says {}", rows.size(), vector.cardinality));
+  if (vector.cardinality < 0) return broken(fmt::format("it holds {} rows", vector.cardinality));
+  if (vector.cardinality > kMostDeletedRows) {
+    return Error(
+        ErrorCode::Exhausted,
+        fmt::format("a deletion vector takes {} rows away, more than the {} that are read; "
+                    "rewrite the file without them (OPTIMIZE or REORG TABLE ... PURGE)",
+                    vector.cardinality, kMostDeletedRows));
   }
-  return rows;
+  const std::string bytes = TRY(serialised(store, folder, vector));
+  return parse_row_bitmap(bytes, static_cast<std::size_t>(vector.cardinality));
 }
 
 }  // namespace millrace::lake

@@ -233,36 +233,58 @@ TEST(DeletionVectorBytes, ArraysBitsetsAndRunsAreRead) {
   // One array container under key 1 with the values 3 and 7.
   const std::string array =
       kOneBitmap + bytes_of({{12346, 4}, {1, 4}, {1, 2}, {1, 2}, {16, 4}, {3, 2}, {7, 2}});
-  EXPECT_EQ(good(parse_row_bitmap(array)), (std::vector<std::int64_t>{65539, 65543}));
+  EXPECT_EQ(good(parse_row_bitmap(array, 2)), (std::vector<std::int64_t>{65539, 65543}));
   // One run container: 5 to 8. The cookie holds the number of containers less one.
   const std::string runs =
       kOneBitmap + bytes_of({{12347, 4}, {1, 1}, {0, 2}, {3, 2}, {1, 2}, {5, 2}, {3, 2}});
-  EXPECT_EQ(good(parse_row_bitmap(runs)), (std::vector<std::int64_t>{5, 6, 7, 8}));
+  EXPECT_EQ(good(parse_row_bitmap(runs, 4)), (std::vector<std::int64_t>{5, 6, 7, 8}));
   std::string bits(8192, '\0');
   bits[0] = '\x05';
   bits[8191] = '\x80';
   const std::string bitset =
       kOneBitmap + bytes_of({{12346, 4}, {1, 4}, {0, 2}, {4999, 2}, {16, 4}}) + bits;
-  EXPECT_EQ(good(parse_row_bitmap(bitset)), (std::vector<std::int64_t>{0, 2, 65535}));
+  EXPECT_EQ(good(parse_row_bitmap(bitset, 3)), (std::vector<std::int64_t>{0, 2, 65535}));
 }
 
 TEST(DeletionVectorBytes, EveryCutAndEveryWrongByteIsSafe) {
   const std::string bytes =
       kOneBitmap + bytes_of({{12347, 4}, {1, 1}, {0, 2}, {3, 2}, {1, 2}, {5, 2}, {3, 2}});
   for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
-    EXPECT_FALSE(parse_row_bitmap(bytes.substr(0, cut)).ok()) << cut;
+    EXPECT_FALSE(parse_row_bitmap(bytes.substr(0, cut), 4).ok()) << cut;
   }
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     for (const int value : {0x00, 0x01, 0x07, 0x7F, 0x80, 0xFF}) {
       std::string wrong = bytes;
       wrong[at] = static_cast<char>(value);
-      (void)parse_row_bitmap(wrong);  // any answer; the sanitizers watch
+      (void)parse_row_bitmap(wrong, 4);  // any answer; the sanitizers watch
     }
   }
-  EXPECT_HAS(said(parse_row_bitmap(
-                 kOneBitmap +
-                 bytes_of({{12347, 4}, {1, 1}, {0, 2}, {3, 2}, {1, 2}, {65530, 2}, {100, 2}}))),
-             "a run leaves its container");
+  EXPECT_HAS(
+      said(parse_row_bitmap(
+          kOneBitmap + bytes_of({{12347, 4}, {1, 1}, {0, 2}, {3, 2}, {1, 2}, {65530, 2}, {100, 2}}),
+          200)),
+      "a run leaves its container");
+}
+
+TEST(DeletionVectorBytes, FewBytesThatStandForManyRowsStopAtTheCountInTheLog) {
+  // 2,000 containers, each with one run of all its 65,536 rows: 18 kB for 131 million rows.
+  constexpr int containers = 2000;
+  const auto bomb = [&](bool ascending) {
+    std::string bytes = kOneBitmap + bytes_of({{12347 | (containers - 1) << 16, 4}});
+    bytes += std::string(containers / 8, '\xFF');
+    for (int i = 0; i < containers; ++i) {
+      bytes += bytes_of({{ascending ? i : 0, 2}, {65535, 2}});
+    }
+    bytes += std::string(4 * containers, '\0');  // offsets
+    for (int i = 0; i < containers; ++i) bytes += bytes_of({{1, 2}, {0, 2}, {65535, 2}});
+    return bytes;
+  };
+  EXPECT_HAS(said(parse_row_bitmap(bomb(true), 9)), "more rows than the 9 that the log says");
+  EXPECT_HAS(said(parse_row_bitmap(bomb(false), 100'000)), "do not ascend");
+  const auto store = storage::make_memory_store();
+  EXPECT_HAS(said(read_deletion_vector(*store, "t", {"i", "", std::nullopt, 1, 1LL << 40})),
+             "exhausted: a deletion vector takes 1099511627776 rows away");
+  EXPECT_HAS(said(read_deletion_vector(*store, "t", {"i", "", std::nullopt, 1, -1})), "corruption");
 }
 
 TEST(DeletionVectorBytes, InlineAndInFiles) {

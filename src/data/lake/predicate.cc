@@ -115,6 +115,9 @@ bool may_match(const AddFile& file, const Predicate& predicate, const columnar::
   std::optional<FileStatistics> statistics;
   return std::ranges::all_of(predicate, [&](const Condition& condition) {
     const Field& field = schema[*schema.index_of(condition.column)];
+    // A FLOAT is compared as FLOAT or as DOUBLE, by the type of what it is compared with: 0.1 is
+    // equal to one and not to the other. Which one is not known here.
+    if (field.type.kind == Kind::Float32 && !is_null_test(condition.comparison)) return true;
     if (std::ranges::find(partition_columns, field.name) != partition_columns.end()) {
       const auto value = file.partition_values.find(field.name);
       if (value == file.partition_values.end()) return true;
