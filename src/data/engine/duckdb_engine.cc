@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "engine/duckdb_connection.h"
 #include "engine/duckdb_error.h"
 #include "engine/duckdb_session.h"
+#include "engine/memory_limit.h"
 
 namespace millrace::engine {
 
@@ -18,16 +17,6 @@ namespace {
 
 constexpr std::uint64_t kLeastMemory = 32ULL << 20U;
 constexpr int kMostThreads = 1024;
-
-/// What this process may use: the machine's memory, or its control group's limit if that is less.
-std::uint64_t memory_of_machine() {
-  auto pages = static_cast<std::uint64_t>(std::max(0L, sysconf(_SC_PHYS_PAGES)));
-  std::uint64_t bytes = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  std::ifstream limit("/sys/fs/cgroup/memory.max");  // holds "max" when there is none
-  std::uint64_t group = 0;
-  if (limit >> group && group > 0) bytes = std::min(bytes, group);
-  return bytes;
-}
 
 using Setting = std::pair<std::string, std::string>;
 
