@@ -6,31 +6,11 @@
 
 #include "columnar/record_batch.h"
 #include "columnar/value_text.h"
+#include "columnar/value_width.h"
 
 namespace millrace::columnar {
 
 namespace {
-
-std::size_t width_of(Kind kind) {
-  switch (kind) {
-    case Kind::Boolean:
-    case Kind::Int8:
-      return 1;
-    case Kind::Int16:
-      return 2;
-    case Kind::Int32:
-    case Kind::Float32:
-    case Kind::Date:
-      return 4;
-    case Kind::Decimal:
-      return 16;
-    case Kind::String:
-    case Kind::Binary:
-      return 4;
-    default:
-      return 8;
-  }
-}
 
 bool is_text(Kind kind) {
   return kind == Kind::String || kind == Kind::Binary;

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "columnar/value_width.h"
+
 namespace millrace::engine {
 
 namespace {
@@ -40,25 +42,6 @@ std::vector<std::uint8_t> shifted_bits(const void* bitmap, std::int64_t first, s
   return bits;
 }
 
-std::int64_t width_of(Kind kind) {
-  switch (kind) {
-    case Kind::Int8:
-      return 1;
-    case Kind::Int16:
-      return 2;
-    case Kind::Int32:
-    case Kind::Float32:
-    case Kind::Date:
-    case Kind::String:  // the offsets into the text
-    case Kind::Binary:
-      return 4;
-    case Kind::Decimal:
-      return 16;
-    default:
-      return 8;
-  }
-}
-
 ArrowArray finish(std::unique_ptr<Part> part, const ArrowArray& from, std::int64_t count) {
   for (ArrowArray& child : part->children) part->pointers.push_back(&child);
   ArrowArray array{};
@@ -94,7 +77,8 @@ class Slicer {
         add_elements(*part, type, from, first, count);
         break;
       default:
-        part->buffers[1] = entered(from.buffers[1], first * width_of(type.kind));
+        part->buffers[1] = entered(
+            from.buffers[1], first * static_cast<std::int64_t>(columnar::width_of(type.kind)));
         if (from.n_buffers == 3) part->buffers[2] = from.buffers[2];
     }
     return finish(std::move(part), from, count);

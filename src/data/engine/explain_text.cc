@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include "base/utf8.h"
+
 namespace millrace::engine {
 
 namespace {
@@ -13,9 +15,7 @@ constexpr std::size_t kWidest = 200;
 std::string cut(std::string text) {
   std::ranges::replace(text, '\n', ' ');
   if (text.size() <= kWidest) return text;
-  std::size_t end = kWidest;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return fmt::format("{} ... ({} characters)", text.substr(0, end), text.size());
+  return fmt::format("{} ... ({} bytes)", cut_utf8(text, kWidest), text.size());
 }
 
 std::string detail_text(const Json& value) {

@@ -194,7 +194,7 @@ TEST_F(StatementsTest, AnExplanationIsShortHoweverLongTheConstants) {
       session_->explain("select * from range(5) t(i) where ['' || i] <> [" + list + "]", false);
   ASSERT_TRUE(text.ok()) << text.error().message();
   EXPECT_LT(text->size(), 2000U);
-  EXPECT_HAS(*text, "characters)");
+  EXPECT_HAS(*text, "bytes)");
 }
 
 TEST_F(StatementsTest, DeepPlansAreRead) {

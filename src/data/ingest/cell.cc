@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/utf8.h"
 #include "ingest/source.h"
 #include "ingest/time_text.h"
 
@@ -166,12 +167,15 @@ Result<ColumnRule> column_rule(const columnar::Field& field) {
 }
 
 /// What a text of that kind looks like, for messages; nothing where the type's name says it.
-std::string_view example_of(Kind kind) {
-  switch (kind) {
+std::string_view example_of(const ColumnRule& rule) {
+  switch (rule.kind) {
     case Kind::Date:
       return " (expected a date such as 2013-12-01)";
     case Kind::Timestamp:
-      return " (expected a time such as 2013-12-01T05:00:00Z)";
+      return rule.offset == Offset::Required
+                 ? " (expected a time with its offset such as 2013-12-01T05:00:00-05:00, because "
+                   "the source's timezone is not UTC)"
+                 : " (expected a time such as 2013-12-01T05:00:00Z)";
     case Kind::TimestampNtz:
       return " (expected a time without zone such as 2013-12-01T05:00:00)";
     default:
@@ -181,12 +185,13 @@ std::string_view example_of(Kind kind) {
 
 }  // namespace
 
-Result<std::vector<ColumnRule>> column_rules(const columnar::Schema& columns) {
+Result<std::vector<ColumnRule>> column_rules(const columnar::Schema& columns, Offset offset) {
   if (columns.size() == 0)
     return Error(ErrorCode::Invalid, "no columns are declared; name each column with its type");
   std::vector<ColumnRule> rules;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     rules.push_back(TRY(column_rule(columns[i])));
+    rules.back().offset = rules.back().kind == Kind::TimestampNtz ? Offset::Refused : offset;
     if (columns.index_of(columns[i].name) != i)
       return Error(ErrorCode::Invalid,
                    fmt::format("column \"{}\" is declared twice (case does not tell columns apart)",
@@ -212,9 +217,8 @@ Fault read_text(const ColumnRule& rule, std::string_view text, Cell& cell) {
     case Kind::Date:
       return take_time_value(read_date(text), cell);
     case Kind::Timestamp:
-      return take_time_value(read_moment(text, Offset::Allowed), cell);
     case Kind::TimestampNtz:
-      return take_time_value(read_moment(text, Offset::Refused), cell);
+      return take_time_value(read_moment(text, rule.offset), cell);
     default:
       return read_string(text, cell);
   }
@@ -265,11 +269,7 @@ bool is_json_number(std::string_view text) {
 
 std::string in_quotes(std::string_view text) {
   const bool cut = text.size() > kShownBytes;
-  std::string_view shown = text.substr(0, kShownBytes);
-  if (cut)  // not inside of a character
-    while (!shown.empty() && (static_cast<unsigned char>(text[shown.size()]) & 0xC0) == 0x80)
-      shown.remove_suffix(1);
-  std::string text_shown = readable_text(shown);
+  std::string text_shown = readable_text(cut_utf8(text, kShownBytes));
   std::replace_if(
       text_shown.begin(), text_shown.end(), [](unsigned char c) { return c < 0x20; }, ' ');
   return fmt::format("\"{}{}\"", text_shown, cut ? "..." : "");
@@ -287,7 +287,7 @@ std::string explain(const ColumnRule& rule, Fault fault, std::string_view found)
       return fmt::format("column \"{}\" holds a NUL byte", rule.name);
     default:
       return fmt::format("column \"{}\" is {}, found {}{}", rule.name, rule.type, found,
-                         example_of(rule.kind));
+                         example_of(rule));
   }
 }
 

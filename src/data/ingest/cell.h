@@ -12,8 +12,10 @@
 //   VARCHAR                     any valid UTF-8 without NUL
 //   DATE                        2013-12-01
 //   TIMESTAMP WITH TIME ZONE    2013-12-01T05:00:00Z, +01:00, -0500, blank for T, seconds and up to
-//                               nine digits of fraction optional (cut to microseconds); without
-//                               offset it is UTC; a date alone is its midnight in UTC
+//                               nine digits of fraction optional (cut to microseconds). Without
+//                               offset it is UTC, and a date alone its midnight in UTC; in a source
+//                               of another time zone it is refused, since nobody could tell which
+//                               of the two was meant
 //   TIMESTAMP                   the same without offset
 
 #include <cstdint>
@@ -25,6 +27,7 @@
 #include "base/result.h"
 #include "columnar/record_batch.h"
 #include "columnar/schema.h"
+#include "ingest/time_text.h"
 
 namespace millrace::ingest {
 
@@ -47,12 +50,14 @@ struct ColumnRule {
   bool nullable = true;
   std::int64_t low = 0;  // of integers and unscaled decimals
   std::int64_t high = 0;
+  Offset offset = Offset::Allowed;  // of moments
 };
 
 /// Errors: Unsupported for a type that has no text form here (nested, BINARY, decimals above 18
 /// digits); Invalid for a name that is empty, begins with '_' or holds a quote, a backslash or a
-/// control character, and for two columns of one name.
-Result<std::vector<ColumnRule>> column_rules(const columnar::Schema& columns);
+/// control character, and for two columns of one name. `offset`: of TIMESTAMP WITH TIME ZONE.
+Result<std::vector<ColumnRule>> column_rules(const columnar::Schema& columns,
+                                             Offset offset = Offset::Allowed);
 
 /// Reads `text` as a value of the column. `text` must be valid UTF-8; the cell looks into it.
 Fault read_text(const ColumnRule& rule, std::string_view text, Cell& cell);

@@ -113,6 +113,10 @@ TEST(TimeText, RefusesWhatIsNoMoment) {
     EXPECT_FALSE(read_moment(text, Offset::Allowed)) << text;
   EXPECT_FALSE(read_moment("2013-12-01T05:00:00Z", Offset::Refused));
   EXPECT_TRUE(read_moment("2013-12-01T05:00:00", Offset::Refused));
+  EXPECT_FALSE(read_moment("2013-12-01T05:00:00", Offset::Required));
+  EXPECT_FALSE(read_moment("2013-12-01", Offset::Required));
+  EXPECT_TRUE(read_moment("2013-12-01T05:00:00Z", Offset::Required));
+  EXPECT_TRUE(read_moment("2013-12-01T05:00:00-05:00", Offset::Required));
   EXPECT_FALSE(read_date("2013-12-01T05:00:00"));
   EXPECT_EQ(read_date("1970-01-02"), 1);
 }

@@ -89,7 +89,10 @@ Status FileSource::check_delivered_at() const {
 
 Status FileSource::prepare() {
   TRY(check_source_name(spec_.name));
-  layout_.rules = TRY_DOING("source " + spec_.name, column_rules(spec_.columns));
+  const bool is_utc = spec_.zone.name() == TimeZone::utc().name();
+  layout_.rules =
+      TRY_DOING("source " + spec_.name,
+                column_rules(spec_.columns, is_utc ? Offset::Allowed : Offset::Required));
   TRY(check_delivered_at());
   if (spec_.max_line_bytes == 0 || spec_.max_line_bytes > (256U << 20U))
     return Error(ErrorCode::Invalid,

@@ -14,6 +14,8 @@
 // their file, otherwise a run of the past would see rows that it could not have seen then, and the
 // row is rejected.
 //
+// In a zone other than UTC a TIMESTAMP WITH TIME ZONE without an offset is a bad row (cell.h).
+//
 // Each format is read plain or as gzip, told by the bytes. The fate of bad input is in land.h.
 
 #include <memory>

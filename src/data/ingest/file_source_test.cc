@@ -260,6 +260,22 @@ TEST(FileSource, KnowsWhenAFileIsComplete) {
   EXPECT_EQ(source->list(at("2013-03-10T04:59:59Z"))->size(), 0U);
 }
 
+TEST(FileSource, ATimeWithoutOffsetIsNoMomentInASourceOfAnotherZone) {
+  const std::string text =
+      "{\"at\": \"2013-01-05T10:00:00\"}\n{\"at\": \"2013-01-05T10:00:00-05:00\"}\n"
+      "{\"at\": \"2013-01-05\"}\n";
+  FileSourceSpec spec;
+  spec.columns = Schema({{"at", simple(Kind::Timestamp)}});
+  EXPECT_EQ(Folder().read(text, spec).rows.size(), 3U) << "in UTC there is no doubt";
+  spec.zone = *TimeZone::load("America/New_York");
+  const ReadBack back = Folder().read(text, spec);
+  ASSERT_EQ(back.rows.size(), 1U);
+  EXPECT_TRUE(back.rows[0].starts_with("2013-01-05T15:00:00Z|")) << back.rows[0];
+  ASSERT_EQ(back.rejected.size(), 2U);
+  EXPECT_NE(back.rejected[0].find("because the source's timezone is not UTC"), std::string::npos)
+      << back.rejected[0];
+}
+
 TEST(FileSource, TakesTheDeclaredMomentOfAFileWithoutDate) {
   Folder folder;
   FileSourceSpec spec;

@@ -94,10 +94,11 @@ std::optional<std::int64_t> read_date(std::string_view text) {
 std::optional<std::int64_t> read_moment(std::string_view text, Offset offset) {
   const auto date = take_date(text);
   if (!date) return std::nullopt;
-  if (text.empty()) return *date * kMicrosOfDay;
+  if (text.empty() && offset != Offset::Required) return *date * kMicrosOfDay;
   if (!take(text, 'T') && !take(text, ' ') && !take(text, 't')) return std::nullopt;
   const auto time = take_time(text);
   if (!time || (offset == Offset::Refused && !text.empty())) return std::nullopt;
+  if (offset == Offset::Required && text.empty()) return std::nullopt;
   if (text.size() > 1 && text[0] == ' ') text.remove_prefix(1);  // "05:00:00 +00:00"
   const auto ahead = take_offset(text);
   if (!ahead || !text.empty()) return std::nullopt;

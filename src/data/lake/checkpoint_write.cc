@@ -88,9 +88,9 @@ Actions actions_of(const Snapshot& snapshot, Instant now) {
 }
 
 /// The lines of a text as a table with one column.
-class LineReader final : public columnar::BatchReader {
+class CheckpointLines final : public columnar::BatchReader {
  public:
-  explicit LineReader(std::string_view text) : rest_(text) {}
+  explicit CheckpointLines(std::string_view text) : rest_(text) {}
 
   const columnar::Schema& schema() const override { return *schema_; }
   Result<std::optional<columnar::RecordBatch>> next() override {
@@ -113,7 +113,7 @@ class LineReader final : public columnar::BatchReader {
 /// The Parquet file's bytes.
 Result<std::string> to_parquet(engine::Session& session, const std::string& lines) {
   const TemporaryFolder folder = TRY(TemporaryFolder::make());
-  LineReader reader(lines);
+  CheckpointLines reader(lines);
   TRY(session.load("checkpoint_lines", reader));
   const std::string select = fmt::format("SELECT unnest(from_json(line, {})) FROM checkpoint_lines",
                                          sql::quote_literal(kStructure));

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "sql/names.h"
+
 namespace millrace::quality {
 namespace {
 
@@ -60,9 +62,7 @@ const std::vector<Family>& families() {
 }
 
 const Family* family_of(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = sql::fold_case(name);
   const auto found = std::find_if(families().begin(), families().end(),
                                   [&](const Family& family) { return family.name == lower; });
   return found == families().end() ? nullptr : &*found;

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/utf8.h"
 namespace millrace::quality {
 namespace {
 
@@ -83,9 +84,7 @@ Json result_of(const Verdict& verdict, ResultFormat format) {
 std::string shown(const Json& value) {
   std::string text = value.is_string() ? value.as_string() : value.dump();
   if (text.size() <= kLongest) return text;
-  std::size_t end = kLongest - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // UTF-8
-  return text.substr(0, end) + "...";
+  return std::string(cut_utf8(text, kLongest - 3)) + "...";
 }
 
 /// "of dep_delay (min_value -60, mostly 0.99)".

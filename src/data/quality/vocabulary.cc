@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "quality/type_names.h"
 
 namespace millrace::quality {
@@ -217,9 +218,8 @@ bool is_list_of(const Json& value, bool (*fits)(const Json&)) {
 
 /// What stood there, short enough for a message.
 std::string shown(const Json& value) {
-  std::string text = value.is_string() ? "'" + value.as_string() + "'" : value.dump();
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
+  const std::string text = value.is_string() ? "'" + value.as_string() + "'" : value.dump();
+  return text.size() <= 60 ? text : std::string(cut_utf8(text, 57)) + "...";
 }
 
 /// What was expected of the argument, or "" when the value is that.

@@ -14,4 +14,7 @@ bool is_utf8(std::string_view text);
 /// was.
 std::string to_utf8(std::string_view text);
 
+/// The beginning of the text, of at most `most` bytes, that ends between two characters.
+std::string_view cut_utf8(std::string_view text, std::size_t most);
+
 }  // namespace millrace

@@ -39,5 +39,14 @@ TEST(Utf8, TellsCharactersFromOtherBytes) {
   }
 }
 
+TEST(Utf8, IsCutBetweenCharacters) {
+  EXPECT_EQ(cut_utf8("abc", 3), "abc");
+  EXPECT_EQ(cut_utf8("abc", 2), "ab");
+  EXPECT_EQ(cut_utf8("a\u00e9b", 3), "a\u00e9");
+  EXPECT_EQ(cut_utf8("a\u00e9b", 2), "a");
+  EXPECT_EQ(cut_utf8("\u65e5", 2), "");
+  EXPECT_EQ(cut_utf8("", 0), "");
+}
+
 }  // namespace
 }  // namespace millrace
