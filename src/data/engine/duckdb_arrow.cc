@@ -144,12 +144,11 @@ Result<std::unique_ptr<columnar::BatchReader>> read_answer(std::unique_ptr<Answe
 
 Result<std::int64_t> append_rows(Connection& connection, const std::string& catalog,
                                  const std::string& schema, const std::string& table,
-                                 columnar::BatchReader& rows,
-                                 const std::function<bool()>& cancelled) {
+                                 columnar::BatchReader& rows) {
   RowAppender appender = TRY(RowAppender::open(connection, catalog, schema, table, rows.schema()));
   std::int64_t count = 0;
   for (;;) {
-    if (cancelled()) return Error(ErrorCode::Cancelled, "loading rows was cancelled");
+    TRY(check_not_cancelled(connection.cancelled()));
     std::optional<RecordBatch> batch = TRY(rows.next());
     if (!batch) break;
     count += static_cast<std::int64_t>(batch->row_count());

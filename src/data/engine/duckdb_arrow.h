@@ -21,13 +21,12 @@ Result<std::unique_ptr<columnar::BatchReader>> read_answer(std::unique_ptr<Answe
                                                            std::function<bool()> still_current);
 
 /// Appends all rows to the table `catalog`.`schema`.`table`, whose columns are those of `rows`.
-/// Returns how many. Ends with Cancelled when `cancelled` becomes true between two batches.
+/// Returns how many. Ends with Cancelled when the connection's call was, between two batches.
 ///
 /// Not by duckdb_arrow_scan, which ignores projections and filters and so gives wrong rows without
 /// an error: the batches become data chunks of at most 2,048 rows, which an appender takes.
 Result<std::int64_t> append_rows(Connection& connection, const std::string& catalog,
                                  const std::string& schema, const std::string& table,
-                                 columnar::BatchReader& rows,
-                                 const std::function<bool()>& cancelled);
+                                 columnar::BatchReader& rows);
 
 }  // namespace millrace::engine

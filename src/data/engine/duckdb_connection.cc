@@ -17,13 +17,31 @@ Status check(ErrorData error) {
   return duckdb_failure(duckdb_error_data_message(error.get()));
 }
 
+Status check_not_cancelled(const CancelFlag& cancelled) {
+  if (cancelled == nullptr || !*cancelled) return {};
+  return Error(ErrorCode::Cancelled, "the statement was cancelled");
+}
+
 Result<Chunk> Answer::next() {
+  TRY(check_not_cancelled(cancelled_));
   Chunk chunk(duckdb_fetch_chunk(result_));
   if (chunk) return chunk;
   const char* error = duckdb_result_error(&result_);
   if (error != nullptr && *error != '\0') return duckdb_failure(error);
   return chunk;
 }
+
+namespace {
+
+/// Splits a text into its statements; returns how many, at least one.
+Result<idx_t> extract(duckdb_connection connection, const std::string& sql, Extracted& statements) {
+  const idx_t count = duckdb_extract_statements(connection, sql.c_str(), statements.out());
+  if (count > 0) return count;
+  const char* error = duckdb_extract_statements_error(statements.get());
+  return duckdb_failure(error == nullptr ? "Parser Error: the SQL holds no statement" : error);
+}
+
+}  // namespace
 
 Result<Connection> Connection::open(duckdb_database database) {
   RawConnection connection;
@@ -41,31 +59,53 @@ Status Connection::run(const std::string& sql) {
   return {};
 }
 
+Status Connection::run_cancellable(const std::string& sql) {
+  Extracted statements;
+  const idx_t count = TRY(extract(raw(), sql, statements));
+  for (idx_t i = 0; i < count; ++i) {
+    const std::unique_ptr<Answer> answer = TRY(stream(TRY(prepare_one(statements, i))));
+    while (TRY(answer->next())) {
+    }
+  }
+  return {};
+}
+
 Result<Prepared> Connection::prepare(const std::string& sql) {
   Extracted statements;
-  idx_t count = duckdb_extract_statements(raw(), sql.c_str(), statements.out());
-  if (count == 0) {
-    const char* error = duckdb_extract_statements_error(statements.get());
-    return duckdb_failure(error == nullptr ? "Parser Error: the SQL holds no statement" : error);
+  const idx_t count = TRY(extract(raw(), sql, statements));
+  for (idx_t i = 0; i + 1 < count; ++i) TRY(stream(TRY(prepare_one(statements, i))));
+  return prepare_one(statements, count - 1);
+}
+
+Result<Prepared> Connection::prepare_one(const Extracted& statements, idx_t index) {
+  TRY(check_not_cancelled(cancelled_));
+  Prepared prepared;
+  if (duckdb_prepare_extracted_statement(raw(), statements.get(), index, prepared.out()) !=
+      DuckDBSuccess) {
+    return duckdb_failure(duckdb_prepare_error(prepared.get()));
   }
-  for (idx_t i = 0;; ++i) {
-    Prepared prepared;
-    if (duckdb_prepare_extracted_statement(raw(), statements.get(), i, prepared.out()) !=
-        DuckDBSuccess) {
-      return duckdb_failure(duckdb_prepare_error(prepared.get()));
-    }
-    if (i + 1 == count) return prepared;
-    TRY(stream(prepared));
-  }
+  return prepared;
 }
 
 Result<std::unique_ptr<Answer>> Connection::stream(const Prepared& statement) {
-  auto answer = std::make_unique<Answer>();
+  // In two steps, since DuckDB forgets an interrupt when a statement begins, which it does in the
+  // first: a cancel before it is seen by us, a later one by DuckDB.
   // Deprecated, and in 1.5 the C API's only way to an answer that is not first kept whole.
-  if (duckdb_execute_prepared_streaming(statement.get(), answer->get()) != DuckDBSuccess) {
+  Pending pending;
+  if (duckdb_pending_prepared_streaming(statement.get(), pending.out()) != DuckDBSuccess) {
+    return duckdb_failure(duckdb_pending_error(pending.get()));
+  }
+  TRY(check_not_cancelled(cancelled_));
+  auto answer = std::make_unique<Answer>(cancelled_);
+  if (duckdb_execute_pending(pending.get(), answer->get()) != DuckDBSuccess) {
     return duckdb_failure(duckdb_result_error(answer->get()));
   }
   return answer;
+}
+
+void Connection::cancel() {
+  *cancelled_ = true;
+  duckdb_interrupt(raw());
 }
 
 namespace {

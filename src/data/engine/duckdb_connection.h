@@ -2,6 +2,7 @@
 
 // DuckDB's C API with owners: what it makes is destroyed once, what it reports becomes a Result.
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,7 @@ using Database = Owned<duckdb_database, duckdb_close>;
 using RawConnection = Owned<duckdb_connection, duckdb_disconnect>;
 using Config = Owned<duckdb_config, duckdb_destroy_config>;
 using Prepared = Owned<duckdb_prepared_statement, duckdb_destroy_prepare>;
+using Pending = Owned<duckdb_pending_result, duckdb_destroy_pending>;
 using Extracted = Owned<duckdb_extracted_statements, duckdb_destroy_extracted>;
 using Chunk = Owned<duckdb_data_chunk, duckdb_destroy_data_chunk>;
 using LogicalType = Owned<duckdb_logical_type, duckdb_destroy_logical_type>;
@@ -57,10 +59,17 @@ std::string take_text(char* text);
 /// Ok, or what the API reports.
 Status check(ErrorData error);
 
+/// Whether the call of a session that runs now shall end; shared by all that works for it.
+using CancelFlag = std::shared_ptr<const std::atomic<bool>>;
+
+/// Ok, or Cancelled.
+Status check_not_cancelled(const CancelFlag& cancelled);
+
 /// The answer of a statement; destroyed with the object.
 class Answer {
  public:
   Answer() = default;
+  explicit Answer(CancelFlag cancelled) : cancelled_(std::move(cancelled)) {}
   Answer(const Answer&) = delete;
   Answer& operator=(const Answer&) = delete;
   ~Answer() { duckdb_destroy_result(&result_); }
@@ -72,6 +81,7 @@ class Answer {
 
  private:
   duckdb_result result_{};
+  CancelFlag cancelled_;
 };
 
 /// One connection, used by one thread at a time.
@@ -81,17 +91,31 @@ class Connection {
 
   duckdb_connection raw() const { return connection_.get(); }
 
-  /// Runs the statements and drops their answers.
+  /// Runs the statements and drops their answers. For short ones of our own: what cleans up after a
+  /// call runs also when the call is cancelled.
   Status run(const std::string& sql);
+  /// The same for statements that may take long. Errors: also Cancelled.
+  Status run_cancellable(const std::string& sql);
   /// Prepares a text that holds one statement. What DuckDB makes of it before (a PIVOT without
   /// values runs a query that finds them) is run.
   Result<Prepared> prepare(const std::string& sql);
-  /// Runs; rows come as they are made, not all at once. Precondition: parameters are bound.
+  /// Runs; rows come as they are made, not all at once. Precondition: parameters are bound. Errors:
+  /// also Cancelled.
   Result<std::unique_ptr<Answer>> stream(const Prepared& statement);
+
+  /// A call begins, which cancel() may end.
+  void begin_call() { *cancelled_ = false; }
+  /// Ends the call that runs now: the statement that is running, and each that would follow. From
+  /// any thread.
+  void cancel();
+  CancelFlag cancelled() const { return cancelled_; }
 
  private:
   explicit Connection(RawConnection connection) : connection_(std::move(connection)) {}
+  Result<Prepared> prepare_one(const Extracted& statements, idx_t index);
+
   RawConnection connection_;
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 /// Binds $1, $2 ... Errors: Invalid when their number differs, or for an array or object.

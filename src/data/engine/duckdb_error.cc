@@ -49,6 +49,14 @@ bool holds_any(std::string_view text, std::span<const std::string_view> parts) {
       parts, [&](std::string_view part) { return text.find(part) != std::string_view::npos; });
 }
 
+/// Other kinds quote the statement, which may hold any of these words.
+bool is_about_files(std::string_view message) {
+  constexpr std::string_view kinds[] = {"IO Error", "Invalid Input Error", "Invalid Error",
+                                        "Out of Memory Error", "INTERNAL Error"};
+  return std::ranges::any_of(kinds,
+                             [&](std::string_view kind) { return message.starts_with(kind); });
+}
+
 /// Internal errors carry pages of addresses.
 std::string_view without_stack(std::string_view message) {
   message = message.substr(0, message.find("\nStack Trace"));
@@ -84,10 +92,10 @@ Error exhausted(std::string_view message, std::source_location where) {
 Error duckdb_failure(std::string_view message, std::source_location where) {
   message = without_stack(message);
   if (message.empty()) message = "DuckDB gave no reason";
-  if (holds_any(message, kDiskFull)) {
+  if (is_about_files(message) && holds_any(message, kDiskFull)) {
     return {ErrorCode::Exhausted, fmt::format("{}\nmake room on the disk", message), where};
   }
-  if (holds_any(message, kBrokenFile)) {
+  if (is_about_files(message) && holds_any(message, kBrokenFile)) {
     return {ErrorCode::Corruption, std::string(message), where};
   }
   for (const Kind& kind : kKinds) {

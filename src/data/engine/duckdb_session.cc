@@ -62,6 +62,7 @@ DuckdbSession::~DuckdbSession() {
 
 void DuckdbSession::begin() {
   ++*calls_;
+  connection_.begin_call();
 }
 
 Status DuckdbSession::execute(std::string_view sql) {
@@ -69,7 +70,7 @@ Status DuckdbSession::execute(std::string_view sql) {
   if (sql.find('\0') != std::string_view::npos) {
     return Error(ErrorCode::Invalid, "the SQL holds a NUL character");
   }
-  return connection_.run(std::string(sql));
+  return connection_.run_cancellable(std::string(sql));
 }
 
 Result<std::unique_ptr<columnar::BatchReader>> DuckdbSession::read_current(
@@ -190,15 +191,13 @@ Result<std::int64_t> DuckdbSession::load(const RelationName& name, columnar::Bat
   sql::TableName table = TRY(sql::parse_table_name(name));
   std::string columns = column_list(rows.schema());
   if (columns.empty()) return Error(ErrorCode::Invalid, "a table without columns cannot be loaded");
-  std::uint64_t before = cancels_;
   std::int64_t count = 0;
   TRY(make_schema(catalog_, table));
   TRY(in_transaction([&]() -> Status {
     TRY(create("TABLE", in_catalog(catalog_, table), "(" + columns + ")"));
-    count = TRY(append_rows(
-        connection_, catalog_, table.schema.empty() ? "main" : table.schema, table.name, rows,
-        [&] { return cancels_ != before; }));
-    return {};
+    count = TRY(append_rows(connection_, catalog_, table.schema.empty() ? "main" : table.schema,
+                            table.name, rows));
+    return check_not_cancelled(connection_.cancelled());
   }));
   TRY(define("TABLE", stubs_, table, "(" + columns + ")"));
   return count;
@@ -228,8 +227,7 @@ std::optional<double> DuckdbSession::progress() const {
 }
 
 void DuckdbSession::cancel() {
-  ++cancels_;
-  duckdb_interrupt(connection_.raw());
+  connection_.cancel();
 }
 
 }  // namespace millrace::engine

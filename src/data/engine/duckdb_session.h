@@ -7,7 +7,6 @@
 //               bind() looks here first, so that a plan says "raw.flights" and not which files it
 //               is made of, and binding a thousand files costs nothing.
 
-#include <atomic>
 #include <memory>
 #include <string>
 
@@ -48,7 +47,12 @@ class DuckdbSession final : public Session {
         catalog_(std::move(catalog)),
         stubs_(catalog_ + "_stubs") {}
 
-  using PartitionValues = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  /// A partition of the rows that are kept in order: where they stand.
+  struct PartitionRun {
+    std::vector<std::pair<std::string, std::optional<std::string>>> values;  // by column
+    std::int64_t first = 0;
+    std::int64_t count = 0;
+  };
 
   Status prepare_catalogs();
   Status drop_from(const std::string& catalog, const sql::TableName& table);
@@ -75,15 +79,15 @@ class DuckdbSession final : public Session {
   Result<std::vector<WrittenFile>> copy_to_files(const std::string& select,
                                                  const columnar::Schema& schema,
                                                  const ParquetWrite& write);
-  /// Keeps the rows in a temporary table, in their order, and copies one partition after another.
+  /// Keeps the rows in a temporary table, sorted by partition and then in their order, so that each
+  /// partition is a run of rows that is copied without looking at the others.
   Result<std::vector<WrittenFile>> write_ordered_partitions(const std::string& select,
                                                             const columnar::Schema& schema,
                                                             const ParquetWrite& write);
-  Result<std::vector<PartitionValues>> partitions_of(const std::string& rows,
-                                                     const columnar::Schema& schema,
-                                                     const ParquetWrite& write);
-  Result<std::vector<WrittenFile>> write_partition(const std::string& rows,
-                                                   const PartitionValues& values,
+  Result<std::vector<PartitionRun>> partitions_of(const std::string& rows,
+                                                  const columnar::Schema& schema,
+                                                  const ParquetWrite& write);
+  Result<std::vector<WrittenFile>> write_partition(const std::string& rows, const PartitionRun& run,
                                                    const columnar::Schema& schema,
                                                    const ParquetWrite& write);
 
@@ -93,7 +97,6 @@ class DuckdbSession final : public Session {
   std::string stubs_;
   std::string file_prefix_;  // of the running write_parquet
   std::shared_ptr<std::uint64_t> calls_ = std::make_shared<std::uint64_t>(0);
-  std::atomic<std::uint64_t> cancels_ = 0;
 };
 
 }  // namespace millrace::engine

@@ -2,15 +2,14 @@
 
 // DuckDB's types and the lake's.
 //
-// DuckDB has types that no lake has. They leave the engine as the nearest one that loses nothing,
-// or not at all:
+// DuckDB has types that no lake has. They leave the engine as the nearest one, or not at all:
 //   unsigned 8, 16, 32 bits   the next wider integer
 //   UBIGINT                   DECIMAL(20,0)
 //   HUGEINT                   BIGINT: it is what sum(BIGINT) gives, and a sum beyond 64 bits ends
 //                             with Invalid. Parquet would hold it as a rounded double, and Spark's
 //                             sum is a BIGINT too.
 //   UHUGEINT                  DECIMAL(38,0), or Invalid beyond it
-//   TIMESTAMP_S, _MS, _NS     TIMESTAMP (microseconds)
+//   TIMESTAMP_S, _MS, _NS     TIMESTAMP: nanoseconds are cut to microseconds, as in Parquet's files
 //   ENUM, UUID, TIME, INTERVAL, BIT, BIGNUM     their text
 //   fixed-size arrays         lists
 //   the type of NULL          INTEGER, as in DuckDB's own tables

@@ -55,8 +55,8 @@ struct ParquetWrite {
   /// __HIVE_DEFAULT_PARTITION__.
   std::vector<std::string> partition_by;
   /// Keeps the query's order: one file, or one a partition, with its rows as the answer had them
-  /// (the partitions of an ordered answer pass through a temporary table). Otherwise files of up to
-  /// about 512 MB, in no order.
+  /// (the partitions of an ordered answer are sorted in a temporary table, and cost a few
+  /// milliseconds each). Otherwise files of up to about 512 MB, in no order.
   bool ordered = false;
   std::optional<std::uint64_t> rows_per_group;
 };
@@ -104,9 +104,10 @@ class Session {
   /// The answer of one statement, streamed in batches of at most 2,048 rows, in the statement's
   /// order. The reader must end before the next call of this Session. Parameters stand as $1, $2
   /// ... in the SQL.
-  /// The answer has the lake's types; what the engine has beyond them becomes the nearest one that
-  /// loses nothing: unsigned integers the next wider (64 bits: DECIMAL(20,0)), TIME, INTERVAL,
-  /// UUID and ENUM text, and HUGEINT, which sum() gives for integers, BIGINT (beyond it: Invalid).
+  /// The answer has the lake's types; what the engine has beyond them becomes the nearest one:
+  /// unsigned integers the next wider (64 bits: DECIMAL(20,0)), TIME, INTERVAL, UUID and ENUM text,
+  /// and HUGEINT, which sum() gives for integers, BIGINT (beyond it: Invalid). Nothing is lost but
+  /// nanoseconds: moments are cut to microseconds.
   virtual Result<std::unique_ptr<columnar::BatchReader>> query(
       std::string_view sql, std::span<const Json> parameters = {}) = 0;
   /// The answer of a statement that gives one value (one row, one column). Errors: Invalid when it
@@ -143,7 +144,9 @@ class Session {
 
   /// 0..1 of the running statement, or nothing when the engine does not know.
   virtual std::optional<double> progress() const = 0;
-  /// Makes the running statement end with Cancelled within milliseconds.
+  /// Makes the call that is running end with Cancelled within milliseconds, whichever of its
+  /// statements it has come to, and an answer that is being read. A cancel while no call runs is
+  /// forgotten.
   virtual void cancel() = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a statement may use, and how it is stopped.
+// What a statement may use, and how far it is. How it is stopped: engine_contract.cc.
 
 #include <atomic>
 #include <chrono>
@@ -121,48 +121,9 @@ class Running : public testing::Test {
     session_ = *engine_->open_session();
   }
 
-  /// Cancels when the statement reports that it runs, and again until it has ended: a cancel that
-  /// comes before the engine has begun is lost.
-  template <typename Work>
-  void cancel_while(const Work& work) {
-    std::atomic<bool> done = false;
-    std::thread canceller([&] {
-      while (!done) {
-        session_->cancel();
-        std::this_thread::yield();
-      }
-    });
-    work();
-    done = true;
-    canceller.join();
-  }
-
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Session> session_;
 };
-
-TEST_F(Running, CancelEndsARunawayQuery) {
-  Result<Json> value = 0;
-  cancel_while([&] {
-    value = session_->scalar(
-        "select count(*) from range(1000000) a, range(1000000) b where hash(a.range, "
-        "b.range) % 7 = 3");
-  });
-  ASSERT_FALSE(value.ok());
-  EXPECT_EQ(value.error().code(), ErrorCode::Cancelled) << value.error().message();
-  EXPECT_EQ(session_->scalar("select 1")->as_integer(), 1) << "the session works on";
-}
-
-TEST_F(Running, CancelEndsAWrite) {
-  TemporaryFolder folder = *TemporaryFolder::make();
-  Result<std::vector<WrittenFile>> files = std::vector<WrittenFile>();
-  cancel_while([&] {
-    files = session_->write_parquet("select a.range as x from range(1000000) a, range(1000000) b",
-                                    {.folder = folder.path()});
-  });
-  ASSERT_FALSE(files.ok());
-  EXPECT_EQ(files.error().code(), ErrorCode::Cancelled) << files.error().message();
-}
 
 TEST_F(Running, ProgressGrowsWhileAStatementRuns) {
   TemporaryFolder folder = *TemporaryFolder::make();

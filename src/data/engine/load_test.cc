@@ -161,53 +161,10 @@ TEST_F(LoadTest, ABatchLargerThanDuckdbsVectorIsCutUp) {
       0);
 }
 
-TEST_F(LoadTest, AFailureLeavesTheOldRelation) {
-  ASSERT_TRUE(session_->define_view("t", "select 'old' as a").ok());
-  auto rows = *source_->query(
-      "select case when i = 300000 then error('broken source') else i end as a "
-      "from range(400000) t(i)");
-  auto loaded = session_->load("t", *rows);
-  ASSERT_FALSE(loaded.ok());
-  EXPECT_NE(loaded.error().message().find("broken source"), std::string::npos);
-  EXPECT_EQ(session_->scalar("select a from t")->as_string(), "old");
-  auto good = *source_->query("select 'new' as a");
-  ASSERT_TRUE(session_->load("t", *good).ok());
-  EXPECT_EQ(session_->scalar("select a from t")->as_string(), "new");
-}
-
 TEST_F(LoadTest, AnEmptyAnswerMakesAnEmptyTable) {
   auto rows = *source_->query("select 1 as a, date '2013-01-01' as \"b c\" where false");
   EXPECT_EQ(*session_->load("t", *rows), 0);
   EXPECT_EQ(session_->scalar("select count(\"b c\") from t")->as_integer(), 0);
-}
-
-/// Endless rows; asks its session to stop after some.
-class EndlessReader final : public columnar::BatchReader {
- public:
-  explicit EndlessReader(Session& session) : session_(session) {}
-  const Schema& schema() const override { return *schema_; }
-  Result<std::optional<RecordBatch>> next() override {
-    if (++batches_ == 5) session_.cancel();
-    EXPECT_LT(batches_, 10);
-    if (batches_ >= 10) return std::optional<RecordBatch>();
-    columnar::BatchBuilder builder(schema_);
-    builder.append_integer(0, batches_);
-    return std::optional(builder.finish());
-  }
-
- private:
-  Session& session_;
-  std::shared_ptr<const Schema> schema_ = std::make_shared<Schema>(
-      std::vector<columnar::Field>{{"i", columnar::simple(columnar::Kind::Int64)}});
-  int batches_ = 0;
-};
-
-TEST_F(LoadTest, CancelEndsALoad) {
-  EndlessReader rows(*session_);
-  auto loaded = session_->load("t", rows);
-  ASSERT_FALSE(loaded.ok());
-  EXPECT_EQ(loaded.error().code(), ErrorCode::Cancelled);
-  EXPECT_FALSE(session_->query("select * from t").ok()) << "nothing of it stays";
 }
 
 TEST_F(LoadTest, ReadingAnAnswerAfterTheNextCallIsABug) {

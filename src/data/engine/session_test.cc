@@ -117,12 +117,7 @@ TEST_F(SessionTest, ACastAnswerKeepsItsOrderAndItsNames) {
             "4|4;3|3;2|2;1|1;0|0");
 }
 
-TEST_F(SessionTest, ParametersAreValuesAndNeverSql) {
-  const std::vector<Json> parameters = {3, "it's; drop table x", 0.5, true, nullptr};
-  EXPECT_EQ(ask("select $1 + 1, $2, $3 * 2, not $4, $5 is null", parameters),
-            "4|it's; drop table x|1|false|true");
-  EXPECT_HAS(ask("select $1", std::vector<Json>{}), "invalid: the statement has 1 parameters");
-  EXPECT_HAS(ask("select $1", std::vector<Json>{Json::array()}), "invalid: parameter $1 is array");
+TEST_F(SessionTest, TypesMayComeWithTheParameters) {
   EXPECT_EQ(ask("select hash($1) > 0, $1::ubigint", std::vector<Json>{7}), "true|7");
 }
 
@@ -136,6 +131,8 @@ TEST_F(SessionTest, ErrorsSayWhatCanBeDone) {
   EXPECT_HAS(ask("select error('no ' || i) from range(3) t(i)"),
              "invalid: Invalid Input Error: no ");
   EXPECT_HAS(ask("select * from read_parquet('/nonexistent/x.parquet')"), "unavailable: IO Error");
+  EXPECT_HAS(ask("select CorruptFlag from range(1)"), "invalid: Binder Error");
+  EXPECT_HAS(ask("select 'No space left on device'::int"), "invalid: Conversion Error");
   EXPECT_HAS(ask("select 1; select 2"), "invalid: expected one SQL statement");
   EXPECT_HAS(ask(""), "invalid: the SQL is empty");
   EXPECT_HAS(ask(std::string("select 1\0", 9)), "NUL");
@@ -146,30 +143,6 @@ TEST_F(SessionTest, ErrorsSayWhatCanBeDone) {
              "corruption: ");
 }
 
-TEST_F(SessionTest, AnErrorInTheMiddleOfAStreamIsNotItsEnd) {
-  auto rows = *session_->query(
-      "select case when i = 300000 then error('stop') else i end "
-      "from range(1000000) t(i)");
-  std::size_t seen = 0;
-  Result<std::optional<RecordBatch>> batch = rows->next();
-  for (; batch.ok() && *batch; batch = rows->next()) seen += (*batch)->row_count();
-  ASSERT_FALSE(batch.ok()) << seen;
-  EXPECT_EQ(batch.error().code(), ErrorCode::Invalid);
-}
-
-TEST_F(SessionTest, ScalarAndCollectBoundWhatTheyReturn) {
-  EXPECT_EQ(session_->scalar("select 42")->as_integer(), 42);
-  EXPECT_TRUE(session_->scalar("select null::int")->is_null());
-  EXPECT_HAS(session_->scalar("select 1, 2").error().message(), "found 2 columns");
-  EXPECT_HAS(session_->scalar("select 1 where false").error().message(), "found no row");
-  EXPECT_HAS(session_->scalar("from range(2)").error().message(), "found several rows");
-  EXPECT_HAS(session_->scalar("from range(5000)").error().message(), "found several rows");
-  auto much = session_->collect("from range(10)", 9);
-  ASSERT_FALSE(much.ok());
-  EXPECT_EQ(much.error().code(), ErrorCode::Exhausted);
-  EXPECT_EQ(session_->collect("from range(10)", 10)->size(), 1U);
-}
-
 TEST_F(SessionTest, TimesAreUtc) {
   EXPECT_EQ(ask("select timestamptz '2013-07-01 12:00:00', current_setting('TimeZone')"),
             "2013-07-01T12:00:00Z|UTC");
@@ -177,43 +150,16 @@ TEST_F(SessionTest, TimesAreUtc) {
             "2013-07-01T08:00:00");
 }
 
-TEST_F(SessionTest, ViewsAreDefinedReplacedAndDropped) {
-  ASSERT_TRUE(session_->define_view("raw.v", "select 1 as a; -- one").ok());
-  EXPECT_EQ(ask("select * from raw.v"), "1");
-  ASSERT_TRUE(session_->define_view("raw.v", "select 2 as a, 3 as b").ok());
-  EXPECT_EQ(ask("select * from raw.v"), "2|3");
-  ASSERT_TRUE(session_->drop("raw.v").ok());
-  EXPECT_EQ(session_->drop("raw.v").error().code(), ErrorCode::NotFound);
-  EXPECT_HAS(session_->define_view("v", "select nope from nix").error().message(), "nix");
-  EXPECT_HAS(session_->define_view("v", "select 1; drop view raw.v").error().message(),
-             "second one");
-  EXPECT_HAS(session_->define_view("v\"; --", "select 1").error().message(), "not allowed");
+TEST_F(SessionTest, NanosecondsAreCutToMicroseconds) {
+  EXPECT_EQ(ask("select '2013-07-01 12:00:00.123456789'::timestamp_ns"),
+            "2013-07-01T12:00:00.123456");
 }
 
-TEST_F(SessionTest, ARelationOfAnotherKindIsReplacedOrStaysAsItWas) {
-  ASSERT_TRUE(session_->execute("create table t as select 1 as a").ok());
-  EXPECT_FALSE(session_->define_view("t", "select nope").ok());
-  EXPECT_EQ(ask("select * from t"), "1");
-  ASSERT_TRUE(session_->define_view("t", "select 2 as a").ok());
-  EXPECT_EQ(ask("select * from t"), "2");
-}
-
-TEST_F(SessionTest, SessionsOfOneEngineShareNoNames) {
-  auto other = *engine_->open_session();
-  ASSERT_TRUE(session_->define_view("raw.v", "select 'mine' as a").ok());
-  ASSERT_TRUE(other->define_view("raw.v", "select 'theirs' as a").ok());
-  EXPECT_EQ(session_->scalar("select a from raw.v")->as_string(), "mine");
-  EXPECT_EQ(other->scalar("select a from raw.v")->as_string(), "theirs");
-  other.reset();
-  EXPECT_EQ(session_->scalar("select a from raw.v")->as_string(), "mine");
+TEST_F(SessionTest, TheCatalogsOfASessionGoWithIt) {
+  engine_->open_session()->reset();
   EXPECT_EQ(
       session_->scalar("select count(*) from duckdb_databases() where not internal")->as_integer(),
       3);
-}
-
-TEST_F(SessionTest, ASessionOutlivesItsEngine) {
-  engine_.reset();
-  EXPECT_EQ(session_->scalar("select 1")->as_integer(), 1);
 }
 
 TEST(Open, LimitsThatCannotBeAreRefused) {
