@@ -28,9 +28,18 @@ std::string at(const std::string& file, TextPlace place) {
   return fmt::format("{}:{}:{}", file, place.line, place.column);
 }
 
-/// A variable in the middle of text: as dbt, text as it is and everything else as Json writes it.
-std::string as_text(const Json& value) {
-  return value.is_string() ? value.as_string() : value.dump();
+/// A variable in the middle of text, as dbt writes it.
+Result<std::string> as_text(const Template::Var& var, const Json& value) {
+  if (value.is_string()) return value.as_string();
+  if (value.is_bool()) return std::string(value.as_bool() ? "True" : "False");
+  if (value.is_number()) return value.dump();
+  const std::string_view what = value.is_null()    ? "none"
+                                : value.is_array() ? "a list"
+                                                   : "a mapping";
+  return Error(ErrorCode::Unsupported,
+               fmt::format("the variable '{}' is {}, which cannot stand in a template yet; make it "
+                           "text, a number or a boolean",
+                           var.name, what));
 }
 
 }  // namespace
@@ -240,8 +249,7 @@ class TemplateParser {
     const char quote = text_[position_++];
     std::string value;
     for (; position_ < text_.size() && text_[position_] != quote; ++position_) {
-      if (text_[position_] == '\\' && position_ + 1 < text_.size()) ++position_;
-      value += text_[position_];
+      value += text_[position_] == '\\' ? TRY(read_escape()) : text_[position_];
     }
     if (position_ == text_.size())
       return wrong(begin,
@@ -250,7 +258,30 @@ class TemplateParser {
     return Json(std::move(value));
   }
 
+  /// The character that a backslash and what follows it stand for; ends on the last of them.
+  Result<char> read_escape() {
+    const std::size_t begin = position_++;
+    switch (peek()) {
+      case 'n':
+        return '\n';
+      case 't':
+        return '\t';
+      case '\\':
+      case '\'':
+      case '"':
+        return peek();
+      default:
+        return wrong(begin,
+                     "after a backslash there may be n, t, a quote or a backslash here; write "
+                     "'\\\\' for a backslash",
+                     ErrorCode::Unsupported);
+    }
+  }
+
   Result<Json> read_number() {
+    const std::size_t first = position_ + (peek() == '-' ? 1 : 0);
+    if (first >= text_.size() || !is_digit(text_[first]))
+      return wrong(position_, "expected a number");
     const char* begin = text_.data() + position_;
     const char* limit = text_.data() + text_.size();
     std::int64_t integer = 0;
@@ -387,7 +418,7 @@ Result<std::string> Template::render(const Resolver& resolver) const {
                 "{}: the variable '{}' is not set; set it under 'vars:' in millrace.yml, as a "
                 "parameter of the Dag, or give a default: var('{}', ...)",
                 at(file_, var->place), var->name, var->name));
-      out += as_text(*value);
+      out += TRY_DOING(at(file_, var->place), as_text(*var, *value));
     }
   }
   return out;

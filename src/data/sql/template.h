@@ -69,8 +69,9 @@ class Template {
   bool is_plain() const;
 
   /// The text with every word replaced. A variable's text stands as it is (no quotes are added), a
-  /// number or boolean as in JSON. Errors: NotFound for a variable that is not set and has no
-  /// default; what the resolver says.
+  /// number as in JSON, a boolean as True or False, as dbt writes them. Errors: NotFound for a
+  /// variable that is not set and has no default; Unsupported for a list, a mapping and none, which
+  /// dbt writes as Python does; what the resolver says.
   Result<std::string> render(const Resolver& resolver) const;
 
  private:

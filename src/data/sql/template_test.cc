@@ -32,8 +32,8 @@ TEST(Template, ReplacesItsWordsAndKeepsTheRest) {
       {"select 1", "select 1"},
       {"from {{ ref('a') }} join {{source(\"s\",'t')}}", "from models.a join s.t"},
       {"'{{ var('score_at') }}' {{ var('days') }}", "'departure' 30"},
-      {"{{ var('other', 7) }} {{ var('other', 'x') }} {{ var('other', [1, 'a']) }}",
-       "7 x [1,\"a\"]"},
+      {"{{ var('other', 7) }} {{ var('other', 'x') }} {{ var('other', true) }}", "7 x True"},
+      {"{{ var('other', 'a\\nb\\t\\\\ \\' \\\"') }}", "a\nb\t\\ ' \""},
       {"a {# {{ ref('x') }} #} b", "a  b"},
       {"a  {{- ref('b') -}}  c", "amodels.bc"},
       {"a {#- x -#} b", "ab"},
@@ -88,6 +88,11 @@ TEST(Template, MistakesNameTheirPlace) {
       {"{{ }}", "error: m.sql:1:4: expected ref, source, var or config"},
       {"{# x", "error: m.sql:1:1: the comment '{#' has no end"},
       {"{{ ref('missing') }}", "error: m.sql:1:4: no model 'missing'"},
+      {"{{ var('a', [1]) }}", "error: m.sql:1:4: the variable 'a' is a list, which cannot stand"},
+      {"{{ var('a', {}) }}", "error: m.sql:1:4: the variable 'a' is a mapping"},
+      {"{{ var('a', none) }}", "error: m.sql:1:4: the variable 'a' is none"},
+      {"{{ var('a', -inf) }}", "error: m.sql:1:13: expected a number"},
+      {"{{ var('a', '\\x41') }}", "error: m.sql:1:14: after a backslash there may be n, t,"},
       {"{{ var('nope') }}", "error: m.sql:1:4: the variable 'nope' is not set"},
   };
   for (const auto& [text, expected] : cases)
