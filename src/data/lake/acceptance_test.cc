@@ -1,7 +1,8 @@
 // Tables that others wrote (delta-io/delta-kernel-rs, kernel/tests/golden_data): what they hold,
 // and which of them must be refused.
 //
-// $MILLRACE_ACCEPTANCE, by default ../shared/data beside the checkout; skipped where it is absent.
+// $MILLRACE_ACCEPTANCE, by default ../shared/data beside the checkout. Skipped where the default is
+// absent, and a failure where the folder that was named is.
 
 #include <algorithm>
 #include <cstdlib>
@@ -97,6 +98,8 @@ class Golden : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     if (GetParam() == "none") {
+      ASSERT_EQ(std::getenv("MILLRACE_ACCEPTANCE"), nullptr)
+          << "MILLRACE_ACCEPTANCE names a folder without tables: " << golden_folder().string();
       GTEST_SKIP() << "no golden tables in " << golden_folder().string()
                    << "; set MILLRACE_ACCEPTANCE to the folder that holds delta_golden";
     }
