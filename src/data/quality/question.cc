@@ -91,6 +91,12 @@ std::string as_text(const Field& field) {
   return field.type.kind == Kind::String ? name : "CAST(" + name + " AS VARCHAR)";
 }
 
+std::string comma_list(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + text;
+  return list;
+}
+
 bool is_whole(const DataType& type) {
   return type.is_integer() || type.kind == Kind::Date;
 }
@@ -173,8 +179,7 @@ Result<About> Compiler::compile(const RowCount&) {
   return RowCountQuestion{ask("count(*)")};
 }
 
-// Values and rows
-// ----------------------------------------------------------------------------------
+// Values and rows --------------------------------------------------------------------------------
 
 Result<About> Compiler::compile(const ColumnValues& check) {
   const Field* column = TRY(field(check.column));
@@ -217,8 +222,7 @@ Result<std::string> Compiler::expected(const LengthBetween& rule, const Field& f
 Result<std::string> Compiler::expected(const InSet& rule, const Field& field) {
   bool complete = true;
   const std::vector<std::string> values = TRY(literals(rule.values, field, complete));
-  std::string list;
-  for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
+  const std::string list = comma_list(values);
   // An empty set holds no value; the comparison keeps missing values missing.
   const std::string name = sql::quote_identifier(field.name);
   if (list.empty())
@@ -274,8 +278,7 @@ Result<About> Compiler::compile(const Unique& check) {
   return unique;
 }
 
-// Columns as a whole
-// ---------------------------------------------------------------------------------
+// Columns as a whole -----------------------------------------------------------------------------
 
 std::optional<RangeQuestion> Compiler::range_of(const Field& field) {
   if (!is_whole(field.type)) return std::nullopt;
@@ -355,7 +358,12 @@ Result<std::vector<std::string>> Compiler::literals(const std::vector<Json>& val
 Result<About> Compiler::compile(const DistinctValues& check) {
   const Field* column = TRY(field(check.column));
   DistinctQuestion question;
-  question.literals = TRY(literals(check.values, *column, question.complete));
+  const std::string set = comma_list(TRY(literals(check.values, *column, question.complete)));
+  const std::string name = sql::quote_identifier(column->name);
+  const std::string inside = set.empty() ? "false" : fmt::format("{} IN ({})", name, set);
+  question.found = ask(fmt::format("list_sort(list(DISTINCT {}) FILTER (WHERE {}))", name, inside));
+  question.outside = ask(fmt::format("count({}) FILTER (WHERE {})", name, "NOT (" + inside + ")"));
+  question.wanted = ask(set.empty() ? "0" : fmt::format("len(list_distinct([{}]))", set));
   return question;
 }
 

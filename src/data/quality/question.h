@@ -4,8 +4,7 @@
 //
 // Compiling a suite gives a list of SQL aggregates, all computed by one SELECT (equal ones once),
 // and for each expectation where in the answer its numbers stand. What needs more than one scan can
-// tell (uniqueness, a median, a standard deviation, a set of distinct values) keeps what it has to
-// ask then.
+// tell (uniqueness, a median, a standard deviation) keeps what it has to ask then.
 
 #include <cstddef>
 #include <map>
@@ -89,9 +88,13 @@ struct StatisticQuestion {
   std::size_t within = 0;              // Minimum, Maximum; of StandardDeviation the greatest
 };
 
+/// Which values of a set the column holds. Of the column's other values only the number of rows is
+/// counted, so that memory is bounded by the set.
 struct DistinctQuestion {
-  std::vector<std::string> literals;
-  bool complete = true;  // every value of the set is one that the column could hold
+  bool complete = true;     // every value of the set is one that the column could hold
+  std::size_t found = 0;    // the values of the set that are there, ordered; null: none
+  std::size_t outside = 0;  // rows with another value
+  std::size_t wanted = 0;   // how many different values the set has
 };
 
 using About = std::variant<Settled, RowCountQuestion, RowsQuestion, UniqueQuestion,

@@ -10,8 +10,8 @@
 //      "mostly": 0.99, "severity": "warning"}]}
 //
 // After reading, every expectation is a typed value: an unknown word, a missing or misspelt
-// argument, a pattern that RE2 refuses, bounds in the wrong order are errors here, before any row
-// is looked at. vocabulary.cc has the words.
+// argument, a pattern that RE2 refuses, two numbers in the wrong order are errors here, before any
+// row is looked at. vocabulary.cc has the words.
 
 #include <cstdint>
 #include <map>
@@ -113,8 +113,7 @@ struct Unique {
   IgnoreRow ignore = IgnoreRow::AllMissing;
 };
 
-// About a column as a whole
-// -------------------------------------------------------------------------
+// About a column as a whole -----------------------------------------------------------------------
 
 enum class Statistic : std::uint8_t {
   Mean,

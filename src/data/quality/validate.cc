@@ -1,7 +1,9 @@
 #include "quality/validate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include <fmt/core.h>
 
@@ -32,8 +34,15 @@ double number_of(const Json& value) {
   return value.is_string() ? std::strtod(value.as_string().c_str(), nullptr) : 0;
 }
 
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.as_string() : value.is_null() ? "0" : value.dump();
+/// Three parts of an ExactSum, which has them where it was taken of any number.
+Result<double> combined(std::span<const Json> parts, int scale) {
+  std::array<std::string, 3> texts;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!parts[i].is_string())
+      return Error(ErrorCode::Internal, "a sum of floating-point numbers has no part");
+    texts[i] = parts[i].as_string();
+  }
+  return ExactSum::combine(texts, scale);
 }
 
 /// (successes / considered) >= mostly, as Great Expectations divides; nothing considered is
@@ -92,6 +101,7 @@ class Validation {
   Result<double> median(const std::string& number, std::int64_t count);
   Result<Repetition> repetition(const std::vector<std::string>& columns, const std::string& kept,
                                 std::int64_t count, const std::optional<RangeQuestion>& range);
+  Result<Json> distinct_values(const std::string& column);
   Status take_samples(std::vector<Verdict>& verdicts);
   std::optional<SampleRequest> sample_request(std::size_t i, const Verdict& verdict) const;
 
@@ -134,8 +144,7 @@ Status Validation::compile_all() {
 std::size_t Validation::passes_after_the_scan() const {
   return static_cast<std::size_t>(
       std::count_if(questions_.begin(), questions_.end(), [](const Question& question) {
-        return std::holds_alternative<UniqueQuestion>(question.about) ||
-               std::holds_alternative<DistinctQuestion>(question.about);
+        return std::holds_alternative<UniqueQuestion>(question.about);
       }));
 }
 
@@ -253,8 +262,7 @@ Result<Repetition> Validation::repetition(const std::vector<std::string>& column
   return found;
 }
 
-// Statistics
-// -------------------------------------------------------------------------------------------
+// Statistics -------------------------------------------------------------------------------------
 
 Result<Verdict> Validation::answer(const Expectation& expectation, const StatisticQuestion& about) {
   const auto& check = std::get<ColumnStatistic>(expectation.check);
@@ -306,17 +314,31 @@ Result<double> Validation::sum(const SumQuestion& about, const std::string& numb
   const double magnitude = number_of(at(about.magnitude));
   if (const auto scale = ExactSum::better_scale(count_at(about.beyond), magnitude))
     return sum_at_scale(number, *scale);
-  return ExactSum::combine(
-      {text_of(at(about.parts[0])), text_of(at(about.parts[1])), text_of(at(about.parts[2]))}, 0);
+  const Json parts[] = {at(about.parts[0]), at(about.parts[1]), at(about.parts[2])};
+  return combined(parts, 0);
 }
 
 Result<double> Validation::sum_at_scale(const std::string& number, int scale) {
   begin_pass("adding");
   const auto exact = ExactSum::expressions(number, scale);
   const std::vector<Json> row =
-      TRY(ask_row(session_, fmt::format("SELECT {}, {}, {} FROM {}", exact.parts[0], exact.parts[1],
-                                        exact.parts[2], batch_)));
-  return ExactSum::combine({text_of(row[0]), text_of(row[1]), text_of(row[2])}, scale);
+      TRY(ask_row(session_, fmt::format("SELECT {}, {}, {}, {} FROM {}", exact.parts[0],
+                                        exact.parts[1], exact.parts[2], exact.beyond, batch_)));
+  if (row[3] != Json(0))
+    return Error(ErrorCode::DataQuality, "its numbers are too far apart to be added exactly");
+  const double total = TRY(combined(row, scale));
+  if (!std::isfinite(total))
+    return Error(ErrorCode::DataQuality, "their sum is greater than any floating-point number");
+  return total;
+}
+
+/// The power of two in which numbers up to `magnitude` are measured so that their squares neither
+/// overflow nor vanish: 0 where they do not anyway.
+int unit_of_squares(double magnitude) {
+  constexpr int safe = 400;
+  if (magnitude == 0) return 0;
+  const int exponent = std::ilogb(magnitude);
+  return std::abs(exponent) <= safe ? 0 : std::max(exponent, -1000);
 }
 
 /// Squares of the distances from the mean, in a pass of their own: squares of the values would
@@ -325,12 +347,17 @@ Result<std::optional<double>> Validation::deviation(const StatisticQuestion& abo
   const auto count = static_cast<double>(count_at(about.count));
   if (count < 2) return std::optional<double>();
   const double mean = TRY(sum(*about.sum, about.number)) / count;
-  const double furthest = std::max(std::abs(number_of(at(about.extreme)) - mean),
-                                   std::abs(number_of(at(about.within)) - mean));
-  const std::string distance = fmt::format("({} - {})", about.number, double_literal(mean));
+  const double least = number_of(at(about.extreme));
+  const double greatest = number_of(at(about.within));
+  const int unit = unit_of_squares(std::max(std::abs(least), std::abs(greatest)));
+  const auto measured = [unit](double value) { return std::ldexp(value, -unit); };
+  const double furthest = std::max(measured(greatest) - measured(mean),  // the two are positive
+                                   measured(mean) - measured(least));
+  const std::string distance = fmt::format(
+      "({} * {} - {})", about.number, double_literal(measured(1)), double_literal(measured(mean)));
   const double squares = TRY(
       sum_at_scale(fmt::format("({0} * {0})", distance), ExactSum::scale_for(furthest * furthest)));
-  return std::optional(std::sqrt(squares / (count - 1)));
+  return std::optional(std::ldexp(std::sqrt(squares / (count - 1)), unit));
 }
 
 /// The engine's own median keeps all values in memory; a sort spills.
@@ -349,36 +376,30 @@ Result<double> Validation::median(const std::string& number, std::int64_t count)
 
 Result<Verdict> Validation::answer(const Expectation& expectation, const DistinctQuestion& about) {
   const auto& check = std::get<DistinctValues>(expectation.check);
-  begin_pass("listing distinct values of " + check.column);
-  const std::string name = sql::quote_identifier(check.column);
-  std::string set;
-  for (const std::string& value : about.literals) set += (set.empty() ? "" : ", ") + value;
-  const std::string distinct =
-      fmt::format("(SELECT DISTINCT {0} AS v FROM {1} WHERE {0} IS NOT NULL)", name, batch_);
-  const std::vector<Json> row = TRY(ask_row(
-      session_,
-      set.empty()
-          ? fmt::format("SELECT 0, count(*), 0 FROM {}", distinct)
-          : fmt::format(
-                "SELECT count(*) FILTER (WHERE v IN ({0})), count(*) FILTER (WHERE v NOT IN "
-                "({0})), (SELECT count(DISTINCT x) FROM (SELECT unnest([{0}]) AS x)) FROM {1}",
-                set, distinct)));
-  const bool all_inside = row[1].as_integer() == 0;
-  const bool all_there = about.complete && row[0].as_integer() == row[2].as_integer();
+  const Json found = at(about.found).is_null() ? Json::array() : at(about.found);
+  const bool all_inside = count_at(about.outside) == 0;
+  const bool all_there = about.complete && static_cast<std::int64_t>(found.as_array().size()) ==
+                                               count_at(about.wanted);
   Verdict verdict = verdict_on(expectation);
   using Relation = DistinctValues::Relation;
   verdict.success = (check.relation == Relation::Contains || all_inside) &&
                     (check.relation == Relation::Within || all_there);
-  Json observed = Json::array();
-  for (const auto& batch : TRY(session_.collect(
-           fmt::format("SELECT v FROM {} ORDER BY v LIMIT {}", distinct, kMostDistinctShown))))
-    for (std::size_t i = 0; i < batch.row_count(); ++i) observed.push(batch.column(0).to_json(i));
-  verdict.observed = std::move(observed);
+  verdict.observed = all_inside ? found : TRY(distinct_values(check.column));
   return verdict;
 }
 
-// Samples
-// ------------------------------------------------------------------------------------------------
+/// The column's values, the first of them: the scan has seen others than those of the set.
+Result<Json> Validation::distinct_values(const std::string& column) {
+  begin_pass("listing distinct values of " + column);
+  Json values = Json::array();
+  for (const auto& batch : TRY(session_.collect(
+           fmt::format("SELECT DISTINCT {0} FROM {1} WHERE {0} IS NOT NULL ORDER BY {0} LIMIT {2}",
+                       sql::quote_identifier(column), batch_, kMostDistinctShown))))
+    for (std::size_t i = 0; i < batch.row_count(); ++i) values.push(batch.column(0).to_json(i));
+  return values;
+}
+
+// Samples ----------------------------------------------------------------------------------------
 
 std::optional<SampleRequest> Validation::sample_request(std::size_t i,
                                                         const Verdict& verdict) const {

@@ -2,14 +2,16 @@
 
 // Validates a table: a suite in, one verdict for each expectation out.
 //
-//   auto verdict = TRY(validate(session, {.relation = "raw.flights"}, suite, {.order_by =
-//   {"id"}})); if (!verdict.success) ...   // a failed expectation is a value, not an error
+//   auto verdict = TRY(validate(session, {.relation = "raw.flights"}, suite));
+//   if (!verdict.success) ...   // a failed expectation is a value, not an error
 //
-// One SELECT computes all counts, sums and extremes at once. Beside it, and only where the suite
-// asks for it: one pass for each set of columns that must be unique or whose values are counted,
-// one for each median, standard deviation and set of distinct values. When something failed, one
-// more filtered pass fetches samples of all that failed. Everything is exact, and the same on every
-// run: sums of floating-point numbers do not depend on the order of the rows (exact_sum.h).
+// One SELECT computes all counts, sums, extremes and sets of values at once. Beside it, and only
+// where the suite asks for it: one pass for each set of columns that must be unique or whose values
+// are counted, one for each median and standard deviation, and one for a sum of floating-point
+// numbers all below 1e-18 or some above 4e18. Where anything was unexpected, one more filtered pass
+// fetches samples of it; a set of distinct values lists what else the column holds. Everything is
+// exact, and the same on every run: sums of floating-point numbers do not depend on the order of
+// the rows (exact_sum.h).
 //
 // Memory is the engine's limit and 128 MB at most beside it; rows stream.
 

@@ -297,6 +297,31 @@ TEST_F(Validate, ADeviationSurvivesALargeMean) {
   EXPECT_NEAR(verdict.observed->as_double(), std::sqrt(0.25 * 1000 / 999), 1e-12);
 }
 
+TEST_F(Validate, ADeviationIsRightWhereSquaresLeaveTheRangeOfNumbers) {
+  struct Case {
+    const char* why;
+    const char* values;
+    double deviation;
+  };
+  const std::vector<Case> cases = {
+      {"squares that overflow", "(1e155), (-1e155), (1e200), (-1e200)", 1e200 * std::sqrt(2. / 3)},
+      {"the greatest numbers", "(1.5e308), (-1.5e308)", 1.5e308 * std::sqrt(2.)},
+      {"squares that vanish", "(1e-200), (3e-200)", std::sqrt(2.) * 1e-200},
+      {"no distance", "(1e200), (1e200)", 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    run(std::string("CREATE OR REPLACE TABLE people AS SELECT x::DOUBLE AS x FROM (VALUES ") +
+        c.values + ") AS t(x)");
+    const Verdict verdict =
+        one(R"("type": "expect_column_stdev_to_be_between", "column": "x", "min_value": 0,
+               "max_value": 1)");
+    EXPECT_EQ(verdict.exception, "");
+    EXPECT_DOUBLE_EQ(verdict.observed->as_double(), c.deviation);
+    EXPECT_EQ(verdict.success, c.deviation <= 1);
+  }
+}
+
 TEST_F(Validate, WhatIsNoNumberHasNoMean) {
   run("CREATE TABLE people AS SELECT x::DOUBLE AS x FROM (VALUES ('1.0'), ('nan'), ('inf')) AS "
       "t(x)");
@@ -368,6 +393,120 @@ TEST_F(Validate, NullsInACompoundKeyAreEqual) {
       R"("type": "expect_compound_columns_to_be_unique", "column_list": ["a", "b"],
          "ignore_row_if": "never")");
   EXPECT_EQ(never.rows->unexpected, 4);
+}
+
+/// A session that counts the statements that it is asked, and passes them on.
+class CountingSession final : public engine::Session {
+ public:
+  explicit CountingSession(engine::Session& session) : session_(session) {}
+  const std::vector<std::string>& statements() const { return statements_; }
+
+  Status execute(std::string_view sql) override {
+    statements_.emplace_back(sql);
+    return session_.execute(sql);
+  }
+  Result<std::unique_ptr<columnar::BatchReader>> query(std::string_view sql,
+                                                       std::span<const Json> parameters) override {
+    statements_.emplace_back(sql);
+    return session_.query(sql, parameters);
+  }
+  Result<std::vector<engine::WrittenFile>> write_parquet(
+      std::string_view select, const engine::ParquetWrite& write) override {
+    statements_.emplace_back(select);
+    return session_.write_parquet(select, write);
+  }
+  Status define_scan(const engine::RelationName& name, const engine::TableScan& scan) override {
+    return session_.define_scan(name, scan);
+  }
+  Status define_view(const engine::RelationName& name, std::string_view select) override {
+    return session_.define_view(name, select);
+  }
+  Result<std::int64_t> load(const engine::RelationName& name,
+                            columnar::BatchReader& rows) override {
+    return session_.load(name, rows);
+  }
+  Status drop(const engine::RelationName& name) override { return session_.drop(name); }
+  Result<engine::BoundStatement> bind(std::string_view sql) override { return session_.bind(sql); }
+  Result<Json> parse(std::string_view select) override { return session_.parse(select); }
+  Result<std::string> unparse(const Json& tree) override { return session_.unparse(tree); }
+  Result<std::string> explain(std::string_view sql, bool analyze) override {
+    return session_.explain(sql, analyze);
+  }
+  std::optional<double> progress() const override { return session_.progress(); }
+  void cancel() override { session_.cancel(); }
+
+ private:
+  engine::Session& session_;
+  std::vector<std::string> statements_;
+};
+
+TEST_F(Validate, TheSuiteOfATrainingSetIsOneScanAndOneForUniqueness) {
+  // The kinds of expectations of examples/weekly_retraining/expectations.
+  make_people();
+  const auto suite = read_suite(*Json::parse(R"({"name": "s", "expectations": [
+      {"type": "expect_table_row_count_to_be_between", "min_value": 30, "max_value": 30},
+      {"type": "expect_table_columns_to_match_set", "column_set": ["id", "age"],
+       "exact_match": false},
+      {"type": "expect_column_values_to_be_unique", "column": "id"},
+      {"type": "expect_column_values_to_match_regex", "column": "letter", "regex": "^[a-g]$"},
+      {"type": "expect_column_values_to_not_be_null", "column": "age", "mostly": 0.8},
+      {"type": "expect_column_values_to_be_of_type", "column": "day", "type_": "DATE"},
+      {"type": "expect_column_values_to_be_in_set", "column": "age",
+       "value_set": [10, 20, 30, -5]},
+      {"type": "expect_column_mean_to_be_between", "column": "age", "min_value": 13,
+       "max_value": 14},
+      {"type": "expect_column_mean_to_be_between", "column": "id", "min_value": 15,
+       "max_value": 16},
+      {"type": "expect_column_min_to_be_between", "column": "day", "min_value": "2024-01-01"},
+      {"type": "expect_column_sum_to_be_between", "column": "age", "min_value": 0},
+      {"type": "expect_column_distinct_values_to_contain_set", "column": "letter",
+       "value_set": ["a", "b", "c", "d", "e", "f", "g"]},
+      {"type": "expect_column_distinct_values_to_equal_set", "column": "age",
+       "value_set": [10, 20, 30, -5]},
+      {"type": "expect_column_distinct_values_to_be_in_set", "column": "letter",
+       "value_set": ["a", "b", "c", "d", "e", "f", "g", "h"]},
+      {"type": "expect_column_values_to_be_between", "column": "age", "max_value": 30}]})"));
+  ASSERT_TRUE(suite.ok()) << suite.error().message();
+  CountingSession session(*session_);
+  // Samples of what `mostly` lets pass would take one more.
+  const auto verdict = validate(session, {"people", ""}, *suite, {.samples = 0});
+  ASSERT_TRUE(verdict.ok()) << verdict.error().message();
+  for (const Verdict& one : verdict->results) EXPECT_TRUE(one.success) << describe(one);
+  EXPECT_EQ(session.statements().size(), 2U)
+      << "the scan, and the ids in bits; also: " << session.statements().back();
+}
+
+TEST_F(Validate, SetsOfDistinctValuesAreComparedAsSets) {
+  make_people();
+  struct Case {
+    const char* why;
+    const char* word;
+    const char* set;
+    bool success;
+    const char* observed;
+  };
+  const char* all = R"(["a","b","c","d","e","f","g"])";
+  const std::vector<Case> cases = {
+      {"a part of them is contained", "to_contain_set", R"(["a", "b", "b"])", true, all},
+      {"one that is not there", "to_contain_set", R"(["a", "x"])", false, all},
+      {"nothing is always contained", "to_contain_set", "[]", true, all},
+      {"a value of another kind is not there", "to_contain_set", R"(["a", 1.5])", false, all},
+      {"others are there too", "to_be_in_set", R"(["a", "b"])", false, all},
+      {"more is allowed than there is", "to_be_in_set",
+       R"(["g", "f", "e", "d", "c", "b", "a", "x"])", true, all},
+      {"nothing is allowed", "to_be_in_set", "[]", false, all},
+      {"less than all", "to_equal_set", R"(["a"])", false, all},
+      {"more than all", "to_equal_set", R"(["a","b","c","d","e","f","g","x"])", false, all},
+      {"all, some twice", "to_equal_set", R"(["a","b","c","d","e","f","g","a", null])", true, all},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const Verdict verdict = one(std::string(R"("type": "expect_column_distinct_values_)") + c.word +
+                                R"(", "column": "letter", "value_set": )" + c.set);
+    EXPECT_EQ(verdict.exception, "");
+    EXPECT_EQ(verdict.success, c.success);
+    EXPECT_EQ(verdict.observed->dump(), c.observed);
+  }
 }
 
 TEST_F(Validate, SamplesComeFromOnePassAndStopEarly) {

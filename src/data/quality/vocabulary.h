@@ -3,7 +3,7 @@
 // The words: which arguments each expectation takes, and the typed check that they make.
 //
 // One row per word (vocabulary.cc). To add an expectation: a row here, a check in suite.h if none
-// fits, and its SQL in plan.cc.
+// fits, and its SQL in question.cc.
 
 #include <functional>
 #include <string>
