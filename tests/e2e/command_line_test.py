@@ -1,14 +1,10 @@
 """The command line as a user meets it: help, mistakes in a project, a small project from files to a table."""
 import json
 import os
-import pathlib
 import signal
-import subprocess
-import time
 import unittest
-import urllib.request
 
-from harness import MILLRACE, ProjectTest, free_port
+from harness import ProjectTest, wait_until
 
 SOURCES = """
 name: shop
@@ -49,8 +45,7 @@ def order(number, day, delivered=None, amount="1.50"):
 class Shop(ProjectTest):
     def shop(self):
         project = self.project()
-        project.write("millrace.yml", f"name: shop\ntargets:\n  dev: {{endpoint: '127.0.0.1:{free_port()}', "
-                                      f"status: '127.0.0.1:{free_port()}'}}\n")
+        project.write("millrace.yml", "name: shop\ntargets:\n  dev: {endpoint: '127.0.0.1:0', status: '127.0.0.1:0'}\n")
         project.write("sources/shop.yml", SOURCES)
         project.write("models/totals.sql", TOTALS)
         project.write("pipelines/daily.yml", PIPELINE)
@@ -211,24 +206,42 @@ class TestServer(Shop):
         self.assertRuns(project.millrace("status"), 3)
 
     def test_a_killed_server_continues_its_run(self):
+        """The server dies while the last task runs: the next one does that task again, and only that."""
         project = self.shop()
-        project.write("pipelines/daily.yml", PIPELINE.replace("echo the run", "sleep 2; echo the run"))
+        project.write("pipelines/daily.yml", PIPELINE.replace(
+            "echo the run", "echo x >>started; while [ ! -e go ]; do sleep 0.05; done; echo the run"))
         self.assertRuns(project.millrace("up", "--detach"))
-        pid = self.assertRuns(project.millrace("status", "--json")).json()["pid"]
+        [pid] = project.servers()
         follower = project.start("run", "--logical-date", "2013-01-03")
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            run = project.millrace("status", "--json")
-            runs = run.json()["dags"][0]["runs"] if run.code == 0 else []
-            if runs and runs[0]["state"] == "running" and "totals" in [t["table"].split(".")[1] for t in
-                                                                    project.millrace("table", "ls", "--json").json()]:
-                break
-            time.sleep(0.05)
+        wait_until((project.root / "started").exists, "the last task runs")
+        history = project.millrace("table", "history", "models.totals", "--json").json()
         os.kill(pid, signal.SIGKILL)
         follower.communicate(timeout=60)
-        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
+        project.write("go", "")
+        run = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03", "--json")).json()
+        attempts = {task["task"]: task["epoch"] for task in run["tasks"]}
+        self.assertEqual(attempts, {"land": 1, "totals": 1, "validate": 1, "notify": 2})
+        self.assertEqual((project.root / "started").read_text(), "x\nx\n")
+        self.assertEqual(project.millrace("table", "history", "models.totals", "--json").json(), history)
         self.assertEqual(project.value("select count(*) from raw.orders"), 6)
-        self.assertEqual(project.value("select sum(orders)::int from models.totals"), 6)
+
+    def test_up_lets_the_schedule_do_it_and_run_does_only_what_it_was_asked_for(self):
+        project = self.shop()
+        project.write("pipelines/daily.yml", PIPELINE.replace(
+            '"@daily"', '"@once"').replace("2013-01-01", "2013-01-03"))
+        project.write("pipelines/other.yml", "tasks:\n  - {id: wait, kind: command, command: sleep 1}\n")
+        self.assertRuns(project.millrace("run", "other", "--logical-date", "2013-01-03"))
+        self.assertEqual(list((project.root / ".millrace").glob("**/logs/daily")), [])
+
+        def runs_of(dag):
+            status = self.assertRuns(project.millrace("status", "--json")).json()
+            return next(each["runs"] for each in status["dags"] if each["dag"] == dag)
+
+        self.assertRuns(project.millrace("up", "--detach"))
+        [run] = wait_until(lambda: [r for r in runs_of("daily") if r["state"] == "success"], "the scheduled run ends")
+        self.assertEqual((run["run_id"], run["reason"]), ("2013-01-03T00:00:00Z", "schedule"))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6)
+        self.assertEqual([r["reason"] for r in runs_of("other")], ["manual"])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """What the end-to-end tests share: the program, and projects in folders of their own."""
 import gzip
+import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 BIN = pathlib.Path(os.environ.get("MILLRACE_BIN", "build/release")).resolve()
@@ -19,6 +22,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=60):
+    """Asks `condition` again and again until it gives something true, and gives that. Fails when it never does."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain until {what}")
+        time.sleep(0.002)
+    return found
 
 
 class Answer:
@@ -52,6 +65,14 @@ class Project:
             file.write_text(text)
         return file
 
+    def edit(self, path, *changes):
+        """Replaces texts of a file, each of which must be there: edit("a.yml", ("rounds: 400", "rounds: 3"))."""
+        text = (self.root / path).read_text()
+        for old, new in changes:
+            assert old in text, f"{path} does not say {old!r}"
+            text = text.replace(old, new)
+        (self.root / path).write_text(text)
+
     def millrace(self, *arguments, timeout=120):
         return Answer(subprocess.run([str(MILLRACE), *map(str, arguments)], cwd=self.root, capture_output=True,
                                      text=True, timeout=timeout))
@@ -70,16 +91,43 @@ class Project:
         assert len(rows) == 1 and len(rows[0]) == 1, rows
         return next(iter(rows[0].values()))
 
+    def servers(self):
+        """The processes that hold a lock of this project."""
+        pids = set()
+        for lock in (self.root / ".millrace").glob("**/lock"):
+            found = re.search(r'"pid": ?(\d+)', lock.read_text())
+            if found and pathlib.Path(f"/proc/{found[1]}/cwd").exists() and \
+                    pathlib.Path(f"/proc/{found[1]}/cwd").resolve() == self.root:
+                pids.add(int(found[1]))
+        return pids
+
     def close(self):
-        lock = self.root / ".millrace" / "lock"
-        if lock.exists():
-            try:
-                pid = json.loads(lock.read_text() or "{}").get("pid")
-                if pid and pathlib.Path(f"/proc/{pid}/cwd").resolve() == self.root:
-                    os.kill(pid, signal.SIGKILL)
-            except (OSError, ValueError):
-                pass
+        for pid in self.servers():
+            os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Endpoint:
+    """The endpoint of a server that is up."""
+
+    def __init__(self, project):
+        self.address = project.millrace("status", "--json").json()["endpoint"]
+
+    def request(self, method, path, body=None, content_type="application/json"):
+        """(status, headers, text)"""
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request(method, path, body, {"Content-Type": content_type} if body is not None else {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def predict(self, body):
+        """(the version that answered, its scores)"""
+        status, headers, text = self.request("POST", "/invocations", body)
+        assert status == 200, (status, text)
+        return int(headers["X-Millrace-Model-Version"]), [each["score"] for each in json.loads(text)["predictions"]]
 
 
 class ProjectTest(unittest.TestCase):

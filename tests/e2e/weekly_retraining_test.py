@@ -1,72 +1,73 @@
-"""The main job on the real data: landed, prepared, validated, trained, judged, served; and the honest gate."""
-import json
-import subprocess
+"""The main job on the real data: landed, prepared, validated, trained, judged, served; and the honest gate.
+
+All begin from one finished week, 1 September 2013 at departure (weekly.py), each in a copy of its own.
+"""
 import tarfile
 import unittest
-import urllib.error
-import urllib.request
 
-from harness import BIN, SOURCE, ProjectTest, free_port
+from harness import Endpoint, ProjectTest
+from weekly import EXAMPLE, MODEL, PIPELINE, WeeklyProject, finished_week, tasks_of
 
-EXAMPLE = SOURCE / "examples" / "weekly_retraining"
+WEEK, NEXT = "2013-09-01", "2013-09-08"
 
 
-class TestWeeklyRetraining(ProjectTest):
+class AfterAWeek(ProjectTest):
     @classmethod
     def setUpClass(cls):
-        from harness import Project
-        cls.shared = Project(EXAMPLE)
-        cls.addClassCleanup(cls.shared.close)
-        config = cls.shared.root / "millrace.yml"
-        config.write_text(config.read_text().replace(
-            "endpoint: 127.0.0.1:8080", f"endpoint: 127.0.0.1:{free_port()}\n    status: 127.0.0.1:{free_port()}"))
-        done = subprocess.run([str(BIN / "deliver"), "--quiet"], cwd=cls.shared.root, capture_output=True, text=True,
-                              env={"MILLRACE": str(BIN / "millrace"), "PATH": "/usr/bin:/bin"}, timeout=300)
-        assert done.returncode == 0, done
+        cls.week = finished_week(WEEK)
 
-    def run_week(self, logical_date, score_at="departure", code=0):
-        answer = self.shared.millrace("run", "weekly_retraining", "--logical-date", logical_date, "--param",
-                                      f"score_at={score_at}", "--json", timeout=300)
-        self.assertEqual(answer.code, code, answer)
-        run = answer.json()
-        return {task["task"]: task for task in run["tasks"]}
+    def weekly(self):
+        project = WeeklyProject(of=self.week)
+        self.addCleanup(project.close)
+        return project
 
-    def versions(self, model):
-        answer = self.assertRuns(self.shared.millrace("model", "ls", "--json"))
-        return [version for version in answer.json() if version["model"] == model]
+    def in_production(self, project):
+        return [v["version"] for v in project.versions() if "Production" in v["tags"]]
 
-    def test_1_departure_is_promoted_and_served(self):
-        tasks = self.run_week("2013-09-01")
+
+class TestTheWeek(AfterAWeek):
+    def test_departure_is_promoted(self):
+        tasks = tasks_of(self.week)
         self.assertTrue(all(task["state"] == "success" for task in tasks.values()), tasks)
         judged = tasks["evaluate"]["result"]
         self.assertTrue(judged["promoted"], judged)
         self.assertGreater(judged["values"]["auc"], 0.86)
         self.assertLess(judged["values"]["auc"], 0.95)
         self.assertEqual(tasks["leak_check"]["result"]["leaks"], [])
-        [version] = self.versions("late_arrival_departure")
-        self.assertEqual(version["tags"], ["Production"])
+        [version] = self.weekly().versions()
+        self.assertEqual((version["state"], version["tags"]), ("accepted", ["Production"]))
 
-    def test_2_the_same_week_again_is_unchanged(self):
-        before = self.shared.millrace("table", "history", "raw.flights", "--json").json()
-        tasks = self.run_week("2013-09-01")
+    def test_the_same_week_again_is_unchanged(self):
+        project = self.weekly()
+        before = project.millrace("table", "history", "raw.flights", "--json").json()
+        tasks = project.run_week(WEEK)
         for name in ("land_flights", "land_weather", "training_data", "validate", "leak_check", "train", "evaluate"):
             self.assertTrue(tasks[name]["result"].get("reused"), (name, tasks[name]))
-        self.assertEqual(self.shared.millrace("table", "history", "raw.flights", "--json").json(), before)
-        self.assertEqual(len(self.versions("late_arrival_departure")), 1)
+        self.assertEqual(project.millrace("table", "history", "raw.flights", "--json").json(), before)
+        self.assertEqual(len(project.versions()), 1)
 
-    def test_3_two_hours_before_is_refused(self):
-        tasks = self.run_week("2013-09-01", "two_hours_before")
+    def test_the_artefact_is_what_a_container_expects(self):
+        with tarfile.open(self.weekly().file("model.tar.gz")) as archive:
+            self.assertEqual(archive.getnames(), ["xgboost-model"])
+
+
+class TestTheHonestGate(AfterAWeek):
+    def test_two_hours_before_is_refused(self):
+        project = self.weekly()
+        tasks = project.run_week(WEEK, "two_hours_before")
         judged = tasks["evaluate"]["result"]
         self.assertFalse(judged["promoted"])
         self.assertGreater(judged["values"]["auc"], 0.60)
         self.assertLess(judged["values"]["auc"], 0.80)
-        self.assertIn("0.8", judged["reasons"][0])
+        self.assertIn("0.8", " ".join(judged["reasons"]))
+        self.assertEqual(tasks["leak_check"]["result"]["leaks"], [])
         self.assertEqual(tasks["deploy"]["state"], "skipped")
-        [version] = self.versions("late_arrival_two_hours_before")
-        self.assertEqual(version["tags"], [])
+        [version] = project.versions("late_arrival_two_hours_before")
+        self.assertEqual((version["state"], version["tags"]), ("refused", []))
 
-    def test_4_a_leak_is_stopped_though_its_auc_is_splendid(self):
-        tasks = self.run_week("2013-09-01", "leaky")
+    def test_a_leak_is_stopped_though_its_auc_is_splendid(self):
+        project = self.weekly()
+        tasks = project.run_week(WEEK, "leaky")
         judged = tasks["evaluate"]["result"]
         self.assertGreater(judged["values"]["auc"], 0.98)
         self.assertFalse(judged["promoted"])
@@ -76,55 +77,105 @@ class TestWeeklyRetraining(ProjectTest):
         self.assertNotIn("carrier_late_share", found)
         self.assertEqual(tasks["deploy"]["state"], "skipped")
 
-    def test_5_a_backfilled_week_is_the_week_as_it_would_have_run(self):
-        """The year's files are all there; the week sees what was delivered before it, whatever was landed before."""
-        tasks = self.run_week("2013-06-02")
-        late = self.shared.value("select count(*) from raw.flights where delivered_at >= '2013-06-02 04:00:00+00'")
-        self.assertGreater(late, 0)
-        from harness import Project
-        alone = Project(self.shared.root)
+
+class TestBackfill(AfterAWeek):
+    def test_backfilled_weeks_are_the_weeks_as_they_would_have_run(self):
+        """Everything up to September is landed; the weeks of February see what was delivered before them."""
+        project = self.weekly()
+        period = ("backfill", "weekly_retraining", "--from", "2013-02-10", "--to", "2013-02-17", "--json")
+        runs = self.assertRuns(project.millrace(*period, timeout=300)).json()["runs"]
+        self.assertEqual([(run["run_id"], run["state"], run["reason"]) for run in runs],
+                         [("2013-02-10T05:00:00Z", "success", "backfill"),
+                          ("2013-02-17T05:00:00Z", "success", "backfill")])
+        self.assertLessEqual(runs[0]["finished_at"], runs[1]["started_at"])
+
+        alone = WeeklyProject()
         self.addCleanup(alone.close)
-        (alone.root / "deliveries").symlink_to(self.shared.root / "deliveries")
-        answer = alone.millrace("run", "weekly_retraining", "--logical-date", "2013-06-02", "--json", timeout=300)
-        self.assertEqual(answer.code, 0, answer)
-        fresh = {task["task"]: task for task in answer.json()["tasks"]}
+        fresh = alone.run_week("2013-02-10")
+        tasks = {task["task"]: task for task in runs[0]["tasks"]}
         self.assertEqual(tasks["training_data"]["result"]["dataset"]["content_hash"],
                          fresh["training_data"]["result"]["dataset"]["content_hash"])
-        [version] = [v for v in alone.millrace("model", "ls", "--json").json()
-                     if v["model"] == "late_arrival_departure"]
-        again = [v for v in self.versions("late_arrival_departure") if v["run_id"] == version["run_id"]]
-        self.assertEqual(version["artefact_sha256"], again[0]["artefact_sha256"])
+        [of_the_week] = alone.versions()
+        self.assertIn(of_the_week["artefact_sha256"], [v["artefact_sha256"] for v in project.versions()])
 
-    def test_6_the_endpoint_answers_and_rolls_back(self):
-        self.run_week("2013-09-08")
-        versions = self.versions("late_arrival_departure")
-        self.assertRuns(self.shared.millrace("up", "--detach"))
-        address = self.shared.millrace("status", "--json").json()["endpoint"]
+        versions = project.versions()
+        again = self.assertRuns(project.millrace(*period)).json()["runs"]
+        self.assertEqual([run["finished_at"] for run in again], [run["finished_at"] for run in runs])
+        self.assertEqual(project.versions(), versions)
 
-        def ask():
-            request = urllib.request.Request(f"http://{address}/invocations",
-                                             data=(EXAMPLE / "request.json").read_bytes(),
-                                             headers={"Content-Type": "application/json"})
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.headers["X-Millrace-Model-Version"], json.load(answer)
 
-        with urllib.request.urlopen(f"http://{address}/ping", timeout=10) as answer:
-            self.assertEqual(answer.status, 200)
-        served, scores = ask()
-        self.assertEqual(len(scores["predictions"]), 2)  # two flights are asked about
-        self.assertTrue(all(0 < each["score"] < 1 for each in scores["predictions"]))
-        promoted = [version for version in versions if version["state"] == "accepted"]
-        if len(promoted) > 1:
-            self.assertRuns(self.shared.millrace("model", "rollback", "late_arrival_departure"))
-            self.assertNotEqual(ask()[0], served)
-        self.assertRuns(self.shared.millrace("down"))
+class TestWhatServes(AfterAWeek):
+    BODY = (EXAMPLE / "request.json").read_bytes()
 
-    def test_7_the_artefact_is_what_a_container_expects(self):
-        [artefact, *_] = (self.shared.root / ".millrace" / "models").rglob("model.tar.gz")
-        with tarfile.open(artefact) as archive:
-            self.assertEqual(archive.getnames(), ["xgboost-model"])
-        parquet = list((self.shared.root / ".millrace" / "runs").rglob("training_data.parquet"))
-        self.assertTrue(parquet)
+    def test_a_worse_model_stays_a_version_a_person_may_go_both_ways_and_a_better_one_is_deployed(self):
+        project = self.weekly()
+        project.edit(PIPELINE, ("rounds: 400", "rounds: 2"))  # so few trees: the gate just holds
+        self.assertRuns(project.millrace("up", "--detach"))
+        endpoint = Endpoint(project)
+        self.assertEqual(endpoint.request("GET", "/ping")[0], 200)
+        served, scores = endpoint.predict(self.BODY)
+        self.assertEqual((served, len(scores)), (1, 2))  # two flights are asked about
+        self.assertTrue(all(0 < score < 1 for score in scores))
+
+        tasks = project.run_week(NEXT)
+        judged = tasks["evaluate"]["result"]
+        self.assertGreater(judged["values"]["auc"], 0.8)
+        self.assertFalse(judged["promoted"])
+        self.assertEqual(tasks["deploy"]["state"], "skipped")
+        first, second = project.versions()
+        self.assertEqual((first["state"], first["tags"]), ("accepted", ["Production"]))
+        self.assertEqual((second["state"], second["tags"]), ("refused", []))
+        [why] = [reason for reason in second["reasons"] if "version 1" in reason]
+        self.assertIn("worse", why)
+        self.assertIn(f"{judged['values']['auc']:.6f}", why)  # both were scored on the new holdout
+        self.assertEqual(endpoint.predict(self.BODY), (1, scores))
+
+        self.assertRuns(project.millrace("model", "promote", MODEL, 2, "--reason", "to see it"))
+        served, others = endpoint.predict(self.BODY)
+        self.assertEqual(served, 2)
+        self.assertNotEqual(others, scores)
+        self.assertRuns(project.millrace("model", "rollback", MODEL))
+        self.assertEqual(endpoint.predict(self.BODY), (1, scores))
+        self.assertEqual(self.in_production(project), [1])
+
+        self.assertRuns(project.millrace("model", "promote", MODEL, 2, "--reason", "to see it replaced"))
+        self.assertRuns(project.millrace("down"))
+        project.edit(PIPELINE, ("rounds: 2\n", "rounds: 60\n"))
+        self.assertRuns(project.millrace("up", "--detach"))
+        endpoint = Endpoint(project)
+        self.assertEqual(endpoint.predict(self.BODY), (2, others))
+        tasks = project.run_week(NEXT)  # better than version 2: the running server switches by itself
+        self.assertEqual(tasks["deploy"]["state"], "success")
+        self.assertEqual(self.in_production(project), [3])
+        self.assertEqual(endpoint.predict(self.BODY)[0], 3)
+
+    def test_a_failing_suite_opens_the_circuit_and_the_last_good_model_serves_on(self):
+        project = self.weekly()
+        self.assertRuns(project.millrace("up", "--detach"))
+        endpoint = Endpoint(project)
+        served = endpoint.predict(self.BODY)
+        suite = project.root / "expectations" / "training_data.yml"
+        suite.write_text(suite.read_text() +
+                         "  - {type: expect_column_values_to_be_between, column: distance, max_value: 1000}\n")
+        tasks = project.run_week(NEXT, code=1)
+        self.assertEqual({name: task["state"] for name, task in tasks.items() if task["state"] != "success"},
+                         {"validate": "failed", "train": "upstream_failed", "evaluate": "upstream_failed",
+                          "deploy": "upstream_failed"})
+        of_the_run = f"from features.flights_departure where run_id = '{NEXT}T04:00:00Z'"
+        far, all_rows = (project.value(f"select count(*) {of_the_run}{where}")
+                         for where in (" and distance > 1000", ""))
+        message = tasks["validate"]["message"]
+        self.assertIn("expect_column_values_to_be_between of distance", message)
+        self.assertIn(f"{far} of {all_rows}", message.replace(",", ""))
+        unexpected = {str(row["distance"]) for row in project.rows(
+            f"select distinct distance {of_the_run} and distance > 1000")}
+        samples = message.split(f"{far} of {all_rows}")[1].replace(",", " ").split()
+        self.assertGreaterEqual(len(unexpected & set(samples)), 1, message)
+        self.assertEqual(endpoint.predict(self.BODY), served)
+        self.assertEqual(len(project.versions()), 1)
+
+        again = self.assertRuns(project.millrace("backfill", "--from", NEXT, "--to", NEXT, "--json"), 1)
+        self.assertEqual([run["state"] for run in again.json()["runs"]], ["failed"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""Bad input through the program: what is delivered, and what a person writes. Each answer names the place; of what was
+delivered nothing is lost: a row is in the table or among the dead letters, with its reason."""
+import gzip
+import unittest
+
+from command_line_test import PIPELINE, SOURCES, Shop, order
+
+DAY, RUN = "2013-01-03", "2013-01-04"
+FILE = f"orders-{DAY}.jsonl.gz"
+
+
+class Delivered(Shop):
+    """The shop on a day on which something is wrong with what it is sent."""
+
+    def lines(self, count=40):
+        return [order(300 + i, DAY) for i in range(count)]
+
+    def deliver(self, project, data, name=FILE):
+        project.write(f"deliveries/{name}", data if isinstance(data, bytes) else "\n".join(data) + "\n")
+
+    def land(self, project, code=0):
+        """What the task `land` of the run said."""
+        answer = project.millrace("run", "--logical-date", RUN, "--json")
+        self.assertRuns(answer, code)
+        return next(task for task in answer.json()["tasks"] if task["task"] == "land")
+
+    def letters(self, project):
+        return project.rows("select file, row_number, reason from raw.orders__rejected order by file, row_number")
+
+    def assertRefused(self, project, *words):
+        """The landing fails with these words, and nothing of any file has landed."""
+        task = self.land(project, 1)
+        self.assertEqual(task["state"], "failed")
+        for word in (FILE.split(".")[0], *words):
+            self.assertIn(word, task["message"])
+        tables = [table["table"] for table in project.millrace("table", "ls", "--json").json()]
+        self.assertNotIn("raw.orders", tables)
+
+
+class TestDeliveries(Delivered):
+    def assertOneRejected(self, line, reason, count=40):
+        """One bad line in the middle: the others land, this one is kept with its file, row and reason."""
+        project = self.shop()
+        lines = self.lines(count)
+        bad = line(lines[16])
+        data = b"".join((bad if i == 16 else text.encode()) + b"\n" for i, text in enumerate(lines))
+        self.deliver(project, gzip.compress(data, mtime=0))
+        task = self.land(project)
+        self.assertEqual((task["result"]["rows_landed"], task["result"]["rows_rejected"]), (6 + count - 1, 1))
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6 + count - 1)
+        [letter] = self.letters(project)
+        self.assertEqual((letter["file"].split("/")[-1], letter["row_number"]), (FILE, 17))
+        self.assertRegex(letter["reason"], reason)
+
+    def test_a_column_whose_integers_became_strings(self):
+        project = self.shop()
+        self.deliver(project, [line.replace('"id": 3', '"id": "no ').replace(', "amount"', '", "amount"')
+                               for line in self.lines()])
+        self.assertRefused(project, "40", "id")
+        letters = self.letters(project)
+        self.assertEqual([letter["row_number"] for letter in letters], list(range(1, 41)))
+        self.assertTrue(all("id" in letter["reason"] for letter in letters), letters[0])
+
+    def test_an_empty_file(self):
+        project = self.shop()
+        self.deliver(project, b"")
+        self.assertRefused(project, "empty")
+
+    def test_a_gzip_that_is_cut_off(self):
+        project = self.shop()
+        whole = gzip.compress("\n".join(self.lines(400)).encode(), mtime=0)
+        self.deliver(project, whole[:len(whole) // 2])
+        self.assertRefused(project, "cut off")
+
+    def test_a_row_that_is_not_utf8(self):
+        self.assertOneRejected(lambda line: line.encode().replace(b'"ordered_at"', b'"note": "\xff\xfe", "ordered_at"'),
+                               "UTF-8")
+
+    def test_a_line_of_more_than_a_megabyte(self):
+        self.assertOneRejected(lambda line: line.replace("{", '{"note": "' + "x" * (1 << 20) + '", ').encode(),
+                               "1048576|long")
+
+    def test_a_row_that_is_no_json(self):
+        self.assertOneRejected(lambda line: line[:-9].encode(), "JSON")
+
+
+class TestCsvDeliveries(Delivered):
+    """The same shop, delivered as CSV."""
+    HEADER = "id,amount,ordered_at,delivered_at"
+    NAME = f"orders-{DAY}.csv"
+
+    def csv_shop(self, *lines):
+        project = self.shop()
+        project.write("sources/shop.yml", SOURCES.replace(
+            "orders-{date}.jsonl.gz", "orders-{date}.csv\n    format: csv"))
+        project.write(f"deliveries/{self.NAME}", "\n".join(lines) + "\n")
+        return project
+
+    def row(self, number):
+        return f"{number},1.50,{DAY}T10:00:00Z,{DAY}T11:00:00Z"
+
+    def test_a_wrong_header(self):
+        project = self.csv_shop("id,price,ordered_at,delivered_at", *(self.row(i) for i in range(5)))
+        self.assertRefused(project, "price", "amount")
+
+    def test_a_row_with_too_many_fields(self):
+        rows = [self.row(i) for i in range(30)]
+        rows[3] += ",surplus"
+        project = self.csv_shop(self.HEADER, *rows)
+        task = self.land(project)
+        self.assertEqual((task["result"]["rows_landed"], task["result"]["rows_rejected"]), (29, 1))
+        [letter] = self.letters(project)
+        self.assertEqual(letter["file"].split("/")[-1], self.NAME)
+        self.assertIn("5", letter["reason"])
+        self.assertEqual(project.rows("select id from raw.orders where id = 3"), [])
+
+    def test_strings_for_integers_in_a_whole_column(self):
+        project = self.csv_shop(self.HEADER, *(f"no{self.row(i)}" for i in range(30)))
+        self.assertRefused(project, "id")
+        self.assertEqual(len(self.letters(project)), 30)
+
+
+class TestWhatAPersonWrites(Shop):
+    def assertMistake(self, path, text, *words):
+        project = self.shop()
+        project.write(path, text)
+        answer = self.assertRuns(project.millrace("check"), 2)
+        for word in words:
+            self.assertIn(word, answer.err)
+
+    def test_a_wrong_indent(self):
+        self.assertMistake("pipelines/daily.yml", PIPELINE.replace("  - {id: totals", " - {id: totals"),
+                           "pipelines/daily.yml:6:")
+
+    def test_an_unknown_key(self):
+        self.assertMistake("pipelines/daily.yml", PIPELINE.replace("schedule:", "schedul:"),
+                           "pipelines/daily.yml:2:1: ", "did you mean 'schedule'?")
+
+    def test_a_cycle_of_tasks(self):
+        self.assertMistake("pipelines/daily.yml",
+                           PIPELINE.replace("source: shop.orders}", "source: shop.orders, upstream: [validate]}"),
+                           "pipelines/daily.yml", "land", "totals", "validate")
+
+    def test_a_cycle_of_models(self):
+        project = self.shop()
+        project.write("models/one.sql", "select * from {{ ref('two') }}")
+        project.write("models/two.sql", "select * from {{ ref('one') }}")
+        answer = self.assertRuns(project.millrace("check"), 2)
+        self.assertRegex(answer.err, r"models/(one|two)\.sql")
+        self.assertIn("one", answer.err)
+        self.assertIn("two", answer.err)
+
+    def test_a_model_that_is_missing(self):
+        self.assertMistake("models/totals.sql", "select * from {{ ref('order_lines') }}",
+                           "models/totals.sql:1:18: there is no model 'order_lines'")
+
+
+if __name__ == "__main__":
+    unittest.main()
