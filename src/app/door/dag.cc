@@ -116,16 +116,13 @@ Dag::Dag(std::string id, DagOptions options) : state_(std::make_unique<State>())
   spec.max_active_runs = options.max_active_runs;
   spec.params = std::move(options.params);
   if (options.start_date.empty()) return;
-  const auto start = parse_instant(options.start_date);
-  const auto zone = TimeZone::load(spec.timezone);
-  if (!start.ok()) {
-    state_->mistake = "start_date: " + start.error().message();
-  } else if (options.start_date.size() <= 10 && zone.ok()) {
-    spec.start_date =
-        zone->resolve(TimeZone::utc().civil(*start)).before;  // midnight in the Dag's zone
-  } else {
+  // A zone that is none is told with the rest of the Dag.
+  const auto start =
+      TimeZone::load(spec.timezone).value_or(TimeZone::utc()).parse(options.start_date);
+  if (start.ok())
     spec.start_date = *start;
-  }
+  else
+    state_->mistake = "start_date: " + start.error().message();
 }
 
 Dag::~Dag() = default;

@@ -30,17 +30,11 @@ std::optional<Instant> read_date(Fields& fields, std::string_view key,
                                  const std::string& zone_name) {
   const std::string text = fields.text(key, "");
   if (text.empty()) return std::nullopt;
-  const auto moment = parse_instant(text);
-  if (!moment.ok()) {
-    fields.problem(key, fmt::format("'{}': {}", key, moment.error().message()));
-    return std::nullopt;
-  }
-  const bool has_offset =
-      text.find_first_of("Zz+", 10) != std::string::npos || text.find('-', 10) != std::string::npos;
-  const auto zone = TimeZone::load(zone_name);
-  if (has_offset || !zone.ok()) return *moment;
-  const TimeZone::Resolved resolved = zone->resolve(TimeZone::utc().civil(*moment));
-  return resolved.kind == TimeZone::Kind::Skipped ? resolved.transition : resolved.before;
+  // A zone that is none is a problem of its own place.
+  const auto moment = TimeZone::load(zone_name).value_or(TimeZone::utc()).parse(text);
+  if (moment.ok()) return *moment;
+  fields.problem(key, fmt::format("'{}': {}", key, moment.error().message()));
+  return std::nullopt;
 }
 
 /// What a task may say of itself and default_args may say for all.

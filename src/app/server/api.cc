@@ -45,16 +45,6 @@ Result<std::shared_ptr<const orchestration::Dag>> dag_named(const Parts& parts,
   return Error(ErrorCode::NotFound, fmt::format("there is no Dag '{}'{}", id, suggestion(id, ids)));
 }
 
-/// "2013-12-01" is midnight in the Dag's zone; a time with its offset is itself.
-Result<Instant> moment_in(const std::string& text, const TimeZone& zone) {
-  const Instant instant = TRY(parse_instant(text));
-  const bool has_offset =
-      text.find_first_of("Zz+", 10) != std::string::npos || text.find('-', 10) != std::string::npos;
-  if (has_offset) return instant;
-  const TimeZone::Resolved resolved = zone.resolve(TimeZone::utc().civil(instant));
-  return resolved.kind == TimeZone::Kind::Skipped ? resolved.transition : resolved.before;
-}
-
 /// Parameters come as text from the command line; they get the type of the Dag's default.
 Result<Json> typed_params(const orchestration::Dag& dag, const Json& given) {
   Json params = Json::object();
@@ -108,7 +98,7 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   const Instant now = parts.clock.now();
   const Instant logical_date = text.empty()
                                    ? dag->schedule().previous_at_or_before(now).value_or(now)
-                                   : TRY(moment_in(text, dag->schedule().zone()));
+                                   : TRY(dag->schedule().zone().parse(text));
   const auto planned =
       TRY(orchestration::plan_run(*dag, logical_date, params, orchestration::RunReason::Manual));
   const std::int64_t cursor = parts.events.after(planned.key, -1, {}).next;
@@ -128,8 +118,8 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const Json body = TRY(request.json());
   const Json params = TRY(typed_params(*dag, body["params"]));
   const TimeZone& zone = dag->schedule().zone();
-  const Instant from = TRY(moment_in(TRY(body.string_at("from")), zone));
-  const Instant to = TRY(moment_in(TRY(body.string_at("to")), zone));
+  const Instant from = TRY(zone.parse(TRY(body.string_at("from"))));
+  const Instant to = TRY(zone.parse(TRY(body.string_at("to"))));
   const bool clear = body.bool_or("clear", false);
   Json ids = Json::array();
   for (const RunId& run : TRY(parts.orchestrator.backfill(

@@ -84,15 +84,8 @@ Status read(const Json& json, std::string_view name, const std::string& zone,
             std::optional<Instant>& out) {
   if (json[name].is_null()) return {};
   const std::string text = TRY(json.string_at(name));
-  const Instant moment = TRY_DOING(std::string(name), parse_instant(text));
-  const std::size_t time = text.find_first_of("T ");
-  const bool has_offset =
-      time != std::string::npos && text.find_first_of("Zz+-", time) != std::string::npos;
-  out = moment;
-  if (has_offset) return {};
-  const TimeZone::Resolved resolved =
-      TRY(TimeZone::load(zone)).resolve(TimeZone::utc().civil(moment));
-  out = resolved.kind == TimeZone::Kind::Skipped ? resolved.transition : resolved.before;
+  const TimeZone shown_by = TRY_DOING("timezone", TimeZone::load(zone));
+  out = TRY_DOING(std::string(name), shown_by.parse(text));
   return {};
 }
 

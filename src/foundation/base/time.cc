@@ -46,16 +46,7 @@ std::string format_instant(Instant instant) {
 }
 
 Result<Instant> parse_instant(std::string_view text) {
-  const std::string input(text);
-  absl::Time time;
-  for (const char* format : {absl::RFC3339_full, "%Y-%m-%d%ET%H:%M:%E*S", "%Y-%m-%d %H:%M:%E*S",
-                             "%Y-%m-%d%ET%H:%M", "%Y-%m-%d"}) {
-    if (absl::ParseTime(format, input, &time, nullptr) && time != absl::InfiniteFuture() &&
-        time != absl::InfinitePast())
-      return from_absl(time);
-  }
-  return Error(ErrorCode::Invalid,
-               "'" + input + "' is not a time; write it as 2013-12-01T05:00:00Z or 2013-12-01");
+  return TimeZone::utc().parse(text);
 }
 
 Result<Duration> parse_duration(std::string_view text) {
@@ -175,6 +166,29 @@ std::optional<TimeZone::Transition> TimeZone::last_transition(Instant instant) c
   if (!zone_->zone.PrevTransition(to_absl(later), &change)) return std::nullopt;
   return Transition{from_absl(zone_->zone.At(change.to).trans), from_absl(change.from),
                     from_absl(change.to)};
+}
+
+Result<Instant> TimeZone::parse(std::string_view text) const {
+  const std::string input(text);
+  const auto read = [&](const char* format) -> std::optional<Instant> {
+    absl::Time time;
+    if (!absl::ParseTime(format, input, &time, nullptr) || time == absl::InfiniteFuture() ||
+        time == absl::InfinitePast())
+      return std::nullopt;
+    return from_absl(time);
+  };
+  if (const auto moment = read(absl::RFC3339_full)) return *moment;
+  for (const char* format :
+       {"%Y-%m-%d%ET%H:%M:%E*S", "%Y-%m-%d %H:%M:%E*S", "%Y-%m-%d%ET%H:%M", "%Y-%m-%d"}) {
+    const auto shown = read(format);  // as if it were UTC
+    if (!shown) continue;
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(*shown);
+    const Resolved resolved = resolve(utc().civil(seconds));
+    if (resolved.kind == Kind::Skipped) return resolved.transition;
+    return resolved.before + (*shown - seconds);
+  }
+  return Error(ErrorCode::Invalid,
+               "'" + input + "' is not a time; write it as 2013-12-01T05:00:00Z or 2013-12-01");
 }
 
 std::string TimeZone::format(Instant instant) const {

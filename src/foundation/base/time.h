@@ -90,6 +90,9 @@ class TimeZone {
   std::optional<Transition> last_transition(Instant instant) const;
   /// "2013-12-01 00:00:00 EST".
   std::string format(Instant instant) const;
+  /// Reads what parse_instant reads; a time without an offset, or a date, is what this zone's clocks
+  /// show (the moment of the change when they skip it, the first one when they show it twice).
+  Result<Instant> parse(std::string_view text) const;
 
  private:
   struct Zone;

@@ -53,6 +53,28 @@ TEST(TimeZone, SaysWhetherACivilTimeIsUniqueSkippedOrRepeated) {
   EXPECT_EQ(repeated.after - repeated.before, hours(1));
 }
 
+TEST(TimeZone, ReadsATimeAsItsClocksShowItUnlessTheTimeSaysItsOffset) {
+  const TimeZone zone = *TimeZone::load("America/New_York");
+  struct Case {
+    const char* text;
+    const char* moment;
+  };
+  for (const Case& c : {Case{"2023-01-01", "2023-01-01T05:00:00Z"},
+                        Case{"2023-01-01T05:00", "2023-01-01T10:00:00Z"},
+                        Case{"2023-07-01 05:00:00.5", "2023-07-01T09:00:00.5Z"},
+                        Case{"2023-01-01T05:00:00Z", "2023-01-01T05:00:00Z"},
+                        Case{"2023-01-01T05:00:00+01:00", "2023-01-01T04:00:00Z"},
+                        Case{"2023-01-01T05:00:00-08:00", "2023-01-01T13:00:00Z"},
+                        // The clocks go from 2:00 to 3:00, and from 2:00 back to 1:00.
+                        Case{"2013-03-10T02:30", "2013-03-10T07:00:00Z"},
+                        Case{"2013-11-03T01:30", "2013-11-03T05:30:00Z"}}) {
+    const auto moment = zone.parse(c.text);
+    ASSERT_TRUE(moment.ok()) << c.text;
+    EXPECT_EQ(format_instant(*moment), c.moment) << c.text;
+  }
+  EXPECT_FALSE(zone.parse("tomorrow").ok());
+}
+
 TEST(TimeZone, TellsWhenItsClocksAreSet) {
   const TimeZone zone = *TimeZone::load("America/New_York");
   const Instant spring = *parse_instant("2013-03-10T07:00:00Z");
