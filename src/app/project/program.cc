@@ -20,40 +20,63 @@ namespace millrace::project {
 namespace {
 
 constexpr std::size_t kLargestAnswer = 4U << 20U;
+constexpr std::size_t kMostWords = 2'000;
 constexpr auto kPatience = std::chrono::seconds(10);
 
-/// Reads until the end of `fd`, the deadline or the limit.
-Result<std::string> read_all(int fd, const std::string& path) {
+/// What a program prints: its answer, and the end of its words for people.
+struct Printed {
+  std::string answer;
+  std::string words;
+};
+
+/// Reads until the end of both, the deadline or the limit.
+Result<Printed> read_all(int output, int errors, const std::string& path) {
   const auto clock = make_system_clock();
   const Instant deadline = clock->now() + kPatience;
-  std::string text;
+  Printed printed;
+  std::array<pollfd, 2> streams = {{{output, POLLIN, 0}, {errors, POLLIN, 0}}};
   std::array<char, 65'536> buffer;
-  for (;;) {
+  while (streams[0].fd >= 0 || streams[1].fd >= 0) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock->now());
-    pollfd wait{fd, POLLIN, 0};
-    if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) == 0)
+    if (left.count() <= 0 ||
+        ::poll(streams.data(), streams.size(), static_cast<int>(left.count())) == 0)
       return Error(ErrorCode::Timeout,
                    fmt::format("'{} describe' did not answer within 10 s", path));
-    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kLargestAnswer)
+    for (pollfd& stream : streams) {
+      if (stream.fd < 0 || stream.revents == 0) continue;
+      std::string& text = stream.fd == output ? printed.answer : printed.words;
+      const ssize_t got = ::read(stream.fd, buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) stream.fd = -1;  // poll passes over it
+      if (got > 0) text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    if (printed.answer.size() > kLargestAnswer)
       return Error(ErrorCode::Invalid, fmt::format("'{} describe' printed more than 4 MiB", path));
+    if (printed.words.size() > kMostWords)
+      printed.words.erase(0, printed.words.size() - kMostWords);
   }
+  while (printed.words.ends_with('\n')) printed.words.pop_back();
+  return printed;
 }
 
 }  // namespace
 
 Result<orchestration::DagSpec> describe_program(const std::string& path) {
   std::array<int, 2> output{};
+  std::array<int, 2> errors{};
   if (::pipe2(output.data(), O_CLOEXEC) != 0)
     return Error(ErrorCode::Exhausted, std::strerror(errno));
+  if (::pipe2(errors.data(), O_CLOEXEC) != 0) {
+    ::close(output[0]);
+    ::close(output[1]);
+    return Error(ErrorCode::Exhausted, std::strerror(errno));
+  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO);
   std::string program = path;
   std::string verb = "describe";
   std::array<char*, 3> argv = {program.data(), verb.data(), nullptr};
@@ -61,20 +84,25 @@ Result<orchestration::DagSpec> describe_program(const std::string& path) {
   const int failed = ::posix_spawn(&child, path.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   ::close(output[1]);
+  ::close(errors[1]);
   if (failed != 0) {
     ::close(output[0]);
+    ::close(errors[0]);
     return Error(failed == ENOENT ? ErrorCode::NotFound : ErrorCode::Unavailable,
                  fmt::format("{}: {}; build it first", path, std::strerror(failed)));
   }
-  Result<std::string> text = read_all(output[0], path);
+  Result<Printed> printed = read_all(output[0], errors[0], path);
   ::close(output[0]);
-  if (!text.ok()) ::kill(child, SIGKILL);
+  ::close(errors[0]);
+  if (!printed.ok()) ::kill(child, SIGKILL);
   int status = 0;
   ::waitpid(child, &status, 0);
-  if (!text.ok()) return std::move(text).error();
+  if (!printed.ok()) return std::move(printed).error();
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return Error(ErrorCode::Unavailable, fmt::format("'{} describe' failed", path));
-  const Json document = TRY_DOING(path + " describe", Json::parse(*text));
+    return Error(ErrorCode::Unavailable,
+                 fmt::format("'{} describe' failed: {}", path,
+                             printed->words.empty() ? "it gave no reason" : printed->words));
+  const Json document = TRY_DOING(path + " describe", Json::parse(printed->answer));
   orchestration::DagSpec spec =
       TRY_DOING(path + " describe", orchestration::DagSpec::from_json(document));
   TRY_DOING(path + " describe", orchestration::Dag::make(spec));
