@@ -27,9 +27,22 @@ Result<Json> rows_of(engine::Session& session, const std::string& sql) {
   return Json::object({{"rows", std::move(rows)}});
 }
 
+/// The next line, without its newline; none at the end of the input. One that is too long is read to
+/// its end and not kept: its bytes beyond the limit are dropped as they come.
+std::optional<std::string> read_line(std::streambuf& in) {
+  std::string line;
+  constexpr int end = std::char_traits<char>::eof();
+  int byte = in.sbumpc();
+  if (byte == end) return std::nullopt;
+  for (; byte != end && byte != '\n'; byte = in.sbumpc())
+    if (line.size() <= kLargestRequest) line += static_cast<char>(byte);
+  return line;
+}
+
 Result<Json> answer(engine::Session& session, const std::string& line) {
   if (line.size() > kLargestRequest)
-    return Error(ErrorCode::Invalid, "the request is larger than 16 MiB");
+    return Error(ErrorCode::Invalid,
+                 "the request is larger than 16 MiB; put what is large into a file, and read that");
   const Json request = TRY(Json::parse(line));
   if (request.contains("execute")) {
     TRY(session.execute(TRY(request.string_at("execute"))));
@@ -61,8 +74,8 @@ int engine_stdio() {
     return kUnavailable;
   }
   write_line(Json::object({{"millrace_engine", 1}, {"engine", (*engine)->version()}}));
-  for (std::string line; std::getline(std::cin, line);) {
-    const Result<Json> given = answer(**session, line);
+  while (const std::optional<std::string> line = read_line(*std::cin.rdbuf())) {
+    const Result<Json> given = answer(**session, *line);
     write_line(given.ok() ? *given : failure(given.error()));
   }
   return kSuccess;
