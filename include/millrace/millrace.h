@@ -80,7 +80,7 @@ struct TaskOptions {
 class Dag;
 
 /// A task of a Dag under construction. `a >> b` says that b runs after a, and gives b, so that
-/// chains read in order.
+/// chains read in order. Both must be of one Dag: otherwise main says so.
 class TaskRef {
  public:
   TaskRef operator>>(const TaskRef& downstream) const;
@@ -93,10 +93,17 @@ class TaskRef {
   std::size_t index_;
 };
 
+/// Several tasks at once: `Tasks{a, b} >> c` says that c runs after both, `a >> Tasks{b, c}` that
+/// both run after a.
+using Tasks = std::vector<TaskRef>;
+TaskRef operator>>(const Tasks& upstream, const TaskRef& downstream);
+Tasks operator>>(const TaskRef& upstream, const Tasks& downstream);
+
 struct DagOptions {
   /// A cron expression of five fields, @hourly, @daily, @weekly, @monthly, @yearly, @once, or "".
   std::string schedule = "";
-  /// "2023-01-01": no run is due before it.
+  /// "2023-01-01": no run is due before it. Read as the clocks of `timezone` show it, unless it
+  /// says its offset ("2023-01-01T05:00:00Z").
   std::string start_date = "";
   std::string timezone = "UTC";
   bool catchup = false;

@@ -148,9 +148,28 @@ TaskRef Dag::add(std::string id, TaskFunction work, TaskOptions options) {
 }
 
 TaskRef TaskRef::operator>>(const TaskRef& downstream) const {
-  INVARIANT(dag_ == downstream.dag_, "tasks of two Dags cannot be joined");
-  dag_->state_->spec.tasks[downstream.index_].upstream.push_back(
-      dag_->state_->spec.tasks[index_].id);
+  if (dag_ == downstream.dag_) {
+    dag_->state_->spec.tasks[downstream.index_].upstream.push_back(
+        dag_->state_->spec.tasks[index_].id);
+    return downstream;
+  }
+  for (const Dag* dag : {dag_, downstream.dag_})
+    if (dag->state_->mistake.empty())
+      dag->state_->mistake = fmt::format(
+          "'{}' of the Dag '{}' cannot run before '{}' of the Dag '{}': a task waits "
+          "for tasks of its own Dag; make both with the same one",
+          id(), dag_->state_->spec.id.str(), downstream.id(),
+          downstream.dag_->state_->spec.id.str());
+  return downstream;
+}
+
+TaskRef operator>>(const Tasks& upstream, const TaskRef& downstream) {
+  for (const TaskRef& task : upstream) task >> downstream;
+  return downstream;
+}
+
+Tasks operator>>(const TaskRef& upstream, const Tasks& downstream) {
+  for (const TaskRef& task : downstream) upstream >> task;
   return downstream;
 }
 
@@ -175,6 +194,8 @@ int Dag::State::run_task(const std::string& id) {
     result = functions[found](context);
   } catch (const std::exception& error) {
     result = Error(ErrorCode::Internal, std::string("the task threw: ") + error.what());
+  } catch (...) {
+    result = Error(ErrorCode::Internal, "the task threw something that is no std::exception");
   }
   const Status told =
       result.ok() ? (*channel)->succeed(context.take_result()) : (*channel)->fail(result.error());

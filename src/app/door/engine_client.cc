@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +29,9 @@ Error gone() {
 Result<EngineClient> EngineClient::start(const std::string& millrace) {
   std::array<int, 2> to{};
   std::array<int, 2> from{};
-  if (::pipe2(to.data(), O_CLOEXEC) != 0) return Error(ErrorCode::Exhausted, std::strerror(errno));
+  // Not a pipe: writing to one whose reader has gone would end this process by SIGPIPE.
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to.data()) != 0)
+    return Error(ErrorCode::Exhausted, std::strerror(errno));
   if (::pipe2(from.data(), O_CLOEXEC) != 0) {
     ::close(to[0]);
     ::close(to[1]);
@@ -85,7 +88,7 @@ Result<Json> EngineClient::query(std::string_view sql) {
 Result<Json> EngineClient::ask(const Json& request) {
   const std::string line = request.dump() + "\n";
   for (std::string_view rest = line; !rest.empty();) {
-    const ssize_t wrote = ::write(to_, rest.data(), rest.size());
+    const ssize_t wrote = ::send(to_, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) return gone();
     rest.remove_prefix(static_cast<std::size_t>(wrote));

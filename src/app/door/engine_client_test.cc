@@ -1,0 +1,50 @@
+#include "door/engine_client.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+namespace millrace::door {
+namespace {
+
+/// Shell scripts in the place of millrace; the real one is asked by the end-to-end tests.
+class EngineClientTest : public testing::Test {
+ protected:
+  std::string script(const std::string& text) {
+    const std::string path = folder_.path() + "/millrace";
+    EXPECT_TRUE(write_file(path, "#!/bin/sh\n" + text).ok());
+    EXPECT_EQ(::chmod(path.c_str(), 0700), 0);
+    return path;
+  }
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+};
+
+TEST_F(EngineClientTest, AsksOneLineAndReadsOne) {
+  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":1}'
+    read request; [ "$request" = '{"query":"select 1"}' ] && echo '{"rows":[{"a":1}]}'
+    read request; echo '{"error":{"code":"invalid","message":"no such table"}}')"));
+  ASSERT_TRUE(client.ok()) << client.error().message();
+  EXPECT_EQ(client->query("select 1")->dump(), R"([{"a":1}])");
+  const Status failed = client->execute("drop table x");
+  EXPECT_EQ(failed.error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(failed.error().message(), "no such table");
+}
+
+TEST_F(EngineClientTest, AnEngineThatHasEndedIsAnErrorAndNoSignal) {
+  // It reads nothing more from before it is heard for the first time.
+  auto client = EngineClient::start(script("exec 0<&-; echo '{\"millrace_engine\":1}'"));
+  ASSERT_TRUE(client.ok()) << client.error().message();
+  EXPECT_EQ(client->execute("select 1").error().code(), ErrorCode::Unavailable);
+  EXPECT_EQ(client->query("select 1").error().code(), ErrorCode::Unavailable);
+}
+
+TEST_F(EngineClientTest, RefusesWhatIsNoEngine) {
+  EXPECT_EQ(EngineClient::start(script("echo '{\"millrace_engine\":2}'")).error().code(),
+            ErrorCode::Unsupported);
+  EXPECT_EQ(EngineClient::start(script("exit 1")).error().code(), ErrorCode::Unavailable);
+  EXPECT_EQ(EngineClient::start(folder_.path() + "/nothing").error().code(), ErrorCode::NotFound);
+}
+
+}  // namespace
+}  // namespace millrace::door
