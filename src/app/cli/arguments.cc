@@ -1,9 +1,14 @@
 // argv to plain values: the only file that knows CLI11.
 
+#include <cstdio>
 #include <functional>
+#include <map>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
+#include "base/suggest.h"
+#include "cli/completion.h"
 #include "cli/verbs.h"
 
 namespace millrace::cli {
@@ -13,11 +18,10 @@ constexpr const char* kDescription =
     "Millrace runs batch machine-learning pipelines from the source to the served model.\n"
     "Every verb works in the project folder that it stands in, or in the one that --project names.";
 
-constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 done and failed (a run, an expectation); 2 the command line or the "
-    "project's files must be\n"
-    "mended; 3 could not be done now (no server, a full disk).\n"
-    "Each verb has --help with an example.";
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 done and failed (a run, an expectation); 2 the command line or the\n"
+    "project's files must be mended; 3 could not be done now (no server, a full disk);\n"
+    "130 interrupted by Ctrl-C.";
 
 /// What argv says to do; filled by the callbacks of the verbs.
 struct Plan {
@@ -28,7 +32,7 @@ struct Plan {
 CLI::App* add_verb(CLI::App& app, Plan& plan, const std::string& name, const std::string& what,
                    const std::string& example) {
   CLI::App* verb = app.add_subcommand(name, what);
-  verb->footer("Example:\n  " + example);
+  verb->footer("Example:\n  " + example + "\n\n" + kExitCodes);
   verb->add_option("-C,--project", plan.common.project, "The project folder")->type_name("FOLDER");
   verb->add_option("-t,--target", plan.common.target, "Where it runs: a target of millrace.yml")
       ->type_name("NAME");
@@ -85,6 +89,20 @@ void add_runs(CLI::App& app, Plan& plan) {
       ->type_name("NAME=VALUE");
   verb->add_flag("--clear", backfill_arguments->clear, "Run again those that succeeded");
 
+  verb = add_verb(app, plan, "cancel", "End a run: what it does is killed, the rest is skipped",
+                  "millrace cancel weekly_retraining 2013-12-01T05:00:00Z");
+  auto cancel_arguments = calls(verb, plan, cancel);
+  verb->add_option("dag", cancel_arguments->dag,
+                   "The Dag; may be left out when the project has one");
+  verb->add_option("run", cancel_arguments->run, "The run; default: all that have not ended");
+
+  verb = add_verb(app, plan, "clear", "Run again what a run has done, unchanged or not",
+                  "millrace clear weekly_retraining 2013-12-01T05:00:00Z --task train");
+  auto clear_arguments = calls(verb, plan, clear);
+  verb->add_option("dag", clear_arguments->dag, "The Dag")->required();
+  verb->add_option("run", clear_arguments->run, "The run")->required();
+  verb->add_option("--task", clear_arguments->task, "Only this task and what comes after it");
+
   verb = add_verb(app, plan, "up", "Start the project's server: schedule, endpoint, status",
                   "millrace up --detach");
   auto up_arguments = calls(verb, plan, up);
@@ -103,7 +121,8 @@ void add_runs(CLI::App& app, Plan& plan) {
                   "millrace logs weekly_retraining 2013-12-01T05:00:00Z --task train");
   auto logs_arguments = calls(verb, plan, logs);
   verb->add_option("dag", logs_arguments->dag, "The Dag; may be left out when the project has one");
-  verb->add_option("run", logs_arguments->run, "The run; default: the latest");
+  verb->add_option("run", logs_arguments->run,
+                   "The run; default: the one that said something last");
   verb->add_option("--task", logs_arguments->task, "Only this task");
 }
 
@@ -181,6 +200,42 @@ void add_models(CLI::App& app, Plan& plan) {
       ->required();
 }
 
+/// What may stand behind each verb: "table" -> at, history, ...; "table ls" -> --json, ...
+std::map<std::string, std::vector<std::string>> words_of(const CLI::App& app) {
+  std::map<std::string, std::vector<std::string>> words;
+  const auto add = [&](const CLI::App& of, const std::string& path, const auto& self) -> void {
+    for (const CLI::App* verb : of.get_subcommands({})) {
+      if (verb->get_group().empty()) continue;
+      words[path].push_back(verb->get_name());
+      self(*verb, path.empty() ? verb->get_name() : path + " " + verb->get_name(), self);
+    }
+    for (const CLI::Option* option : of.get_options())
+      for (const std::string& name : option->get_lnames()) words[path].push_back("--" + name);
+  };
+  add(app, "", add);
+  return words;
+}
+
+/// "millrace tabel": which verb was meant. Nothing when all verbs are known.
+std::optional<std::string> unknown_verb(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* at = &app;
+  std::string said = "millrace";
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    std::vector<std::string> names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* verb : at->get_subcommands({})) {
+      if (verb->get_name() == argv[i]) next = verb;
+      if (!verb->get_group().empty()) names.push_back(verb->get_name());
+    }
+    if (names.empty()) return std::nullopt;
+    if (next == nullptr)
+      return said + " has no verb '" + argv[i] + "'" + suggestion(argv[i], names);
+    said += " " + next->get_name();
+    at = next;
+  }
+  return std::nullopt;
+}
+
 void add_others(CLI::App& app, Plan& plan) {
   CLI::App* verb = add_verb(app, plan, "validate", "Check a table against a suite of expectations",
                             "millrace validate training_data --table ml.training_data");
@@ -188,9 +243,18 @@ void add_others(CLI::App& app, Plan& plan) {
   verb->add_option("suite", validate_arguments->suite, "The suite's name")->required();
   verb->add_option("--table", validate_arguments->table, "The table: schema.name")->required();
   verb->add_option("--at", validate_arguments->at, "A version, or a time; default: now");
+  verb->add_option("--where", validate_arguments->where,
+                   "Only these rows, as SQL: a table of training data holds those of all runs")
+      ->type_name("SQL");
 
   calls(add_verb(app, plan, "version", "Versions of Millrace and its engines", "millrace version"),
         plan, version);
+
+  verb = app.add_subcommand("completion", "Completion of verbs and options for a shell");
+  verb->footer("Example:\n  source <(millrace completion bash)");
+  verb->add_option("shell", "There is bash")->required()->check(CLI::IsMember({"bash"}));
+  verb->callback(
+      [&app, &plan] { plan.action = [&app] { return print_completion(words_of(app)); }; });
 
   CLI::App* hidden = app.add_subcommand("attempt", "")->group("");
   hidden->callback([&plan] { plan.action = attempt; });
@@ -203,7 +267,7 @@ void add_others(CLI::App& app, Plan& plan) {
 
 int main(int argc, char** argv) {
   CLI::App app{kDescription, "millrace"};
-  app.footer(kFooter);
+  app.footer(std::string(kExitCodes) + "\nEach verb has --help with an example.");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every verb");
   Plan plan;
@@ -214,8 +278,13 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? kSuccess : kMistake;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    if (const auto mistake = unknown_verb(app, argc, argv)) {
+      std::fprintf(stderr, "%s\nRun with --help for more information.\n", mistake->c_str());
+      return kMistake;
+    }
+    app.exit(error);
+    return kMistake;
   }
   return plan.action();
 }

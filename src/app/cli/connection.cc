@@ -1,12 +1,15 @@
 #include "cli/connection.h"
 
-#include <array>
 #include <cstdio>
 
-#include <unistd.h>
+#include <fmt/core.h>
+#include <poll.h>
 
 namespace millrace::cli {
 namespace {
+
+constexpr std::chrono::milliseconds kPatience(30'000);
+constexpr std::chrono::milliseconds kPause(50);
 
 std::unique_ptr<net::HttpClient> client_for(const project::Project& project) {
   return std::make_unique<net::HttpClient>(net::ClientOptions{
@@ -42,35 +45,88 @@ void print_json(const Json& document) {
   std::printf("%s\n", document.dump_pretty().c_str());
 }
 
-Result<project::Project> open_project(const Common& common) {
-  return project::whole(TRY(project::load_project(common.project, common.target)));
+Result<project::Project> open_project(const Common& common, const project::Parts& parts) {
+  return project::whole(TRY(project::load_project(common.project, common.target, parts)));
 }
 
-Result<Connection> Connection::to_running(const project::Project& project) {
-  Connection connection;
-  connection.client_ = client_for(project);
-  const auto status = connection.client_->get_json("/api/v1/status");
+Result<Json> status_of_running(const project::Project& project) {
+  const auto status = client_for(project)->get_json("/api/v1/status");
   if (!status.ok())
     return Error(ErrorCode::Unavailable, "no server runs for this project (" +
                                              status.error().message() +
                                              "); start one with `millrace up`");
+  const std::string target = status->string_or("target", "");
+  if (target != project.target.name)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("the server of this project (pid {}) runs with the target '{}', and "
+                    "'{}' was asked for; say --target {} to use it, or stop it with "
+                    "`millrace down --target {}`",
+                    status->integer_or("pid", 0), target, project.target.name, target, target));
+  return *status;
+}
+
+Connection::Connection(const project::Project& project)
+    : project_(&project), client_(client_for(project)) {}
+
+Result<Connection> Connection::to_running(const project::Project& project) {
+  Connection connection(project);
+  const Json status = TRY(status_of_running(project));
+  connection.lives_for_a_command_ = !status.bool_or("resident", true);
+  if (status.bool_or("outdated", false))
+    std::fprintf(stderr,
+                 "%s the server still runs the program as it was before it was built anew; "
+                 "`millrace down` and `millrace up` start the new one\n",
+                 Terminal(stderr).paint(Colour::Yellow, "warning:").c_str());
   return connection;
 }
 
-Result<Connection> Connection::open(const project::Project& project) {
-  auto running = to_running(project);
-  if (running.ok()) return running;
-  Connection connection;
-  connection.server_ = TRY(server::Server::start(
-      project, {.resident = false, .attempt_command = {own_program(), "attempt"}}));
-  connection.client_ = client_for(project);
-  return connection;
+Result<Connection> Connection::open(const project::Project& project, Attempts attempts) {
+  // Another command's server may be about to end, or one may be about to begin.
+  for (auto left = kPatience;; left -= kPause) {
+    auto running = to_running(project);
+    if (running.ok() || running.error().code() != ErrorCode::Unavailable) return running;
+    auto server =
+        server::Server::start(project, {.resident = false,
+                                        .idle = attempts == Attempts::Wait,
+                                        .attempt_command = {server::own_program(), "attempt"}});
+    if (server.ok()) {
+      Connection connection(project);
+      connection.server_ = *std::move(server);
+      connection.attempts_ = attempts;
+      return connection;
+    }
+    if (server.error().code() != ErrorCode::AlreadyExists || left <= kPause)
+      return std::move(server).error();
+    ::poll(nullptr, 0, static_cast<int>(kPause.count()));
+  }
 }
 
-std::string own_program() {
-  std::array<char, 4'096> path{};
-  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
-  return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "millrace";
+bool Connection::may_replace(const Error& error) const {
+  return lives_for_a_command_ && error.code() == ErrorCode::Unavailable;
+}
+
+Status Connection::replace() {
+  Connection next = TRY(open(*project_, attempts_));
+  server_ = std::move(next.server_);
+  client_ = std::move(next.client_);
+  lives_for_a_command_ = next.lives_for_a_command_;
+  ++replaced_;
+  return {};
+}
+
+Result<Json> Connection::get_json(const std::string& path) {
+  auto answer = client_->get_json(path);
+  if (answer.ok() || !may_replace(answer.error())) return answer;
+  TRY(replace());
+  return client_->get_json(path);
+}
+
+Result<Json> Connection::post_json(const std::string& path, const Json& body) {
+  auto answer = client_->post_json(path, body);
+  if (answer.ok() || !may_replace(answer.error())) return answer;
+  TRY(replace());
+  return client_->post_json(path, body);
 }
 
 }  // namespace millrace::cli

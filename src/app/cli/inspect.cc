@@ -1,12 +1,9 @@
-// check, status, logs, version: looking without changing.
+// check, status, version: looking without changing.
 
-#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include <fmt/core.h>
 
-#include "base/file.h"
 #include "cli/run_follower.h"
 #include "engine/engine.h"
 #include "tasks/check_project.h"
@@ -21,9 +18,7 @@ Result<project::Loaded> checked(const Common& common) {
 }
 
 Result<Json> status_of(const Common& common) {
-  const project::Project project = TRY(open_project(common));
-  auto connection = TRY(Connection::to_running(project));
-  return connection.client().get_json("/api/v1/status");
+  return status_of_running(TRY(open_project(common, project::Parts::config())));
 }
 
 void print_status(Terminal& terminal, const Json& status) {
@@ -31,6 +26,10 @@ void print_status(Terminal& terminal, const Json& status) {
                             terminal.paint(Colour::Bold, status.string_or("project", "")),
                             status.string_or("target", ""), status.integer_or("pid", 0),
                             status.string_or("started_at", ""), status.string_or("endpoint", "")));
+  if (status.bool_or("outdated", false))
+    terminal.line(terminal.paint(
+        Colour::Yellow,
+        "  it runs the program as it was before it was built anew; `millrace down`, then `up`"));
   for (const Json& model : status["models"].as_array())
     terminal.line(fmt::format("  serving {} version {}", model.string_or("model", ""),
                               model.integer_or("version", 0)));
@@ -47,42 +46,6 @@ void print_status(Terminal& terminal, const Json& status) {
     }
     if (!rows.empty()) terminal.table({"RUN", "STATE", "REASON", "TIME"}, rows);
   }
-}
-
-/// The log files of a run, by task and attempt, from the state folder.
-Result<std::string> newest_run(const std::string& folder) {
-  std::string newest;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
-    newest = std::max(newest, entry.path().filename().string());
-  if (newest.empty()) return Error(ErrorCode::NotFound, "there are no logs in " + folder + " yet");
-  return newest;
-}
-
-Status print_logs(const Common& common, const LogsArguments& arguments) {
-  const project::Project project = TRY(open_project(common));
-  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
-  const std::string dag_folder = project.state + "/logs/" + dag;
-  const std::string run = arguments.run.empty() ? TRY(newest_run(dag_folder)) : arguments.run;
-  const std::string folder = dag_folder + "/" + run;
-  std::vector<std::string> files;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error))
-    if (entry.is_regular_file())
-      files.push_back(std::filesystem::relative(entry.path(), folder).string());
-  if (error) return file_error(error.value(), folder);
-  std::ranges::sort(files);
-  bool found = false;
-  for (const std::string& file : files) {
-    if (!arguments.task.empty() && file.substr(0, file.find('/')) != arguments.task) continue;
-    found = true;
-    std::printf("==> %s %s\n%s", run.c_str(), file.c_str(),
-                TRY(read_file(folder + "/" + file)).c_str());
-  }
-  if (!found)
-    return Error(ErrorCode::NotFound,
-                 fmt::format("the run {} has no logs of the task '{}'", run, arguments.task));
-  return {};
 }
 
 }  // namespace
@@ -124,11 +87,6 @@ int status(const Common& common) {
   Terminal terminal(stdout);
   print_status(terminal, *status);
   return kSuccess;
-}
-
-int logs(const Common& common, const LogsArguments& arguments) {
-  const Status printed = print_logs(common, arguments);
-  return printed.ok() ? kSuccess : fail(common, printed.error());
 }
 
 int version(const Common& common) {

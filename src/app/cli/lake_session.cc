@@ -1,6 +1,7 @@
 #include "cli/lake_session.h"
 
 #include <charconv>
+#include <filesystem>
 
 #include "base/file.h"
 #include "base/suggest.h"
@@ -9,13 +10,20 @@
 
 namespace millrace::cli {
 
-Result<LakeSession> LakeSession::open(const Common& common) {
+Result<LakeSession> LakeSession::open(const Common& common, const project::Parts& parts) {
   LakeSession opened;
-  opened.project = TRY(open_project(common));
+  opened.project = TRY(open_project(common, parts));
   opened.clock = make_system_clock();
-  opened.store = TRY(storage::open_local_store(opened.project.target.lake));
-  const std::string spill = opened.project.state + "/spill";
-  TRY(make_folders(spill));
+  std::error_code error;
+  if (!std::filesystem::is_directory(opened.project.target.lake, error)) {
+    // Looking makes no folders: a lake that is not there yet is one without tables.
+    opened.store = storage::make_memory_store();
+  } else {
+    opened.store = TRY(storage::open_local_store(opened.project.target.lake));
+  }
+  // Where nothing has run yet there is nothing that could have to spill.
+  const bool has_state = std::filesystem::is_directory(opened.project.state, error);
+  const std::string spill = has_state ? opened.project.state + "/spill" : "";
   opened.engine = TRY(engine::open_duckdb({.threads = opened.project.target.threads,
                                            .memory_bytes = opened.project.target.memory_bytes,
                                            .spill_folder = spill}));

@@ -22,7 +22,9 @@ struct LakeSession {
   std::unique_ptr<engine::Session> session;
   std::unique_ptr<lake::Lake> lake;
 
-  static Result<LakeSession> open(const Common& common);
+  /// Reads millrace.yml and the named parts of the project; makes no folder.
+  static Result<LakeSession> open(const Common& common,
+                                  const project::Parts& parts = project::Parts::config());
   /// The table now, or at a version ("3") or a time ("2013-12-01"). Errors: NotFound, Invalid.
   Result<lake::SnapshotPtr> snapshot(const std::string& table, const std::string& at);
 };

@@ -1,6 +1,7 @@
 // model: registered versions, and which one serves.
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 
@@ -17,7 +18,8 @@
 namespace millrace::cli {
 namespace {
 
-/// The registry, opened for reading.
+/// The registry, opened for reading. Where nothing has run yet it has no database: looking makes
+/// none.
 struct Registry {
   project::Project project;
   std::unique_ptr<metadata::Database> database;
@@ -25,8 +27,9 @@ struct Registry {
 
   static Result<Registry> open(const Common& common) {
     Registry registry;
-    registry.project = TRY(open_project(common));
-    TRY(make_folders(registry.project.state));
+    registry.project = TRY(open_project(common, project::Parts::config()));
+    std::error_code error;
+    if (!std::filesystem::exists(registry.project.target.metadata, error)) return registry;
     registry.database = TRY(metadata::open_sqlite(registry.project.target.metadata));
     TRY(model::migrate_model_store(*registry.database));
     registry.store = TRY(storage::open_local_store(registry.project.target.models));
@@ -36,6 +39,10 @@ struct Registry {
   /// The version that is named, else the one in Production, else the newest.
   Result<model::ModelVersion> version(const std::string& name, std::int64_t wanted) {
     std::optional<model::ModelVersion> found;
+    if (database == nullptr)
+      return Error(ErrorCode::NotFound,
+                   fmt::format("there is no model '{}': nothing has run for the target '{}' yet",
+                               name, project.target.name));
     TRY(database->read([&](metadata::Transaction& transaction) -> Status {
       if (wanted > 0) {
         found = TRY(model::get_version(transaction, name, wanted));
@@ -57,6 +64,7 @@ struct Registry {
 Result<Json> list_all(const Common& common) {
   Registry registry = TRY(Registry::open(common));
   Json versions = Json::array();
+  if (registry.database == nullptr) return versions;
   TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
     for (const std::string& name : TRY(model::list_models(transaction)))
       for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
@@ -87,9 +95,9 @@ Result<Json> show_one(const Common& common, const ModelArguments& arguments) {
 Result<Json> move_tag(const Common& common, const ModelArguments& arguments,
                       const std::string& verb, const Json& body) {
   const project::Project project = TRY(open_project(common));
-  Connection connection = TRY(Connection::open(project));
-  return connection.client().post_json(
-      "/api/v1/models/" + net::encode_part(arguments.name) + "/" + verb, body);
+  Connection connection = TRY(Connection::open(project, Attempts::Wait));
+  return connection.post_json("/api/v1/models/" + net::encode_part(arguments.name) + "/" + verb,
+                              body);
 }
 
 std::string user() {

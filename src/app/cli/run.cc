@@ -1,10 +1,12 @@
-// run, backfill: runs asked for by people.
+// run, backfill, cancel, clear: runs asked for, and taken back, by people.
 
 #include <cstdio>
 
 #include <fmt/core.h>
 
+#include "cli/asked_runs.h"
 #include "cli/run_follower.h"
+#include "cli/stop_signals.h"
 
 namespace millrace::cli {
 namespace {
@@ -20,26 +22,36 @@ Result<Json> params_of(const std::vector<std::string>& given) {
   return params;
 }
 
+std::string dag_path(const std::string& dag) {
+  return "/api/v1/dags/" + net::encode_part(dag);
+}
+
+Error interrupted(const std::string& what) {
+  return {ErrorCode::Cancelled, what + " was cancelled"};
+}
+
 Result<Json> run_one(const Common& common, const RunArguments& arguments, Terminal& terminal) {
   const project::Project project = arguments.program.empty()
                                        ? TRY(open_project(common))
                                        : TRY(project::program_project(arguments.program));
-  const project::Pipeline* pipeline = TRY(project.pipeline(arguments.dag));
-  const std::string dag = pipeline->dag.id.str();
+  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   Json body = Json::object({{"params", TRY(params_of(arguments.params))}, {"clear", arguments.clear}});
   if (!arguments.logical_date.empty()) body.set("logical_date", arguments.logical_date);
+  AskedRuns asked(project);
+  const StopSignals signals([&] { asked.cancel(); });
   Connection connection = TRY(Connection::open(project));
   const Json run =
-      TRY(connection.client().post_json("/api/v1/dags/" + net::encode_part(dag) + "/runs", body));
+      TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/runs", body); }));
   const std::string id = run.string_or("run_id", "");
-  if (!arguments.quiet && !common.json)
-    terminal.line(fmt::format("{} {}{}", terminal.paint(Colour::Bold, dag), id,
-                              run.bool_or("existed", false) ? " (again: what is "
-                                                              "unchanged is not done "
-                                                              "twice)"
-                                                            : ""));
-  RunFollower follower(connection.client(), terminal, arguments.quiet || common.json);
-  return follower.follow(dag, id, run.integer_or("events_after", 0));
+  const bool quiet = arguments.quiet || common.json;
+  if (!quiet)
+    terminal.line(fmt::format(
+        "{} {}{}", terminal.paint(Colour::Bold, dag), id,
+        run.bool_or("existed", false) ? " (again: what is unchanged is not done twice)" : ""));
+  RunFollower follower(connection, terminal, quiet);
+  Json ended = TRY(follower.follow(dag, id, run.integer_or("events_after", 0)));
+  if (asked.cancelled()) return interrupted("the run " + id);
+  return ended;
 }
 
 Result<Json> backfill_all(const Common& common, const BackfillArguments& arguments,
@@ -50,10 +62,12 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
                                   {"to", arguments.to},
                                   {"clear", arguments.clear},
                                   {"params", TRY(params_of(arguments.params))}});
+  AskedRuns asked(project);
+  const StopSignals signals([&] { asked.cancel(); });
   Connection connection = TRY(Connection::open(project));
-  const Json asked = TRY(
-      connection.client().post_json("/api/v1/dags/" + net::encode_part(dag) + "/backfills", body));
-  const Json::Array& ids = asked["run_ids"].as_array();
+  const Json answer =
+      TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/backfills", body); }));
+  const Json::Array& ids = answer["run_ids"].as_array();
   Json runs = Json::array();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::string id = ids[i].as_string();
@@ -61,7 +75,7 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
         fmt::format("  {} {} of {}: {}",
                     Terminal::bar(static_cast<double>(i) / static_cast<double>(ids.size())), i + 1,
                     ids.size(), id));
-    RunFollower follower(connection.client(), terminal, true);
+    RunFollower follower(connection, terminal, true);
     const Json run = TRY(follower.follow(dag, id, 0));
     const auto took = duration_of(run);
     if (!common.json)
@@ -69,14 +83,54 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
                                 took ? format_duration(*took) : ""));
     runs.push(run);
   }
+  if (asked.cancelled()) return interrupted("the backfill");
   return Json::object({{"dag", dag}, {"runs", std::move(runs)}});
 }
 
-}  // namespace
+Result<Json> clear_one(const Common& common, const ClearArguments& arguments, Terminal& terminal) {
+  const project::Project project = TRY(open_project(common));
+  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
+  AskedRuns asked(project);
+  const StopSignals signals([&] { asked.cancel(); });
+  Connection connection = TRY(Connection::open(project));
+  Json body = Json::object();
+  if (!arguments.task.empty()) body.set("task", arguments.task);
+  const Json cleared = TRY(asked.ask(
+      [&] { return connection.post_json(run_path(dag, arguments.run) + "/clear", body); }));
+  RunFollower follower(connection, terminal, common.json);
+  Json ended = TRY(follower.follow(dag, arguments.run, cleared.integer_or("events_after", 0)));
+  if (asked.cancelled()) return interrupted("the run " + arguments.run);
+  return ended;
+}
 
-int run(const Common& common, const RunArguments& arguments) {
-  Terminal terminal(stdout);
-  const Result<Json> run = run_one(common, arguments, terminal);
+/// The run that is named, or all of the Dag that have not ended.
+Result<std::vector<std::string>> runs_to_cancel(Connection& connection, const std::string& dag,
+                                                const std::string& run) {
+  if (!run.empty()) return std::vector<std::string>{run};
+  std::vector<std::string> found;
+  const Json listed =
+      TRY(connection.get_json("/api/v1/runs?limit=1000&dag=" + net::encode_part(dag)));
+  for (const Json& each : listed["runs"].as_array())
+    if (!is_finished(each)) found.push_back(each.string_or("run_id", ""));
+  return found;
+}
+
+Result<Json> cancel_some(const Common& common, const CancelArguments& arguments) {
+  const project::Project project = TRY(open_project(common));
+  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
+  // Without a server nothing of it runs, and nothing shall begin only to be cancelled.
+  Connection connection = TRY(Connection::open(project, Attempts::Wait));
+  Terminal silent(stderr);
+  Json runs = Json::array();
+  for (const std::string& run : TRY(runs_to_cancel(connection, dag, arguments.run))) {
+    TRY(connection.post_json(run_path(dag, run) + "/cancel", Json::object()));
+    runs.push(TRY(RunFollower(connection, silent, true).follow(dag, run, 0)));
+  }
+  return Json::object({{"dag", dag}, {"runs", std::move(runs)}});
+}
+
+/// Prints how a run ended; returns the exit code.
+int tell(const Common& common, Terminal& terminal, const Result<Json>& run) {
   if (!run.ok()) return fail(common, run.error());
   if (common.json) {
     print_json(*run);
@@ -85,6 +139,13 @@ int run(const Common& common, const RunArguments& arguments) {
     print_run(terminal, *run);
   }
   return run->string_or("state", "") == "success" ? kSuccess : kFailed;
+}
+
+}  // namespace
+
+int run(const Common& common, const RunArguments& arguments) {
+  Terminal terminal(stdout);
+  return tell(common, terminal, run_one(common, arguments, terminal));
 }
 
 int backfill(const Common& common, const BackfillArguments& arguments) {
@@ -98,6 +159,25 @@ int backfill(const Common& common, const BackfillArguments& arguments) {
   if (!common.json)
     terminal.line(fmt::format("{} runs, {} failed", (*done)["runs"].as_array().size(), failed));
   return failed == 0 ? kSuccess : kFailed;
+}
+
+int clear(const Common& common, const ClearArguments& arguments) {
+  Terminal terminal(stdout);
+  return tell(common, terminal, clear_one(common, arguments, terminal));
+}
+
+int cancel(const Common& common, const CancelArguments& arguments) {
+  const Result<Json> done = cancel_some(common, arguments);
+  if (!done.ok()) return fail(common, done.error());
+  if (common.json) {
+    print_json(*done);
+    return kSuccess;
+  }
+  Terminal terminal(stdout);
+  for (const Json& run : (*done)["runs"].as_array())
+    terminal.line(fmt::format("{} {}", run.string_or("run_id", ""), run.string_or("state", "")));
+  if ((*done)["runs"].as_array().empty()) terminal.line("nothing runs");
+  return kSuccess;
 }
 
 }  // namespace millrace::cli

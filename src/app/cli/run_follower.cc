@@ -1,9 +1,13 @@
 #include "cli/run_follower.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 
 namespace millrace::cli {
 namespace {
+
+constexpr std::chrono::milliseconds kWait(5'000);
+constexpr std::chrono::milliseconds kPause(200);
 
 Colour colour_of(const std::string& state) {
   if (state == "success") return Colour::Green;
@@ -43,64 +47,78 @@ std::optional<Duration> duration_of(const Json& record) {
   return *end - *start;
 }
 
+bool is_finished(const Json& run) {
+  const std::string state = run.string_or("state", "");
+  return state == "success" || state == "failed";
+}
+
 Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
                                  std::int64_t after) {
   const std::string path = run_path(dag, run);
-  for (;;) {
-    const Json page =
-        TRY(client_.get_json(fmt::format("{}/events?after={}&wait_ms=1000", path, after)));
-    after = page.integer_or("next", after);
+  // At first nothing is waited for: the run may have ended long ago.
+  for (auto wait = std::chrono::milliseconds(0);; wait = kWait) {
+    const auto asked_at = std::chrono::steady_clock::now();
+    const int server = connection_.replaced();
+    const Json page = TRY(connection_.get_json(
+        fmt::format("{}/events?after={}&wait_ms={}", path, after, wait.count())));
+    // Another server counts from 1 again; the page was asked for with a number of the one before.
+    after = server == connection_.replaced() ? page.integer_or("next", after) : 0;
     bool finished = false;
     for (const Json& event : page["events"].as_array()) {
-      if (!quiet_) show(event, path);
-      const std::string state = event["run"].string_or("state", "");
-      finished = event.string_or("type", "") == "run" && (state == "success" || state == "failed");
+      if (!quiet_) show(event);
+      if (event.string_or("type", "") == "run") finished = is_finished(event["run"]);
     }
     // Events may have been missed (a server that was restarted): the run itself is the truth.
     if (!finished && !page["events"].as_array().empty()) continue;
-    Json now = TRY(client_.get_json(path));
-    const std::string state = now.string_or("state", "");
-    if (state == "success" || state == "failed") return now;
+    Json now = TRY(connection_.get_json(path));
+    if (is_finished(now)) return now;
+    // A server with too many watchers answers without waiting.
+    if (wait == kWait && std::chrono::steady_clock::now() - asked_at < kPause)
+      ::poll(nullptr, 0, static_cast<int>(kPause.count()));
   }
 }
 
-void RunFollower::show(const Json& event, const std::string& path) {
+void RunFollower::show(const Json& event) {
   const std::string type = event.string_or("type", "");
-  if (type == "task") show_task(event["task"], path);
-  if (type == "progress" && running_.contains(event.string_or("task", ""))) {
+  if (type == "task") show_task(event["task"]);
+  // A task's words may come before it is stored that it runs.
+  if (type == "progress" && !over_.contains(event.string_or("task", ""))) {
     running_[event.string_or("task", "")] = event["body"];
     show_progress();
   }
 }
 
-void RunFollower::show_task(const Json& task, const std::string& path) {
+void RunFollower::show_task(const Json& task) {
   const std::string id = task.string_or("task", "");
   const std::string state = task.string_or("state", "");
   if (state == "running") {
-    running_[id] = Json();
+    over_.erase(id);
+    running_.try_emplace(id);
     show_progress();
   }
   if (!is_over(state)) return;
   running_.erase(id);
-  Json whole = task;
-  if (const auto run = client_.get_json(path); run.ok())
-    for (const Json& each : (*run)["tasks"].as_array())
-      if (each.string_or("task", "") == id && each.string_or("state", "") == state) whole = each;
-  const auto took = duration_of(whole);
+  over_.insert(id);
+  const auto took = duration_of(task);
   terminal_.line(fmt::format("  {:<16} {} {:>8}  {}", id,
                              terminal_.paint(colour_of(state), fmt::format("{:<15}", state)),
-                             took ? format_duration(*took) : "", first_line(summary_of(whole))));
+                             took ? format_duration(*took) : "", first_line(summary_of(task))));
   show_progress();
+}
+
+std::string progress_text(const Json& progress) {
+  const std::string words = progress.string_or("message", "");
+  const double total = progress.number_or("total", 0);
+  if (total <= 0) return words;
+  return Terminal::bar(progress.number_or("done", 0) / total, 12) + (words.empty() ? "" : " ") +
+         words;
 }
 
 void RunFollower::show_progress() {
   std::string text;
   for (const auto& [task, progress] : running_) {
     text += (text.empty() ? "  " : "   ") + task;
-    if (progress.is_null()) continue;
-    text += " " + Terminal::bar(progress.number_or("fraction", 0), 12);
-    if (const std::string words = progress.string_or("text", ""); !words.empty())
-      text += " " + words;
+    if (!progress.is_null()) text += " " + progress_text(progress);
   }
   if (!text.empty()) terminal_.status(text);
 }

@@ -2,6 +2,8 @@
 
 // Watching a run until it ends.
 
+#include <map>
+#include <set>
 #include <string>
 
 #include "cli/connection.h"
@@ -11,23 +13,31 @@ namespace millrace::cli {
 
 class RunFollower {
  public:
-  RunFollower(net::HttpClient& client, Terminal& terminal, bool quiet)
-      : client_(client), terminal_(terminal), quiet_(quiet) {}
+  RunFollower(Connection& connection, Terminal& terminal, bool quiet)
+      : connection_(connection), terminal_(terminal), quiet_(quiet) {}
 
   /// Shows what happens after event `after` until the run has finished. Returns the run with its
-  /// tasks.
+  /// tasks. The run itself is asked for at its end and where nothing is heard for a while, not with
+  /// each event.
   Result<Json> follow(const std::string& dag, const std::string& run, std::int64_t after);
 
  private:
-  void show(const Json& event, const std::string& path);
-  void show_task(const Json& task, const std::string& path);
+  void show(const Json& event);
+  void show_task(const Json& task);
   void show_progress();
 
-  net::HttpClient& client_;
+  Connection& connection_;
   Terminal& terminal_;
   bool quiet_;
   std::map<std::string, Json> running_;  // task -> its latest progress, or null
+  std::set<std::string> over_;           // tasks that ended; what they still say is not shown
 };
+
+/// What an attempt said of its progress (docs/formats/attempt.md), as a bar and words: "[####....]
+/// 50 % round 40 of 80"; without a known total only the words.
+std::string progress_text(const Json& progress);
+/// A finished run.
+bool is_finished(const Json& run);
 
 /// "/api/v1/dags/weekly/runs/2013-..." with its parts encoded.
 std::string run_path(const std::string& dag, const std::string& run);

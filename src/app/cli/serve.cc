@@ -3,111 +3,104 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <thread>
+#include <stop_token>
 
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/connection.h"
+#include "cli/stop_signals.h"
 
 namespace millrace::cli {
 namespace {
 
-/// Waits for SIGINT or SIGTERM on a thread of its own, so that nothing happens inside a signal
-/// handler.
-class StopSignals {
- public:
-  StopSignals() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // inherited by all threads that start later
-    fd_ = ::signalfd(-1, &set, SFD_CLOEXEC);
-    ::pipe2(end_, O_CLOEXEC);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-  ~StopSignals() {
-    const char byte = 0;
-    if (::write(end_[1], &byte, 1) == 1 && thread_.joinable()) thread_.join();
-    ::close(fd_);
-    ::close(end_[0]);
-    ::close(end_[1]);
-  }
-  void call(std::function<void()> stop) {
-    thread_ = std::thread([this, stop = std::move(stop)] {
-      pollfd waits[2] = {{fd_, POLLIN, 0}, {end_[0], POLLIN, 0}};
-      while (::poll(waits, 2, -1) < 0 && errno == EINTR) {
-      }
-      if ((waits[0].revents & POLLIN) != 0) stop();
-    });
-  }
-
- private:
-  int fd_ = -1;
-  int end_[2] = {-1, -1};
-  std::thread thread_;
-};
+constexpr int kPatienceToStart = 300;  // tenths of a second
+constexpr int kPatienceToStop = 300;
 
 Status serve(const Common& common) {
   const project::Project project = TRY(open_project(common));
-  StopSignals signals;
+  std::stop_source asked;
+  const StopSignals signals([&] { asked.request_stop(); });
   const auto server = TRY(server::Server::start(
-      project, {.resident = true, .attempt_command = {own_program(), "attempt"}}));
+      project, {.resident = true, .attempt_command = {server::own_program(), "attempt"}}));
+  const std::stop_callback stop(asked.get_token(), [&] { server->request_stop(); });
   log_info(fmt::format("{} is up: predictions at {}, status at http://{}/api/v1/status",
                        project.name, server->endpoint_address(), server->status_address()));
-  signals.call([&] { server->request_stop(); });
   server->wait();
   log_info("stopping");
   server->stop();
   return {};
 }
 
-/// Starts `millrace up` again in the background and waits until it answers.
-Status detach(const Common& common) {
-  const project::Project project = TRY(open_project(common));
-  if (Connection::to_running(project).ok())
-    return Error(ErrorCode::AlreadyExists,
-                 "a server runs for this project already; stop it with `millrace down`");
-  const std::string log = project.state + "/server.log";
-  TRY(make_folders(project.state));
-  const pid_t child = ::fork();
-  if (child < 0) return Error(ErrorCode::Exhausted, std::strerror(errno));
-  if (child == 0) {
-    ::setsid();
-    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    ::dup2(null, STDIN_FILENO);
-    ::dup2(out, STDOUT_FILENO);
-    ::dup2(out, STDERR_FILENO);
-    const std::string program = own_program();
-    ::execl(program.c_str(), program.c_str(), "up", "--project", project.root.c_str(), "--target",
-            project.target.name.c_str(), nullptr);
-    ::_exit(127);
-  }
-  for (int i = 0; i < 300; ++i) {
-    if (Connection::to_running(project).ok()) return {};
-    if (::waitpid(child, nullptr, WNOHANG) == child) break;
-    ::poll(nullptr, 0, 100);
-  }
-  return Error(ErrorCode::Unavailable, "the server did not come up; its words are in " + log);
+/// Becomes `millrace up` of the same project, in a session of its own, with its words in `log`.
+[[noreturn]] void become_server(const project::Project& project, const std::string& program,
+                                const std::string& log) {
+  ::setsid();
+  const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(out, STDOUT_FILENO);
+  ::dup2(out, STDERR_FILENO);
+  ::execl(program.c_str(), program.c_str(), "up", "--project", project.root.c_str(), "--target",
+          project.target.name.c_str(), nullptr);
+  ::_exit(127);
 }
 
-Status stop_running(const Common& common) {
+/// What a server that ended said since its log had `before` bytes.
+Error why_it_ended(const std::string& log, std::size_t before, int status) {
+  std::string words = read_file(log).value_or("");
+  words.erase(0, std::min(before, words.size()));
+  while (!words.empty() && words.back() == '\n') words.pop_back();
+  const bool mistake = WIFEXITED(status) && WEXITSTATUS(status) == kMistake;
+  return {mistake ? ErrorCode::Invalid : ErrorCode::Unavailable,
+          "the server did not come up: " + (words.empty() ? "it said nothing" : words)};
+}
+
+/// Starts `millrace up` again in the background and waits until it answers. Returns its status.
+Result<Json> detach(const Common& common) {
   const project::Project project = TRY(open_project(common));
+  const auto running = status_of_running(project);
+  if (running.ok())
+    return Error(ErrorCode::AlreadyExists,
+                 fmt::format("a server runs for this project already (pid {}){}; stop it with "
+                             "`millrace down`",
+                             running->integer_or("pid", 0),
+                             running->bool_or("outdated", false)
+                                 ? ", with the program as it was before it was built anew"
+                                 : ""));
+  if (running.error().code() != ErrorCode::Unavailable) return running.error();
+  const std::string log = project.state + "/server.log";
+  TRY(make_folders(project.state));
+  const std::size_t before = read_file(log).value_or("").size();
+  const std::string program = server::own_program();
+  const pid_t child = ::fork();
+  if (child < 0) return Error(ErrorCode::Exhausted, std::strerror(errno));
+  if (child == 0) become_server(project, program, log);
+  for (int i = 0; i < kPatienceToStart; ++i) {
+    auto status = status_of_running(project);
+    if (status.ok()) return status;
+    int ended = 0;
+    if (::waitpid(child, &ended, WNOHANG) == child) return why_it_ended(log, before, ended);
+    ::poll(nullptr, 0, 100);
+  }
+  return Error(ErrorCode::Timeout,
+               "the server does not answer after 30 s; its words are in " + log);
+}
+
+Result<Json> stop_running(const Common& common) {
+  const project::Project project = TRY(open_project(common, project::Parts::config()));
+  const Json status = TRY(status_of_running(project));
   Connection connection = TRY(Connection::to_running(project));
-  TRY(connection.client().post_json("/api/v1/shutdown", Json::object()));
-  for (int i = 0; i < 600; ++i) {
-    if (::access(server::socket_path(project).c_str(), F_OK) != 0) return {};
-    ::poll(nullptr, 0, 50);
+  TRY(connection.post_json("/api/v1/shutdown", Json::object()));
+  for (int i = 0; i < kPatienceToStop; ++i) {
+    if (::access(server::socket_path(project).c_str(), F_OK) != 0)
+      return Json::object({{"stopped", true}, {"pid", status.integer_or("pid", 0)}});
+    ::poll(nullptr, 0, 100);
   }
   return Error(ErrorCode::Timeout, "the server is still stopping after 30 s");
 }
@@ -115,16 +108,27 @@ Status stop_running(const Common& common) {
 }  // namespace
 
 int up(const Common& common, const UpArguments& arguments) {
-  const Status status = arguments.detach ? detach(common) : serve(common);
+  if (!arguments.detach) {
+    const Status served = serve(common);
+    return served.ok() ? kSuccess : fail(common, served.error());
+  }
+  const Result<Json> status = detach(common);
   if (!status.ok()) return fail(common, status.error());
-  if (arguments.detach && !common.json) std::printf("the server is up; `millrace down` stops it\n");
+  if (common.json)
+    print_json(*status);
+  else
+    std::printf("the server is up; predictions at %s; `millrace down` stops it\n",
+                status->string_or("endpoint", "").c_str());
   return kSuccess;
 }
 
 int down(const Common& common) {
-  const Status status = stop_running(common);
-  if (!status.ok()) return fail(common, status.error());
-  if (!common.json) std::printf("the server has stopped\n");
+  const Result<Json> stopped = stop_running(common);
+  if (!stopped.ok()) return fail(common, stopped.error());
+  if (common.json)
+    print_json(*stopped);
+  else
+    std::printf("the server has stopped\n");
   return kSuccess;
 }
 

@@ -41,7 +41,8 @@ Result<std::string> bind_tables(LakeSession& lake, const std::string& statement)
   return lake.session->unparse(tree);
 }
 
-Status write_output(LakeSession& lake, const std::string& select, const std::string& file) {
+/// Returns the rows written.
+Result<Json> write_output(LakeSession& lake, const std::string& select, const std::string& file) {
   const std::string ending = std::filesystem::path(file).extension().string();
   std::string format;
   if (ending == ".parquet") format = "FORMAT parquet, COMPRESSION zstd";
@@ -50,14 +51,23 @@ Status write_output(LakeSession& lake, const std::string& select, const std::str
   if (format.empty())
     return Error(ErrorCode::Invalid,
                  fmt::format("--output {}: name a .parquet, .csv or .json file", file));
-  return lake.session->execute(
+  return lake.session->scalar(
       fmt::format("COPY ({}) TO {} ({})", select, sql::quote_literal(file), format));
 }
 
 Status answer(const Common& common, const SqlArguments& arguments) {
   LakeSession lake = TRY(LakeSession::open(common));
   const std::string select = TRY(bind_tables(lake, arguments.statement));
-  if (!arguments.output.empty()) return write_output(lake, select, arguments.output);
+  if (!arguments.output.empty()) {
+    const Json rows = TRY(write_output(lake, select, arguments.output));
+    if (common.json)
+      print_json(Json::object({{"file", arguments.output}, {"rows", rows}}));
+    else
+      std::fprintf(stderr, "%s rows to %s\n",
+                   with_commas(rows.is_integer() ? rows.as_integer() : 0).c_str(),
+                   arguments.output.c_str());
+    return {};
+  }
   const auto batches = TRY(
       lake.session->collect(fmt::format("SELECT * FROM ({}) LIMIT {}", select, arguments.limit + 1),
                             static_cast<std::size_t>(arguments.limit) + 1));

@@ -14,7 +14,9 @@ namespace millrace::cli {
 namespace {
 
 Result<quality::SuiteVerdict> verdict_of(const Common& common, const ValidateArguments& arguments) {
-  LakeSession lake = TRY(LakeSession::open(common));
+  LakeSession lake = TRY(LakeSession::open(
+      common,
+      {.sources = false, .models = false, .suites = true, .features = false, .pipelines = false}));
   const auto found = lake.project.suites.find(arguments.suite);
   if (found == lake.project.suites.end()) {
     std::vector<std::string> names;
@@ -24,8 +26,12 @@ Result<quality::SuiteVerdict> verdict_of(const Common& common, const ValidateArg
   }
   const auto snapshot = TRY(lake.snapshot(arguments.table, arguments.at));
   TRY(lake.session->define_scan("validated.rows", TRY(snapshot->scan())));
+  const std::string select =
+      arguments.where.empty()
+          ? ""
+          : fmt::format("SELECT * FROM validated.rows WHERE ({}\n)", arguments.where);
   return quality::validate(
-      *lake.session, {.relation = "validated.rows", .select = ""}, found->second.suite,
+      *lake.session, {.relation = "validated.rows", .select = select}, found->second.suite,
       {.order_by = {},
        .index_columns = {},
        .meta =

@@ -16,7 +16,7 @@ enum ExitCode : int {
   kFailed = 1,       // what was asked for was done and failed: a run, an expectation, a prediction
   kMistake = 2,      // the command line or the project's files have to be mended first
   kUnavailable = 3,  // could not be done now: no server, a full disk, an error of ours
-  kInterrupted = 130,
+  kInterrupted = 130,  // by Ctrl-C
 };
 
 /// What stands before or behind any verb.
@@ -45,6 +45,19 @@ struct BackfillArguments {
 };
 int backfill(const Common& common, const BackfillArguments& arguments);
 
+struct CancelArguments {
+  std::string dag;
+  std::string run;  // "" is all that have not ended
+};
+int cancel(const Common& common, const CancelArguments& arguments);
+
+struct ClearArguments {
+  std::string dag;
+  std::string run;
+  std::string task;  // "" is all
+};
+int clear(const Common& common, const ClearArguments& arguments);
+
 struct UpArguments {
   bool detach = false;
 };
@@ -56,7 +69,7 @@ int status(const Common& common);
 
 struct LogsArguments {
   std::string dag;
-  std::string run;   // "" is the latest
+  std::string run;   // "" is the one that said something last
   std::string task;  // "" is all
 };
 int logs(const Common& common, const LogsArguments& arguments);
@@ -94,6 +107,7 @@ struct ValidateArguments {
   std::string suite;
   std::string table;
   std::string at;
+  std::string where;  // SQL: only these rows
 };
 int validate(const Common& common, const ValidateArguments& arguments);
 

@@ -67,6 +67,15 @@ Target read_target(const Node& node, const std::string& name, const Project& pro
     else
       fields.problem("memory", bytes.error().message());
   }
+  if (const Node* pools = fields.mapping("pools")) {
+    Fields slots(*pools, "list of pools", problems);
+    for (const Node::Entry& pool : pools->entries()) {
+      const std::int64_t size = slots.integer(pool.key, 1);
+      if (size < 1 || size > 1'000'000)
+        slots.problem(pool.key, fmt::format("the pool '{}' has 1 to 1000000 slots", pool.key));
+      target.pools[pool.key] = static_cast<int>(size);
+    }
+  }
   read_address(fields, "endpoint", target.endpoint_host, target.endpoint_port);
   read_address(fields, "status", target.status_host, target.status_port);
   target.default_model = fields.text("default_model", "");

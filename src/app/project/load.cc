@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/suggest.h"
+#include "orchestration/scheduler.h"
 #include "project/config.h"
 #include "project/program.h"
 #include "project/project.h"
@@ -39,7 +40,8 @@ std::vector<std::string> files_in(const std::string& root, const std::string& fo
 
 class Loader {
  public:
-  Loader(std::string root, std::string target) : target_(std::move(target)) {
+  Loader(std::string root, std::string target, const Parts& parts)
+      : target_(std::move(target)), parts_(parts) {
     loaded_.project.root = std::move(root);
     loaded_.project.state = loaded_.project.root + "/.millrace";
   }
@@ -50,21 +52,54 @@ class Loader {
     each_yaml("millrace.yml", [&](const Node& node) {
       programs = read_config(node, target_, project, problems());
     });
-    for (const std::string& file : files("sources", {".yml", ".yaml"}))
-      each_yaml(file, [&](const Node& node) { read_sources(node, project, problems()); });
-    load_models();
-    load_suites();
-    load_features();
-    for (const std::string& file : files("pipelines", {".yml", ".yaml"}))
-      each_yaml(file, [&](const Node& node) {
-        add_pipeline(read_pipeline(node, fs::path(file).stem().string(), problems()));
-      });
-    for (const std::string& program : programs) load_program(program);
+    if (parts_.sources)
+      for (const std::string& file : files("sources", {".yml", ".yaml"}))
+        each_yaml(file, [&](const Node& node) { read_sources(node, project, problems()); });
+    if (parts_.models) load_models();
+    if (parts_.suites) load_suites();
+    if (parts_.features) load_features();
+    if (parts_.pipelines) load_pipelines(programs);
     return std::move(loaded_);
   }
 
  private:
   Problems& problems() { return loaded_.problems; }
+
+  void load_pipelines(const std::vector<std::string>& programs) {
+    for (const std::string& file : files("pipelines", {".yml", ".yaml"}))
+      each_yaml(file, [&](const Node& node) {
+        add_pipeline(read_pipeline(node, fs::path(file).stem().string(), problems()));
+      });
+    for (const std::string& program : programs) load_program(program);
+    for (const Pipeline& pipeline : loaded_.project.pipelines) check_pools(pipeline);
+  }
+
+  /// Asks the scheduler itself, task by task, so that each mistake stands where its task does.
+  void check_pools(const Pipeline& pipeline) {
+    orchestration::SchedulerOptions options;
+    options.pools = loaded_.project.target.pools;
+    const orchestration::Scheduler scheduler(options);
+    for (const orchestration::TaskSpec& task : pipeline.dag.tasks) {
+      orchestration::DagSpec alone;
+      alone.id = pipeline.dag.id;
+      alone.tasks = {task};
+      alone.tasks[0].upstream.clear();
+      const auto dag = orchestration::Dag::make(std::move(alone));
+      if (!dag.ok()) continue;  // said already
+      const Status fits = scheduler.check(**dag);
+      if (fits.ok()) continue;
+      const auto node = pipeline.task_nodes.find(task.id);
+      Place place = pipeline.place;
+      if (node != pipeline.task_nodes.end()) {
+        const Node* named = node->second.find("pool");
+        if (named == nullptr) named = node->second.find("pool_slots");
+        place = named != nullptr ? named->place() : node->second.place();
+      }
+      problems().push_back({place, fits.error().message() +
+                                       "; a target of millrace.yml names its pools as "
+                                       "'pools: {name: slots}'"});
+    }
+  }
 
   std::vector<std::string> files(const std::string& folder,
                                  const std::vector<std::string>& endings) {
@@ -184,6 +219,7 @@ class Loader {
   }
 
   std::string target_;
+  Parts parts_;
   Loaded loaded_;
 };
 
@@ -242,8 +278,9 @@ Result<std::string> find_project(const std::string& start) {
                   start));
 }
 
-Result<Loaded> load_project(const std::string& root, const std::string& target) {
-  return Loader(TRY(find_project(root)), target).load();
+Result<Loaded> load_project(const std::string& root, const std::string& target,
+                            const Parts& parts) {
+  return Loader(TRY(find_project(root)), target, parts).load();
 }
 
 Result<Project> whole(Loaded loaded) {

@@ -37,6 +37,15 @@ std::optional<Instant> read_date(Fields& fields, std::string_view key,
   return std::nullopt;
 }
 
+/// Dag::make would find it too, but could not say where it stands.
+void check_schedule(Fields& fields, const DagSpec& dag) {
+  auto zone = TimeZone::load(dag.timezone);
+  if (!zone.ok()) return;
+  const auto schedule =
+      orchestration::Schedule::parse(dag.schedule, *std::move(zone), dag.start_date, dag.end_date);
+  if (!schedule.ok()) fields.problem("schedule", schedule.error().message());
+}
+
 /// What a task may say of itself and default_args may say for all.
 void read_attempts(Fields& fields, TaskSpec& task) {
   task.retries = static_cast<int>(fields.integer("retries", task.retries));
@@ -138,8 +147,11 @@ Pipeline read_pipeline(const Node& root, const std::string& default_id, Problems
   dag.description = fields.text("description", "");
   dag.schedule = fields.text("schedule", "");
   dag.timezone = fields.text("timezone", "UTC");
+  if (const auto zone = TimeZone::load(dag.timezone); !zone.ok())
+    fields.problem("timezone", zone.error().message());
   dag.start_date = read_date(fields, "start_date", dag.timezone);
   dag.end_date = read_date(fields, "end_date", dag.timezone);
+  check_schedule(fields, dag);
   dag.catchup = fields.boolean("catchup", false);
   dag.max_active_runs = static_cast<int>(fields.integer("max_active_runs", dag.max_active_runs));
   if (const Node* params = fields.mapping("params")) dag.params = params->to_json();

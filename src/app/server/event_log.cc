@@ -1,11 +1,15 @@
 #include "server/event_log.h"
 
+#include <algorithm>
 #include <variant>
 
 namespace millrace::server {
 namespace {
 
-constexpr std::size_t kKept = 20'000;
+constexpr std::size_t kMostEvents = 20'000;
+constexpr std::size_t kMostBytes = 32U << 20U;
+constexpr std::size_t kPageBytes = 1U << 20U;
+constexpr int kMostWaiting = 24;
 
 Json moment(const std::optional<Instant>& instant) {
   return instant ? Json(format_instant(*instant)) : Json();
@@ -66,13 +70,21 @@ Json to_json(const orchestration::TaskRecord& task) {
 }
 
 void EventLog::add(const orchestration::Notice& notice) {
+  const auto* message = std::get_if<orchestration::MessageNotice>(&notice);
+  if (message != nullptr && message->message.type != "progress" && message->message.type != "log")
+    return;
   const orchestration::RunKey run = std::visit([](const auto& n) { return key_of(n); }, notice);
   Json event = std::visit([](const auto& n) { return event_of(n); }, notice);
+  const std::size_t bytes = event.dump().size();
   {
     const std::lock_guard lock(mutex_);
     event.set("number", ++last_);
-    entries_.push_back({last_, run, std::move(event)});
-    if (entries_.size() > kKept) entries_.pop_front();
+    entries_.push_back({last_, run, std::move(event), bytes});
+    bytes_ += bytes;
+    while (entries_.size() > kMostEvents || bytes_ > kMostBytes) {
+      bytes_ -= entries_.front().bytes;
+      entries_.pop_front();
+    }
   }
   changed_.notify_all();
 }
@@ -80,9 +92,17 @@ void EventLog::add(const orchestration::Notice& notice) {
 EventLog::Page EventLog::collect(const orchestration::RunKey& run, std::int64_t after) const {
   Page page;
   page.next = last_;
-  for (auto entry = entries_.rbegin(); entry != entries_.rend() && entry->number > after; ++entry)
-    if (entry->run == run) page.events.push_back(entry->event);
-  std::reverse(page.events.begin(), page.events.end());
+  std::size_t bytes = 0;
+  const auto first = std::ranges::upper_bound(entries_, after, {}, &Entry::number);
+  for (auto entry = first; entry != entries_.end(); ++entry) {
+    if (entry->run != run) continue;
+    bytes += entry->bytes;
+    if (bytes > kPageBytes && !page.events.empty()) {
+      page.next = entry->number - 1;
+      break;
+    }
+    page.events.push_back(entry->event);
+  }
   return page;
 }
 
@@ -91,11 +111,20 @@ EventLog::Page EventLog::after(const orchestration::RunKey& run, std::int64_t af
   std::unique_lock lock(mutex_);
   if (after < 0) return Page{{}, last_};
   Page page;
+  page.next = after;
+  if (waiting_ >= kMostWaiting) patience = {};
+  ++waiting_;
   changed_.wait_for(lock, patience, [&] {
-    page = collect(run, after);
+    page = collect(run, page.next);
     return closed_ || !page.events.empty();
   });
+  --waiting_;
   return page;
+}
+
+int EventLog::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_;
 }
 
 void EventLog::close() {

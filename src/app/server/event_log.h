@@ -15,7 +15,9 @@
 
 namespace millrace::server {
 
-/// The last 20,000 notices of the orchestrator as JSON, numbered from 1. Thread-safe.
+/// The last notices of the orchestrator as JSON, numbered from 1: at most 20,000, and at most 32 MiB
+/// of them. An attempt's metrics and lineage are not among them; they may be large, and nobody
+/// watches them. Thread-safe.
 class EventLog {
  public:
   void add(const orchestration::Notice& notice);
@@ -24,10 +26,15 @@ class EventLog {
     std::vector<Json> events;
     std::int64_t next = 0;  // ask for what comes after this
   };
-  /// The events of one run after number `after`; waits up to `patience` when there are none yet. An
-  /// `after` of -1 begins at what happens from now on.
+  /// The events of one run after number `after`, as many as fit 1 MiB (at least one); waits up to
+  /// `patience` when there are none yet. An `after` of -1 begins at what happens from now on.
+  ///
+  /// At most 24 wait at a time, since each holds a thread of the server; who comes above that is
+  /// answered at once.
   Page after(const orchestration::RunKey& run, std::int64_t after,
              std::chrono::milliseconds patience);
+  /// How many wait now.
+  int waiting() const;
   /// Nobody waits any more.
   void close();
 
@@ -36,13 +43,16 @@ class EventLog {
     std::int64_t number;
     orchestration::RunKey run;
     Json event;
+    std::size_t bytes;
   };
   Page collect(const orchestration::RunKey& run, std::int64_t after) const;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Entry> entries_;
+  std::size_t bytes_ = 0;  // of all entries
   std::int64_t last_ = 0;
+  int waiting_ = 0;
   bool closed_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <latch>
 #include <mutex>
 
 #include <fmt/core.h>
@@ -46,6 +47,7 @@ struct Server::State {
   std::unique_ptr<serve::Endpoint> endpoint;
   std::optional<Deployer> deployer;
   EventLog events;
+  RunningProgram program;
   std::unique_ptr<net::HttpServer> api;
   std::unique_ptr<net::HttpServer> status;
 
@@ -53,10 +55,13 @@ struct Server::State {
   std::condition_variable stop_asked;
   bool stopping = false;
   bool stopped = false;
+  std::latch started{1};  // or given up
 
   State(project::Project given, ServerOptions chosen)
       : project(std::move(given)), options(std::move(chosen)) {}
 
+  std::string setting(const std::string& name) const;
+  net::Handler once_started(net::Router router);
   Status open_stores();
   Status open_endpoint();
   Status open_orchestrator();
@@ -72,6 +77,8 @@ Parts Server::State::parts() {
           .events = events,
           .endpoint = *endpoint,
           .deployer = *deployer,
+          .program = program,
+          .resident = options.resident,
           .started_at = clock->now(),
           .request_stop = [this] {
             {
@@ -91,13 +98,17 @@ Status Server::State::open_stores() {
   return {};
 }
 
+std::string Server::State::setting(const std::string& name) const {
+  return fmt::format("'{}' of the target '{}' in millrace.yml", name, project.target.name);
+}
+
 Status Server::State::open_endpoint() {
   serve::EndpointOptions chosen;
   chosen.listen = options.resident
                       ? net::Listen::tcp(project.target.endpoint_host, project.target.endpoint_port)
                       : net::Listen::unix_socket(project.state + "/endpoint.sock");
   chosen.default_model = project.target.default_model;
-  endpoint = TRY_DOING("the endpoint", serve::Endpoint::start(chosen));
+  endpoint = TRY_DOING(setting("endpoint"), serve::Endpoint::start(chosen));
   deployer.emplace(*database, *models, *endpoint, *clock);
   return {};
 }
@@ -111,7 +122,8 @@ Status Server::State::open_orchestrator() {
       *clock, execution::make_local_spawner()));
   hooks = TRY(tasks::Hooks::open({project, *database, *models, *clock}, socket_path(project)));
   orchestration::OrchestratorOptions chosen;
-  chosen.scheduler.parallelism = project.target.parallelism;
+  chosen.scheduler.parallelism = options.idle ? 0 : project.target.parallelism;
+  chosen.scheduler.pools = project.target.pools;
   chosen.scheduler.follow_schedules = options.resident;
   orchestrator =
       TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks, chosen));
@@ -121,17 +133,26 @@ Status Server::State::open_orchestrator() {
   return {};
 }
 
+/// The socket is there before the scheduler starts, since attempts call it; who calls earlier waits.
+net::Handler Server::State::once_started(net::Router router) {
+  return [this, router = std::move(router)](const net::Request& request) {
+    started.wait();
+    return router(request);
+  };
+}
+
 Status Server::State::listen() {
   const Parts all = parts();
   deployer->deploy_all();
   net::ServerOptions local;
   local.listen = net::Listen::unix_socket(socket_path(project));
-  local.threads = 16;  // each watcher of a run holds one while it waits
-  api = TRY_DOING("the API's socket", net::HttpServer::start(local, make_api(all)));
+  local.threads = 32;  // each watcher of a run holds one while it waits; EventLog lets 24 wait
+  api = TRY_DOING("the API's socket", net::HttpServer::start(local, once_started(make_api(all))));
   if (!options.resident) return {};
   net::ServerOptions tcp;
   tcp.listen = net::Listen::tcp(project.target.status_host, project.target.status_port);
-  status = TRY_DOING("the status", net::HttpServer::start(tcp, make_status_api(all)));
+  status =
+      TRY_DOING(setting("status"), net::HttpServer::start(tcp, once_started(make_status_api(all))));
   return {};
 }
 
@@ -144,8 +165,10 @@ Result<std::unique_ptr<Server>> Server::start(project::Project project, ServerOp
   TRY(state.open_stores());
   TRY(state.open_endpoint());
   TRY(state.open_orchestrator());
-  TRY(state.listen());
-  TRY(state.orchestrator->start());
+  Status ready = state.listen();
+  if (ready.ok()) ready = state.orchestrator->start();
+  state.started.count_down();
+  TRY(std::move(ready));
   return server;
 }
 

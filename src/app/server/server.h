@@ -18,6 +18,8 @@ struct ServerOptions {
   /// `millrace up`: schedules make runs, and TCP answers. Otherwise the server lives for one
   /// command: runs start only when they are asked for, and nothing listens on TCP.
   bool resident = true;
+  /// Starts no attempt: what is stored of runs can be changed, and nothing goes on by it.
+  bool idle = false;
   /// The program that runs attempts, with its arguments.
   std::vector<std::string> attempt_command;
 };

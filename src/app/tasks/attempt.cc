@@ -20,6 +20,16 @@ transform::Variables variables_of(const project::Project& project, const Request
   return variables;
 }
 
+/// What a task of this kind may read of the project. A Dag is not among it: the server gives the
+/// task's settings. So nobody's half-written file fails a task that has no use for it.
+project::Parts parts_for(const std::string& kind) {
+  project::Parts parts{.suites = kind == "validate", .pipelines = false};
+  if (kind == "land" || kind == "command") parts.models = parts.features = false;
+  if (kind == "command") parts.sources = false;
+  if (kind == "sql_model") parts.features = false;
+  return parts;
+}
+
 }  // namespace
 
 Attempt::Attempt(Request request, Reporting reporting, project::Project project)
@@ -30,7 +40,8 @@ Attempt::Attempt(Request request, Reporting reporting, project::Project project)
       variables_(variables_of(project_, request_)) {}
 
 Result<std::unique_ptr<Attempt>> Attempt::open(Request request, Reporting reporting) {
-  auto loaded = TRY(project::load_project(request.project, request.target));
+  auto loaded =
+      TRY(project::load_project(request.project, request.target, parts_for(request.kind)));
   project::Project project = TRY(project::whole(std::move(loaded)));
   std::unique_ptr<Attempt> attempt(
       new Attempt(std::move(request), std::move(reporting), std::move(project)));

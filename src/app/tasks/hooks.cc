@@ -90,4 +90,16 @@ Status Hooks::complete(metadata::Transaction& transaction,
   return {};
 }
 
+Status Hooks::forget(metadata::Transaction& transaction, const orchestration::RunKey& run,
+                     const std::optional<orchestration::TaskId>& task) {
+  std::string which = "DELETE FROM tasks_results WHERE dag = $1 AND run = $2";
+  std::vector<metadata::Value> values = {run.dag.str(), run.run.str()};
+  if (task.has_value()) {
+    which += " AND task = $3";
+    values.emplace_back(task->str());
+  }
+  TRY(transaction.query(which, values));
+  return {};
+}
+
 }  // namespace millrace::tasks

@@ -3,6 +3,7 @@
 // The server's half of every task: what an attempt is told, and what its success means.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "orchestration/task_hooks.h"
@@ -19,6 +20,10 @@ class Hooks final : public orchestration::TaskHooks {
   Result<orchestration::Preparation> prepare(const orchestration::TaskInstance& instance) override;
   Status complete(metadata::Transaction& transaction, const orchestration::TaskInstance& instance,
                   const Json& result) override;
+
+  /// What content keys remember of a run, or of one task of it, is forgotten: it runs again.
+  static Status forget(metadata::Transaction& transaction, const orchestration::RunKey& run,
+                       const std::optional<orchestration::TaskId>& task = std::nullopt);
 
  private:
   Hooks(const ServerSide& server, std::string server_socket)

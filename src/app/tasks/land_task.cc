@@ -5,6 +5,7 @@
 //     source: airline            # all tables of the source, or one: airline.flights
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include <fmt/core.h>
@@ -52,6 +53,12 @@ struct OpenSource {
 };
 Result<OpenSource> open(const project::SourceTable& table) {
   OpenSource opened;
+  std::error_code error;
+  if (!std::filesystem::is_directory(table.folder, error))
+    return Error(ErrorCode::NotFound,
+                 fmt::format("{}: nothing is delivered here: there is no folder {}; see 'path' of "
+                             "the source",
+                             table.place.str(), table.folder));
   opened.folder = TRY(storage::open_local_store(table.folder));
   opened.source =
       TRY_DOING(table.place.str(), ingest::open_file_source(table.files, *opened.folder));

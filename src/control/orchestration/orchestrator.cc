@@ -109,6 +109,9 @@ Result<std::vector<AttemptRecord>> Orchestrator::attempts(const RunKey& run) con
 Result<Json> Orchestrator::xcoms(const RunKey& run, const TaskId& task) const {
   return shell_->store_.xcoms(run, task);
 }
+Result<Json> Orchestrator::results(const RunKey& run, std::span<const TaskId> tasks) const {
+  return shell_->store_.results(run, tasks);
+}
 
 std::vector<std::shared_ptr<const Dag>> Orchestrator::dags() const {
   const std::lock_guard lock(shell_->dags_mutex_);

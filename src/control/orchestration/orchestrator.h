@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -95,6 +96,8 @@ class Orchestrator {
   Result<std::vector<TaskRecord>> task_instances(const RunKey& run) const;
   Result<std::vector<AttemptRecord>> attempts(const RunKey& run) const;
   Result<Json> xcoms(const RunKey& run, const TaskId& task) const;
+  /// The results of those of `tasks` that have succeeded, by task id.
+  Result<Json> results(const RunKey& run, std::span<const TaskId> tasks) const;
   /// The Dags that were added, by id.
   std::vector<std::shared_ptr<const Dag>> dags() const;
 

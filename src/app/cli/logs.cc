@@ -1,0 +1,123 @@
+// logs: what the attempts of a run wrote, from the state folder.
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/core.h>
+
+#include "base/file.h"
+#include "base/suggest.h"
+#include "base/utf8.h"
+#include "cli/connection.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> folders_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.is_directory(error)) names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+/// The files below a run's folder, as "train/1.1.log", sorted.
+std::vector<std::string> files_of(const fs::path& run) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : fs::recursive_directory_iterator(run, error))
+    if (entry.is_regular_file(error)) files.push_back(fs::relative(entry.path(), run).string());
+  std::ranges::sort(files);
+  return files;
+}
+
+/// The Dag that is named, or the only one with logs.
+Result<std::string> dag_of(const fs::path& logs, const std::string& named) {
+  const std::vector<std::string> dags = folders_in(logs);
+  if (!named.empty()) {
+    if (std::ranges::find(dags, named) != dags.end()) return named;
+    return Error(ErrorCode::NotFound, fmt::format("there are no logs of a Dag '{}' yet{}", named,
+                                                  suggestion(named, dags)));
+  }
+  if (dags.size() == 1) return dags[0];
+  return Error(dags.empty() ? ErrorCode::NotFound : ErrorCode::Invalid,
+               dags.empty() ? "nothing has run yet: there are no logs in " + logs.string()
+                            : "several Dags have logs; name one" + suggestion("", dags));
+}
+
+/// The run whose attempts wrote last. A name says when a run was due, not when it ran.
+Result<std::string> latest_run(const fs::path& dag) {
+  std::string latest;
+  fs::file_time_type latest_at = fs::file_time_type::min();
+  std::error_code error;
+  for (const std::string& run : folders_in(dag))
+    for (const std::string& file : files_of(dag / run)) {
+      const auto written = fs::last_write_time(dag / run / file, error);
+      if (error || written < latest_at) continue;
+      latest = run;
+      latest_at = written;
+    }
+  if (latest.empty())
+    return Error(ErrorCode::NotFound, "there are no logs in " + dag.string() + " yet");
+  return latest;
+}
+
+/// {"run", "task", "attempt", "lines"} for each attempt: "train/1.2.log" is attempt "1.2" of train.
+Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
+  const project::Project project = TRY(open_project(common, project::Parts::config()));
+  const fs::path logs = fs::path(project.state) / "logs";
+  const std::string dag = TRY(dag_of(logs, arguments.dag));
+  const std::string run = arguments.run.empty() ? TRY(latest_run(logs / dag)) : arguments.run;
+  const std::vector<std::string> runs = folders_in(logs / dag);
+  if (std::ranges::find(runs, run) == runs.end())
+    return Error(ErrorCode::NotFound, fmt::format("there are no logs of a run '{}' of '{}'{}", run,
+                                                  dag, suggestion(run, runs)));
+  Json attempts = Json::array();
+  for (const std::string& file : files_of(logs / dag / run)) {
+    const fs::path path(file);
+    const std::string task = path.parent_path().string();
+    if (!arguments.task.empty() && task != arguments.task) continue;
+    Json lines = Json::array();
+    std::string text = TRY(read_file((logs / dag / run / path).string()));
+    if (!text.empty() && text.back() == '\n') text.pop_back();
+    for (std::size_t at = 0; at <= text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      lines.push(to_utf8(text.substr(at, end - at)));
+      at = end + 1;
+    }
+    attempts.push(Json::object({{"dag", dag},
+                                {"run", run},
+                                {"task", task},
+                                {"attempt", path.stem().string()},
+                                {"lines", std::move(lines)}}));
+  }
+  if (attempts.as_array().empty())
+    return Error(ErrorCode::NotFound,
+                 fmt::format("the run {} has no logs of the task '{}'{}", run, arguments.task,
+                             suggestion(arguments.task, folders_in(logs / dag / run))));
+  return attempts;
+}
+
+}  // namespace
+
+int logs(const Common& common, const LogsArguments& arguments) {
+  const Result<Json> attempts = read_logs(common, arguments);
+  if (!attempts.ok()) return fail(common, attempts.error());
+  if (common.json) {
+    print_json(*attempts);
+    return kSuccess;
+  }
+  for (const Json& attempt : attempts->as_array()) {
+    std::printf("==> %s %s/%s\n", attempt.string_or("run", "").c_str(),
+                attempt.string_or("task", "").c_str(), attempt.string_or("attempt", "").c_str());
+    for (const Json& line : attempt["lines"].as_array())
+      std::printf("%s\n", line.as_string().c_str());
+  }
+  return kSuccess;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,31 @@
+#pragma once
+
+// Ctrl-C and its like, as a call on a thread of its own.
+
+#include <functional>
+#include <thread>
+
+namespace millrace::cli {
+
+/// From its making on, SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) call `stop`
+/// once, on a thread of its own; the second one ends the process at once with exit code 130. Make
+/// it before other threads: they must inherit that these signals are blocked.
+class StopSignals {
+ public:
+  explicit StopSignals(std::function<void()> stop);
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  /// Waits for a `stop` that runs.
+  ~StopSignals();
+
+ private:
+  void listen();
+
+  std::function<void()> stop_;
+  int signals_ = -1;
+  int end_[2] = {-1, -1};
+  std::thread listener_;
+  std::thread stopping_;
+};
+
+}  // namespace millrace::cli

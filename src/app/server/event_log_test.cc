@@ -1,0 +1,82 @@
+#include "server/event_log.h"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+namespace millrace::server {
+namespace {
+
+using orchestration::AttemptId;
+using orchestration::DagId;
+using orchestration::MessageNotice;
+using orchestration::RunId;
+using orchestration::RunKey;
+using orchestration::TaskId;
+
+const RunKey kRun{DagId("weekly"), RunId("a")};
+const RunKey kOther{DagId("weekly"), RunId("b")};
+
+MessageNotice said(const RunKey& run, const std::string& type, const std::string& text) {
+  return {AttemptId{run, TaskId("train"), 1},
+          {type, Json::object({{"type", type}, {"message", text}})}};
+}
+
+TEST(EventLog, GivesTheEventsOfARunInOrderAndOnce) {
+  EventLog log;
+  log.add(said(kRun, "progress", "one"));
+  log.add(said(kOther, "progress", "of another run"));
+  log.add(said(kRun, "progress", "two"));
+  const EventLog::Page page = log.after(kRun, 0, {});
+  ASSERT_EQ(page.events.size(), 2U);
+  EXPECT_EQ(page.events[0]["body"].string_or("message", ""), "one");
+  EXPECT_EQ(page.events[1]["body"].string_or("message", ""), "two");
+  EXPECT_TRUE(log.after(kRun, page.next, {}).events.empty());
+}
+
+TEST(EventLog, MetricsAndLineageAreNotForWatchers) {
+  EventLog log;
+  log.add(said(kRun, "metrics", "large"));
+  log.add(said(kRun, "lineage", "large"));
+  EXPECT_TRUE(log.after(kRun, 0, {}).events.empty());
+}
+
+TEST(EventLog, APageIsBoundedAndTheNextGoesOnBehindIt) {
+  EventLog log;
+  for (int i = 0; i < 5; ++i) log.add(said(kRun, "log", std::string(400'000, 'x')));
+  std::int64_t after = 0;
+  std::vector<std::int64_t> numbers;
+  int pages = 0;
+  for (EventLog::Page page = log.after(kRun, after, {}); !page.events.empty();
+       page = log.after(kRun, page.next, {})) {
+    ++pages;
+    EXPECT_LE(page.events.size(), 2U);
+    for (const Json& event : page.events) numbers.push_back(event.integer_or("number", 0));
+  }
+  EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(pages, 3);
+}
+
+TEST(EventLog, WhatIsKeptIsBoundedInBytesAndTheOldestGoesFirst) {
+  EventLog log;
+  for (int i = 0; i < 100; ++i) log.add(said(kRun, "log", std::string(1'000'000, 'x')));
+  const EventLog::Page page = log.after(kRun, 0, {});
+  ASSERT_FALSE(page.events.empty());
+  EXPECT_GT(page.events[0].integer_or("number", 0), 100 - (33 << 20U) / 1'000'000);
+  EXPECT_EQ(log.after(kRun, 99, {}).events.size(), 1U);
+}
+
+TEST(EventLog, AWatcherAboveTheLimitIsAnsweredAtOnce) {
+  EventLog log;
+  std::vector<std::thread> watchers;
+  for (int i = 0; i < 24; ++i)
+    watchers.emplace_back([&] { log.after(kRun, 0, std::chrono::hours(1)); });
+  while (log.waiting() < 24) std::this_thread::yield();
+  // Would last an hour, were it to wait.
+  EXPECT_TRUE(log.after(kRun, 0, std::chrono::hours(1)).events.empty());
+  log.close();
+  for (std::thread& watcher : watchers) watcher.join();
+}
+
+}  // namespace
+}  // namespace millrace::server

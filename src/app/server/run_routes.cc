@@ -1,0 +1,225 @@
+#include "server/run_routes.h"
+
+#include <charconv>
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+#include "server/answering.h"
+#include "tasks/hooks.h"
+
+namespace millrace::server {
+namespace {
+
+using net::Method;
+using net::Request;
+using orchestration::DagId;
+using orchestration::RunId;
+using orchestration::RunKey;
+
+constexpr std::int64_t kLongestWait = 30'000;
+constexpr std::size_t kMostRuns = 10'000;
+
+std::int64_t number_or(std::string_view text, std::int64_t fallback) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? number
+                                                                                   : fallback;
+}
+
+Result<std::shared_ptr<const orchestration::Dag>> dag_named(const Parts& parts,
+                                                            const std::string& id) {
+  std::vector<std::string> ids;
+  for (auto& dag : parts.orchestrator.dags()) {
+    if (dag->id().str() == id) return dag;
+    ids.push_back(dag->id().str());
+  }
+  return Error(ErrorCode::NotFound, fmt::format("there is no Dag '{}'{}", id, suggestion(id, ids)));
+}
+
+/// Parameters come as text from the command line; they get the type of the Dag's default.
+Result<Json> typed_params(const orchestration::Dag& dag, const Json& given) {
+  Json params = Json::object();
+  if (!given.is_object()) return params;
+  for (const auto& [name, value] : given.as_object()) {
+    const Json& fallback = dag.spec().params[name];
+    if (value.is_string() && !fallback.is_string() && !fallback.is_null())
+      params.set(name, TRY_DOING("the parameter '" + name + "'", Json::parse(value.as_string())));
+    else
+      params.set(name, value);
+  }
+  return params;
+}
+
+Result<Json> run_json(const Parts& parts, const RunKey& key) {
+  const auto run = TRY(parts.orchestrator.find_run(key));
+  if (!run.has_value())
+    return Error(ErrorCode::NotFound,
+                 fmt::format("there is no run '{}' of '{}'", key.run.str(), key.dag.str()));
+  const auto instances = TRY(parts.orchestrator.task_instances(key));
+  std::vector<orchestration::TaskId> ids;
+  for (const auto& task : instances) ids.push_back(task.task);
+  const Json results = TRY(parts.orchestrator.results(key, ids));
+  Json tasks = Json::array();
+  for (const auto& task : instances) {
+    Json json = to_json(task);
+    json.set("result", results[task.task.str()]);
+    tasks.push(std::move(json));
+  }
+  Json json = to_json(*run);
+  json.set("tasks", std::move(tasks));
+  return json;
+}
+
+RunKey key_of(const Request& request) {
+  return {DagId(request.path_parameter("dag")), RunId(request.path_parameter("run"))};
+}
+
+/// So that every task of the runs, or this one, runs again though its content key is unchanged.
+Status forget_results(const Parts& parts, const std::vector<RunKey>& runs,
+                      const std::optional<orchestration::TaskId>& task = std::nullopt) {
+  return parts.database.write([&](metadata::Transaction& transaction) -> Status {
+    for (const RunKey& run : runs) TRY(tasks::Hooks::forget(transaction, run, task));
+    return {};
+  });
+}
+
+/// Asks for a run. One that has finished is cleared: tasks whose content key is unchanged keep
+/// their result.
+Result<Json> request_run(const Parts& parts, const Request& request) {
+  const auto dag = TRY(dag_named(parts, request.path_parameter("dag")));
+  const Json body = request.body.empty() ? Json::object() : TRY(request.json());
+  const Json params = TRY(typed_params(*dag, body["params"]));
+  const std::string text = body.string_or("logical_date", "");
+  const Instant now = parts.clock.now();
+  const Instant logical_date = text.empty()
+                                   ? dag->schedule().previous_at_or_before(now).value_or(now)
+                                   : TRY(dag->schedule().zone().parse(text));
+  const auto planned =
+      TRY(orchestration::plan_run(*dag, logical_date, params, orchestration::RunReason::Manual));
+  const std::int64_t cursor = parts.events.after(planned.key, -1, {}).next;
+  const auto existing = TRY(parts.orchestrator.find_run(planned.key));
+  const bool again = existing.has_value() && is_finished(existing->state);
+  if (again && body.bool_or("clear", false)) TRY(forget_results(parts, {planned.key}));
+  TRY(parts.orchestrator.request_run(
+      dag->id(), logical_date, params,
+      again ? orchestration::IfExists::Clear : orchestration::IfExists::Return));
+  Json answer = TRY(run_json(parts, planned.key));
+  answer.set("events_after", cursor)
+      .set("existed", existing.has_value())
+      .set("asked_for", !existing.has_value() || again);
+  return answer;
+}
+
+/// The runs of a backfill that have ended already.
+Result<std::vector<RunKey>> finished_between(const Parts& parts, const orchestration::Dag& dag,
+                                             Instant from, Instant to, const Json& params) {
+  std::vector<RunKey> finished;
+  const orchestration::Schedule& schedule = dag.schedule();
+  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
+       point = schedule.next_after(*point)) {
+    const auto planned =
+        TRY(orchestration::plan_run(dag, *point, params, orchestration::RunReason::Backfill));
+    const auto run = TRY(parts.orchestrator.find_run(planned.key));
+    if (run.has_value() && is_finished(run->state)) finished.push_back(planned.key);
+    if (finished.size() > kMostRuns)
+      return Error(ErrorCode::Exhausted,
+                   fmt::format("more than {} runs; clear fewer at a time", kMostRuns));
+  }
+  return finished;
+}
+
+Result<Json> request_backfill(const Parts& parts, const Request& request) {
+  const auto dag = TRY(dag_named(parts, request.path_parameter("dag")));
+  const Json body = TRY(request.json());
+  const Json params = TRY(typed_params(*dag, body["params"]));
+  const TimeZone& zone = dag->schedule().zone();
+  const Instant from = TRY(zone.parse(TRY(body.string_at("from"))));
+  const Instant to = TRY(zone.parse(TRY(body.string_at("to"))));
+  const bool clear = body.bool_or("clear", false);
+  if (clear) TRY(forget_results(parts, TRY(finished_between(parts, *dag, from, to, params))));
+  Json ids = Json::array();
+  for (const RunId& run : TRY(parts.orchestrator.backfill(
+           dag->id(), from, to, params,
+           clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
+    ids.push(run.str());
+  return Json::object({{"dag", dag->id().str()}, {"run_ids", std::move(ids)}});
+}
+
+bool tells_success(const Json& event) {
+  return event.string_or("type", "") == "task" && event["task"].string_or("state", "") == "success";
+}
+
+/// Who watches a run shows what each task did, and should not have to ask for the run again and
+/// again to know it: a task that succeeded comes with its summary.
+Status add_summaries(const Parts& parts, const RunKey& run, std::vector<Json>& events) {
+  std::vector<orchestration::TaskId> ids;
+  for (const Json& event : events)
+    if (tells_success(event)) ids.emplace_back(event["task"].string_or("task", ""));
+  const Json results = TRY(parts.orchestrator.results(run, ids));
+  for (Json& event : events) {
+    if (!tells_success(event)) continue;
+    Json task = event["task"];
+    const Json& result = results[task.string_or("task", "")];
+    task.set("result", Json::object({{"summary", result.string_or("summary", "")},
+                                     {"reused", result.bool_or("reused", false)}}));
+    event.set("task", std::move(task));
+  }
+  return {};
+}
+
+Result<Json> events_of(const Parts& parts, const Request& request) {
+  const auto wait = std::min(number_or(request.query_parameter("wait_ms"), 0), kLongestWait);
+  EventLog::Page page =
+      parts.events.after(key_of(request), number_or(request.query_parameter("after"), 0),
+                         std::chrono::milliseconds(wait));
+  TRY(add_summaries(parts, key_of(request), page.events));
+  return Json::object(
+      {{"events", Json(Json::Array(page.events.begin(), page.events.end()))}, {"next", page.next}});
+}
+
+Result<Json> runs_of(const Parts& parts, const Request& request) {
+  orchestration::RunFilter filter;
+  filter.limit = static_cast<int>(
+      std::clamp<std::int64_t>(number_or(request.query_parameter("limit"), 20), 1, 1'000));
+  if (const auto dag = request.query_parameter("dag"); !dag.empty())
+    filter.dag = DagId(std::string(dag));
+  Json runs = Json::array();
+  for (const auto& run : TRY(parts.orchestrator.runs(filter))) runs.push(to_json(run));
+  return Json::object({{"runs", std::move(runs)}});
+}
+
+}  // namespace
+
+void add_run_routes(net::Router& api, const Parts& parts) {
+  api.add(Method::Post, "/api/v1/dags/{dag}/runs",
+          answering([parts](const Request& r) { return request_run(parts, r); }, 202));
+  api.add(Method::Post, "/api/v1/dags/{dag}/backfills",
+          answering([parts](const Request& r) { return request_backfill(parts, r); }, 202));
+  api.add(Method::Get, "/api/v1/runs",
+          answering([parts](const Request& r) { return runs_of(parts, r); }));
+  api.add(Method::Get, "/api/v1/dags/{dag}/runs/{run}",
+          answering([parts](const Request& r) { return run_json(parts, key_of(r)); }));
+  api.add(Method::Get, "/api/v1/dags/{dag}/runs/{run}/events",
+          answering([parts](const Request& r) { return events_of(parts, r); }));
+  api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/cancel",
+          answering([parts](const Request& r) -> Result<Json> {
+            TRY(parts.orchestrator.cancel(key_of(r)));
+            return run_json(parts, key_of(r));
+          }));
+  api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
+          answering([parts](const Request& r) -> Result<Json> {
+            const Json body = r.body.empty() ? Json::object() : TRY(r.json());
+            const std::string named = body.string_or("task", "");
+            const auto task =
+                named.empty() ? std::nullopt : std::optional(orchestration::TaskId(named));
+            const std::int64_t cursor = parts.events.after(key_of(r), -1, {}).next;
+            TRY(forget_results(parts, {key_of(r)}, task));
+            TRY(parts.orchestrator.clear(key_of(r), task));
+            Json answer = TRY(run_json(parts, key_of(r)));
+            answer.set("events_after", cursor);
+            return answer;
+          }));
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,231 @@
+"""Runs asked for, taken back and watched; which server answers whom."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import MILLRACE, ProjectTest, free_port
+
+WAITS = "touch began; until [ -f go ]; do sleep 0.02; done; echo done"
+
+
+class Servers(ProjectTest):
+    """A project of commands: `wait` begins, says so by a file, and ends when the file `go` is there."""
+
+    def commands(self, **dags):
+        project = self.project()
+        project.write("millrace.yml", "name: commands\ntargets:\n"
+                                      + "".join(f"  {target}: {{endpoint: '127.0.0.1:{free_port()}', "
+                                                f"status: '127.0.0.1:{free_port()}', lake: .millrace/{target}, "
+                                                f"metadata: .millrace/{target}.db}}\n" for target in ("dev", "prod")))
+        for name, command in (dags or {"waiting": WAITS}).items():
+            project.write(f"pipelines/{name}.yml",
+                          f"tasks:\n  - id: wait\n    kind: command\n    command: {json.dumps(command)}\n")
+        return project
+
+    def until(self, condition, what):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.02)
+        self.fail(f"never: {what}")
+
+    def began(self, project, file="began"):
+        self.until((project.root / file).exists, f"the task made {file}")
+
+    def state(self, project, dag="waiting"):
+        runs = self.assertRuns(project.millrace("status", "--json")).json()["dags"]
+        return [run["state"] for each in runs if each["dag"] == dag for run in each["runs"]]
+
+    def ended(self, child, code):
+        out, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, code, out)
+        return out
+
+
+class TestTargets(Servers):
+    def test_a_target_is_never_served_by_the_server_of_another(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        for verb in (["run"], ["status"], ["down"], ["up", "--detach"], ["cancel"],
+                     ["model", "rollback", "any"]):
+            answer = self.assertRuns(project.millrace(*verb, "-t", "prod"), 2)
+            self.assertIn("'dev'", answer.err, verb)
+            self.assertIn("'prod'", answer.err, verb)
+        self.assertFalse((project.root / ".millrace/prod.db").exists())
+        self.assertRuns(project.millrace("run"))
+        self.assertRuns(project.millrace("down"))
+
+
+class TestInterruption(Servers):
+    def test_ctrl_c_cancels_the_run_that_this_command_started(self):
+        project = self.commands()
+        self.assertRuns(project.millrace("up", "--detach"))
+        child = project.start("run")
+        self.began(project)
+        child.send_signal(signal.SIGINT)
+        self.assertIn("cancelled", self.ended(child, 130))
+        self.assertEqual(self.state(project), ["failed"])
+        self.assertRuns(project.millrace("down"))
+
+    def test_an_interrupted_run_does_not_come_back_with_the_next_server(self):
+        project = self.commands(waiting=WAITS, other="touch other")
+        child = project.start("run", "waiting")
+        self.began(project)
+        child.send_signal(signal.SIGINT)
+        self.ended(child, 130)
+        (project.root / "began").unlink()
+        self.assertRuns(project.millrace("run", "other"))
+        self.assertFalse((project.root / "began").exists())
+
+    def test_a_second_ctrl_c_leaves_at_once(self):
+        project = self.commands(waiting="trap '' TERM; " + WAITS)
+        child = project.start("run")
+        self.began(project)
+        child.send_signal(signal.SIGINT)
+        # The first is being dealt with: the attempt does not listen to SIGTERM and has a grace of ten seconds.
+        self.until(lambda: "cancelling" in child.stdout.readline(), "it says that it cancels")
+        child.send_signal(signal.SIGINT)
+        self.ended(child, 130)
+
+    def test_a_closed_terminal_stops_the_server_in_good_order(self):
+        project = self.commands(quick="true")
+        server = project.start("up")
+        self.until(lambda: project.millrace("status").code == 0, "the server answers")
+        server.send_signal(signal.SIGHUP)
+        self.assertIn("stopping", self.ended(server, 0))
+
+
+class TestCancelAndClear(Servers):
+    def test_cancel_ends_what_runs(self):
+        project = self.commands()
+        self.assertRuns(project.millrace("up", "--detach"))
+        child = project.start("run")
+        self.began(project)
+        answer = self.assertRuns(project.millrace("cancel", "--json"))
+        self.assertEqual([run["state"] for run in answer.json()["runs"]], ["failed"])
+        self.ended(child, 1)
+        self.assertIn("nothing runs", self.assertRuns(project.millrace("cancel")).out)
+        self.assertRuns(project.millrace("down"))
+
+    def test_a_run_whose_server_was_killed_can_be_cancelled_without_going_on(self):
+        project = self.commands()
+        child = project.start("run")
+        self.began(project)
+        child.kill()
+        self.ended(child, -signal.SIGKILL)
+        (project.root / "began").unlink()
+        answer = self.assertRuns(project.millrace("cancel", "--json"))
+        self.assertEqual([run["state"] for run in answer.json()["runs"]], ["failed"])
+        self.assertFalse((project.root / "began").exists())
+
+    def test_clear_runs_again(self):
+        project = self.commands(quick="echo x >>ran")
+        run = self.assertRuns(project.millrace("run", "--json", "--logical-date", "2013-01-01")).json()["run_id"]
+        self.assertRuns(project.millrace("clear", "quick", run, "--task", "wait"))
+        self.assertEqual(len((project.root / "ran").read_text().split()), 2)
+
+
+class TestOneServerForACommand(Servers):
+    def test_a_run_does_not_die_with_the_command_whose_server_it_used(self):
+        project = self.commands(first="touch began; until [ -f go ]; do sleep 0.02; done",
+                                second="touch second; until [ -f go2 ]; do sleep 0.02; done")
+        first = project.start("run", "first")
+        self.began(project)
+        second = project.start("run", "second")
+        self.began(project, "second")
+        project.write("go", "")
+        self.ended(first, 0)
+        project.write("go2", "")
+        self.ended(second, 0)
+
+
+class TestBrokenFiles(Servers):
+    def test_a_file_that_is_being_written_stops_nobody_else(self):
+        project = self.commands(waiting="touch began; until [ -f go ]; do sleep 0.02; done",
+                                later="true")
+        project.write("models/days.sql", "{{ config(materialized='table') }} select 1 as day")
+        project.write("pipelines/two.yml", "tasks:\n"
+                      "  - {id: first, kind: command, command: 'touch began; until [ -f go ]; do sleep 0.02; done'}\n"
+                      "  - {id: second, kind: command, command: 'touch second', upstream: [first]}\n"
+                      "  - {id: days, kind: sql_model, model: days, upstream: [second]}\n")
+        self.assertRuns(project.millrace("up", "--detach"))
+        child = project.start("run", "two")
+        self.began(project)
+        project.write("pipelines/later.yml", "tasks: [")
+        project.write("features/half.yml", "feature_views: [")
+        project.write("expectations/half.yml", "expectations: [")
+        project.write("go", "")
+        self.ended(child, 0)
+        self.assertEqual(project.value("select day from models.days"), 1)
+        project.write("models/half.sql", "select {{ ref('gone') }}")
+        self.assertRuns(project.millrace("check"), 2)
+        self.assertRuns(project.millrace("status"))
+        self.assertRuns(project.millrace("logs", "two"))
+        self.assertRuns(project.millrace("sql", "select 1"))
+        self.assertRuns(project.millrace("model", "ls"))
+        self.assertRuns(project.millrace("down"))
+
+
+class TestStarting(Servers):
+    def test_a_taken_port_is_named_with_its_setting(self):
+        project = self.commands(quick="true")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            project.write("millrace.yml", f"name: x\ntargets:\n  dev: {{endpoint: '127.0.0.1:{port}'}}\n")
+            answer = self.assertRuns(project.millrace("up", "--detach"), 2)
+        self.assertIn(str(port), answer.err)
+        self.assertIn("'endpoint' of the target 'dev' in millrace.yml", answer.err)
+
+    def test_looking_makes_no_folders(self):
+        project = self.commands(quick="true")
+        for verb in (["model", "ls"], ["table", "ls"], ["sql", "select 1"], ["check"]):
+            self.assertRuns(project.millrace(*verb))
+        self.assertRuns(project.millrace("status"), 3)
+        self.assertRuns(project.millrace("logs"), 2)
+        self.assertRuns(project.millrace("model", "show", "none"), 2)
+        self.assertEqual(sorted(path.name for path in project.root.iterdir()), ["millrace.yml", "pipelines"])
+
+    def test_a_pool_of_the_target_is_used_and_one_that_is_not_there_has_a_place(self):
+        project = self.commands(quick="true")
+        project.write("pipelines/quick.yml",
+                      "tasks:\n  - {id: a, kind: command, command: 'true', pool: heavy, pool_slots: 2}\n")
+        answer = self.assertRuns(project.millrace("check"), 2)
+        self.assertIn("pipelines/quick.yml:2:51: ", answer.err)
+        self.assertIn("pools: {name: slots}", answer.err)
+        project.write("millrace.yml", "name: x\ntargets:\n  dev: {pools: {heavy: 1}}\n")
+        self.assertIn("has 1", self.assertRuns(project.millrace("check"), 2).err)
+        project.write("millrace.yml", "name: x\ntargets:\n  dev: {pools: {heavy: 2}}\n")
+        self.assertRuns(project.millrace("check"))
+        self.assertRuns(project.millrace("run"))
+
+
+class TestLogs(Servers):
+    def test_the_latest_run_is_the_one_that_ran_last_not_the_one_due_last(self):
+        project = self.commands(quick="echo I am $MILLRACE_RUN")
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-12-01"))
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-06-01"))
+        self.assertIn("I am 2013-06-01", self.assertRuns(project.millrace("logs")).out)
+
+
+class TestBackfill(Servers):
+    def test_what_is_done_is_not_waited_for_and_cleared_runs_are_done_again(self):
+        project = self.commands(quick="echo x >>ran")
+        project.write("pipelines/quick.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"
+                      "tasks:\n  - {id: a, kind: command, command: 'echo x >>ran'}\n")
+        days = ("--from", "2013-01-01", "--to", "2013-01-05")
+        for expected, clear in ((5, []), (5, []), (10, ["--clear"])):
+            answer = self.assertRuns(project.millrace("backfill", *days, *clear, "--json"))
+            self.assertEqual([run["state"] for run in answer.json()["runs"]], ["success"] * 5)
+            self.assertEqual(len((project.root / "ran").read_text().split()), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
