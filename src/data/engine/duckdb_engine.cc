@@ -5,11 +5,11 @@
 
 #include <fmt/core.h>
 
-#include "base/file.h"
 #include "engine/duckdb_connection.h"
 #include "engine/duckdb_error.h"
 #include "engine/duckdb_session.h"
 #include "engine/memory_limit.h"
+#include "engine/spill_folder.h"
 
 namespace millrace::engine {
 
@@ -20,12 +20,12 @@ constexpr int kMostThreads = 1024;
 
 using Setting = std::pair<std::string, std::string>;
 
-std::vector<Setting> settings_for(const Limits& limits) {
+std::vector<Setting> settings_for(const Limits& limits, const std::string& spill) {
   std::uint64_t memory =
       limits.memory_bytes > 0 ? limits.memory_bytes : memory_of_machine() / 4 * 3;
   std::vector<Setting> settings = {
       {"memory_limit", fmt::format("{}B", memory)},
-      {"temp_directory", limits.spill_folder},
+      {"temp_directory", spill},
       // The embedded engine is what it was linked from: nothing is fetched or loaded behind the
       // user's back.
       {"autoload_known_extensions", "false"},
@@ -54,6 +54,12 @@ Status check_limits(const Limits& limits) {
   return {};
 }
 
+/// Sessions may outlive their engine; the spill folder lives as long as the last of them.
+struct OpenDatabase {
+  std::optional<SpillFolder> spill;
+  Database database;
+};
+
 class DuckdbEngine final : public Engine {
  public:
   explicit DuckdbEngine(std::shared_ptr<const Database> database)
@@ -77,27 +83,28 @@ class DuckdbEngine final : public Engine {
 
 Result<std::unique_ptr<Engine>> open_duckdb(const Limits& limits) {
   TRY(check_limits(limits));
+  auto open = std::make_shared<OpenDatabase>();
   if (!limits.spill_folder.empty()) {
-    TRY_DOING("making the engine's spill folder", make_folders(limits.spill_folder));
+    open->spill.emplace(
+        TRY_DOING("making the engine's spill folder", SpillFolder::take(limits.spill_folder)));
   }
   Config config;
   if (duckdb_create_config(config.out()) != DuckDBSuccess) {
     return Error(ErrorCode::Unavailable, "DuckDB has no memory for its settings");
   }
-  for (const auto& [name, value] : settings_for(limits)) {
+  for (const auto& [name, value] : settings_for(limits, open->spill ? open->spill->path() : "")) {
     if (duckdb_set_config(config.get(), name.c_str(), value.c_str()) != DuckDBSuccess) {
       return Error(ErrorCode::Invalid, fmt::format("DuckDB refuses {} = '{}'", name, value));
     }
   }
-  Database database;
   char* error = nullptr;
-  if (duckdb_open_ext(":memory:", database.out(), config.get(), &error) != DuckDBSuccess) {
+  if (duckdb_open_ext(":memory:", open->database.out(), config.get(), &error) != DuckDBSuccess) {
     return duckdb_failure(take_text(error)).while_doing("opening DuckDB");
   }
-  Connection connection = TRY(Connection::open(database.get()));
+  Connection connection = TRY(Connection::open(open->database.get()));
   TRY(connection.run("SET GLOBAL TimeZone = 'UTC'"));
   return std::unique_ptr<Engine>(
-      std::make_unique<DuckdbEngine>(std::make_shared<const Database>(std::move(database))));
+      std::make_unique<DuckdbEngine>(std::shared_ptr<const Database>(open, &open->database)));
 }
 
 }  // namespace millrace::engine

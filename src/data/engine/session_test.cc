@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "engine/engine.h"
@@ -176,7 +177,7 @@ TEST(Open, LimitsAreTheEngines) {
   EXPECT_EQ(session->scalar("select current_setting('threads')")->as_integer(), 3);
   EXPECT_EQ(session->scalar("select current_setting('memory_limit')")->as_string(), "256.0 MiB");
   EXPECT_EQ(session->scalar("select current_setting('temp_directory')")->as_string(),
-            folder.path() + "/spill");
+            folder.path() + "/spill/" + std::to_string(::getpid()));
   auto plain = *(*open_duckdb({}))->open_session();
   EXPECT_EQ(plain->scalar("select current_setting('temp_directory')")->as_string(), "");
 }
