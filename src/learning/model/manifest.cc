@@ -140,7 +140,7 @@ Result<Manifest> read_document(const Json& json) {
   manifest.artefact_sha256 = TRY(json.string_at("artefact_sha256"));
   manifest.run_id = TRY(json.string_at("run_id"));
   manifest.generation = TRY(json.integer_at("generation"));
-  manifest.made_at = TRY(parse_instant(TRY(json.string_at("made_at"))));
+  manifest.logical_date = TRY(parse_instant(TRY(json.string_at("logical_date"))));
   return manifest;
 }
 
@@ -152,7 +152,7 @@ std::string write_manifest(const Manifest& manifest) {
                             {"artefact_sha256", manifest.artefact_sha256},
                             {"run_id", manifest.run_id},
                             {"generation", manifest.generation},
-                            {"made_at", format_instant(manifest.made_at)},
+                            {"logical_date", format_instant(manifest.logical_date)},
                             {"library", manifest.library},
                             {"code_hash", manifest.code_hash},
                             {"data", data_to_json(manifest.data)},

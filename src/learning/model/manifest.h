@@ -43,16 +43,18 @@ struct Manifest {
   std::map<std::string, std::string> parameters;  // as the trainer got them
   std::uint32_t seed = 0;
   int rounds = 0;                     // in the artefact
-  std::optional<int> best_iteration;  // counted from 0; absent without early stopping
+  std::optional<int> best_iteration;  // counted from 0; present when early stopping chose it
   DataVersion data;
   std::string code_hash;
-  std::map<std::string, double> metrics;  // of the holdout: "auc"
+  /// Of the training's own rows, named by them: "validation_logloss". How good it is on the holdout
+  /// is found out later, and kept with the registered version.
+  std::map<std::string, double> metrics;
   std::vector<GoldenRow> golden_rows;
   std::string library;          // "xgboost 3.2.0"
   std::string artefact_sha256;  // of model.tar.gz
   std::string run_id;
   std::int64_t generation = 0;  // of the run's data interval
-  Instant made_at;
+  Instant logical_date;         // of the run: which rows it may have learned from
 
   bool operator==(const Manifest&) const = default;
 };

@@ -33,7 +33,7 @@ Manifest example() {
   manifest.artefact_sha256 = "ef";
   manifest.run_id = "scheduled__2013-12-01";
   manifest.generation = 2;
-  manifest.made_at = *parse_instant("2013-12-01T05:00:00.25Z");
+  manifest.logical_date = *parse_instant("2013-12-01T05:00:00.25Z");
   return manifest;
 }
 
@@ -80,7 +80,7 @@ TEST(Manifest, WrongMembersAreRefusedByName) {
       {"seed", -1, "'seed' is -1"},
       {"seed", 4'294'967'296, "'seed'"},
       {"rounds", 0, "'rounds' is 0"},
-      {"made_at", "yesterday", "yesterday"},
+      {"logical_date", "yesterday", "yesterday"},
       {"features", Json::array(), "1 to"},
       {"features", Json(Json::Array{feature, feature}), "named twice"},
       {"features", Json(Json::Array{Json::object({{"name", "a"}, {"kind", "x"}, {"type", "y"}})}),

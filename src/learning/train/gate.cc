@@ -61,9 +61,11 @@ Result<double> measured(const std::map<std::string, double>& metrics, const std:
                            suggestion(name, known)));
 }
 
-/// Collects the sentences of checks that failed and of those that held.
+/// Collects the sentences of checks that failed, of what else keeps the version out of Production,
+/// and of checks that held.
 struct Findings {
   std::vector<std::string> failed;
+  std::vector<std::string> later;
   std::vector<std::string> held;
 
   void add(bool ok, std::string sentence) { (ok ? held : failed).push_back(std::move(sentence)); }
@@ -72,6 +74,14 @@ struct Findings {
 Status compare_with_production(const GateInput& input, Findings& findings) {
   if (!input.production) {
     findings.held.emplace_back("No version is in Production yet.");
+    return {};
+  }
+  if (input.production->logical_date > input.logical_date) {
+    findings.later.push_back(fmt::format(
+        "Version {} in Production was made for {}, later than this one ({}): it has learned from "
+        "rows of this holdout, so the two are not compared, and it stays in Production.",
+        input.production->version, format_instant(input.production->logical_date),
+        format_instant(input.logical_date)));
     return {};
   }
   const double candidate = TRY(measured(input.metrics, input.compared_by));
@@ -129,7 +139,7 @@ bool lower_is_better(std::string_view metric) {
 }
 
 Json GateVerdict::to_json() const {
-  return Json::object({{"promoted", promoted}, {"reasons", Json(reasons)}});
+  return Json::object({{"accepted", accepted}, {"promoted", promoted}, {"reasons", Json(reasons)}});
 }
 
 Result<GateVerdict> decide_promotion(const GateInput& input) {
@@ -142,8 +152,11 @@ Result<GateVerdict> decide_promotion(const GateInput& input) {
                              to_string(threshold)));
   }
   TRY(compare_with_production(input, findings));
-  GateVerdict verdict{.promoted = findings.failed.empty(), .reasons = std::move(findings.failed)};
-  verdict.reasons.insert(verdict.reasons.end(), findings.held.begin(), findings.held.end());
+  GateVerdict verdict;
+  verdict.accepted = findings.failed.empty();
+  verdict.promoted = verdict.accepted && findings.later.empty();
+  for (const auto* part : {&findings.failed, &findings.later, &findings.held})
+    verdict.reasons.insert(verdict.reasons.end(), part->begin(), part->end());
   return verdict;
 }
 

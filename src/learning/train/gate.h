@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace millrace::train {
 
@@ -29,10 +30,13 @@ struct Threshold {
 Result<Threshold> parse_threshold(std::string_view text);
 std::string to_string(const Threshold& threshold);
 
-/// The model that serves now, scored on the same holdout as the candidate.
+/// The model that serves now.
 struct ProductionScore {
   std::int64_t version = 0;
-  std::map<std::string, double> metrics;
+  Instant logical_date;  // of the run that made it
+  /// On the same holdout as the candidate's. Not looked at when the version is of a later date: it
+  /// has learned from rows of that holdout.
+  std::map<std::string, double> metrics = {};
 };
 
 /// What the leak check found; each finding is a sentence that names feature and rows.
@@ -42,6 +46,7 @@ struct LeakVerdict {
 
 struct GateInput {
   std::map<std::string, double> metrics;  // of the candidate, on the holdout
+  Instant logical_date;                   // of the run that made the candidate
   std::vector<Threshold> thresholds;
   /// Absent when no version is in Production yet.
   std::optional<ProductionScore> production;
@@ -54,16 +59,21 @@ struct GateInput {
 };
 
 struct GateVerdict {
-  bool promoted = false;
-  /// Sentences for people: every check that was made, those that failed first.
+  bool accepted = false;  // every check held
+  bool promoted = false;  // and no version of a later logical date is in Production
+  /// Sentences for people: those that keep the version out of Production first, then the checks
+  /// that held.
   std::vector<std::string> reasons;
 
   Json to_json() const;
 };
 
-/// Promotes when every threshold holds, the candidate is not worse than Production, and the leak
-/// check, when one was made, found nothing. A metric that is NaN fails its checks. Errors: NotFound
-/// with a suggestion for a metric that nobody measured.
+/// Accepts when every threshold holds, the candidate is not worse than Production, and the leak
+/// check, when one was made, found nothing. A metric that is NaN fails its checks.
+///
+/// A run of an older week is judged as that week would have been: a version in Production of a
+/// later logical date is neither compared with (it has seen the holdout) nor replaced. Errors:
+/// NotFound with a suggestion for a metric that nobody measured.
 Result<GateVerdict> decide_promotion(const GateInput& input);
 
 /// Whether a smaller value of the metric is better: the losses and errors.

@@ -40,13 +40,14 @@ TEST(Threshold, RefusesTheRest) {
 
 GateInput candidate(double auc) {
   return {.metrics = {{"auc", auc}, {"log_loss", 0.4}},
+          .logical_date = {},
           .thresholds = {{"auc", Relation::Above, 0.8}},
           .production = std::nullopt,
           .leaks = std::nullopt};
 }
 
 ProductionScore serving(double auc) {
-  return {.version = 3, .metrics = {{"auc", auc}, {"log_loss", 0.3}}};
+  return {.version = 3, .logical_date = {}, .metrics = {{"auc", auc}, {"log_loss", 0.3}}};
 }
 
 TEST(Gate, DecidesByEveryCheck) {
@@ -95,10 +96,32 @@ TEST(Gate, DecidesByEveryCheck) {
     SCOPED_TRACE(c.why);
     const Result<GateVerdict> verdict = decide_promotion(c.input);
     ASSERT_TRUE(verdict) << verdict.error().message();
+    EXPECT_EQ(verdict->accepted, c.promoted);
     EXPECT_EQ(verdict->promoted, c.promoted);
     ASSERT_FALSE(verdict->reasons.empty());
     EXPECT_TRUE(verdict->reasons.front().starts_with(c.first_reason)) << verdict->reasons.front();
   }
+}
+
+TEST(Gate, AnOlderWeekIsNeitherComparedWithNorPutBeforeALaterOne) {
+  GateInput older = candidate(0.95);
+  older.logical_date = *parse_instant("2013-12-01T05:00:00Z");
+  older.production = serving(0.99);
+  older.production->logical_date = *parse_instant("2013-12-08T05:00:00Z");
+  older.production->metrics.clear();  // nobody scores it
+  const Result<GateVerdict> verdict = decide_promotion(older);
+  ASSERT_TRUE(verdict) << verdict.error().message();
+  EXPECT_TRUE(verdict->accepted);
+  EXPECT_FALSE(verdict->promoted);
+  EXPECT_EQ(verdict->reasons.front(),
+            "Version 3 in Production was made for 2013-12-08T05:00:00Z, later than this one "
+            "(2013-12-01T05:00:00Z): it has learned from rows of this holdout, so the two are not "
+            "compared, and it stays in Production.");
+
+  older.metrics["auc"] = 0.7;
+  EXPECT_FALSE(decide_promotion(older)->accepted) << "its thresholds count all the same";
+  older.logical_date = older.production->logical_date;
+  EXPECT_FALSE(decide_promotion(older)) << "a version of the same date is compared with";
 }
 
 TEST(Gate, GivesEveryReasonThatFailed) {

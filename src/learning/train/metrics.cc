@@ -7,6 +7,8 @@
 
 #include <fmt/core.h>
 
+#include "base/suggest.h"
+
 namespace millrace::train {
 
 namespace {
@@ -188,6 +190,15 @@ Result<Evaluation> evaluate(Scores probabilities, Labels labels) {
   evaluation.brier = TRY(brier_score(probabilities, labels));
   evaluation.calibration = TRY(calibration(probabilities, labels));
   return evaluation;
+}
+
+Status check_metric(const std::string& metric) {
+  const std::map<std::string, double> measured = Evaluation().values();
+  if (measured.contains(metric)) return {};
+  std::vector<std::string> names;
+  for (const auto& [name, value] : measured) names.push_back(name);
+  return Error(ErrorCode::Invalid, fmt::format("an evaluation does not measure '{}'{}", metric,
+                                               suggestion(metric, names)));
 }
 
 }  // namespace millrace::train

@@ -77,7 +77,7 @@ struct Evaluation {
   Calibration calibration;
 
   /// "auc", "auc_standard_error", "log_loss", "brier", "calibration_error", "rows", "positives":
-  /// for the manifest and the gate.
+  /// for the gate and the registered version.
   std::map<std::string, double> values() const;
   /// The same with the bins of the reliability curve.
   Json to_json() const;
@@ -85,5 +85,8 @@ struct Evaluation {
 
 /// Errors: as above, DataQuality when all labels are equal.
 Result<Evaluation> evaluate(Scores probabilities, Labels labels);
+
+/// Whether an evaluation measures `metric`. Errors: Invalid with a suggestion.
+Status check_metric(const std::string& metric);
 
 }  // namespace millrace::train

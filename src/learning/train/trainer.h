@@ -82,9 +82,13 @@ struct TrainedModel {
   std::string metric;                 // of the rounds
   std::vector<RoundMetrics> history;  // every round that was trained, also those cut off
   int rounds = 0;                     // in the artefact
-  std::optional<int> best_iteration;  // counted from 0; with validation rows
+  /// The last round of the artefact, counted from 0, when early stopping chose it.
+  std::optional<int> best_iteration;
   std::int64_t training_rows = 0;
   std::int64_t validation_rows = 0;
+
+  /// The metric after the last round of the artefact. Precondition: it has rounds.
+  const RoundMetrics& last_round() const { return history[static_cast<std::size_t>(rounds - 1)]; }
 };
 
 class Trainer {
@@ -97,8 +101,9 @@ class Trainer {
                                      const TrainingControl& control) = 0;
 };
 
-/// The manifest as far as the training knows it; the caller adds the model's name, data version,
-/// code hash, metrics of the holdout, run and time.
+/// The manifest as far as the training knows it, with the metrics of its last round
+/// ("training_logloss", "validation_logloss"); the caller adds the model's name, data version, code
+/// hash, run and logical date.
 model::Manifest manifest_of(const TrainedModel& trained, const TrainingRequest& request);
 
 }  // namespace millrace::train

@@ -1,5 +1,7 @@
 #include "train/xgboost_trainer.h"
 
+#include <cmath>
+
 #include <fmt/core.h>
 
 #include "base/hash.h"
@@ -49,10 +51,13 @@ Status check_numbers(const TrainingRequest& request) {
   return {};
 }
 
-Status check_columns(const TrainingRequest& request) {
+/// Columns are found without regard to case, so a name that is spelt otherwise is the same column.
+Status check_columns(const TrainingRequest& request, const columnar::Schema& columns) {
+  const std::optional<std::size_t> label = columns.index_of(request.label);
   for (const std::string& feature : request.features) {
-    if (feature == request.label) {
-      return invalid(fmt::format("the label '{}' is also a feature", feature));
+    if (feature == request.label || (label && columns.index_of(feature) == label)) {
+      return invalid(
+          fmt::format("the label '{}' is also a feature ('{}')", request.label, feature));
     }
   }
   return {};
@@ -60,7 +65,7 @@ Status check_columns(const TrainingRequest& request) {
 
 Result<Plan> plan_training(const TrainingRequest& request, const TrainingRows& rows) {
   TRY(check_numbers(request));
-  TRY(check_columns(request));
+  TRY(check_columns(request, rows.training.schema()));
   if (rows.validation != nullptr && request.validate_on_last) {
     return invalid("validation rows are given twice: by the caller and by a rule");
   }
@@ -91,8 +96,10 @@ struct Rounds {
     history.push_back(round);
     if (!round.validation) return;
     const double value = *round.validation;
-    const bool better = !best || (larger_better ? value > *history[*best].validation
-                                                : value < *history[*best].validation);
+    // A metric that is no number cannot be the best one for long: nothing is better than it.
+    const bool better =
+        !best || std::isnan(*history[*best].validation) ||
+        (larger_better ? value > *history[*best].validation : value < *history[*best].validation);
     if (better) best = history.size() - 1;
   }
   bool should_stop(const std::optional<EarlyStopping>& rule) const {
@@ -120,14 +127,18 @@ Result<Rounds> run_rounds(Booster& booster, const TrainingMatrix& training,
   return rounds;
 }
 
-/// The model in UBJSON, cut to its best round when it was stopped early, with the features' names.
+/// The model in UBJSON, with the features' names. With early stopping it ends with its best round,
+/// which is then its last; the attribute says so to readers that predict up to it (SageMaker's
+/// container). Without, every round counts, and the attribute would make such readers leave some
+/// out.
 Result<std::string> finish_booster(Booster booster, const Rounds& rounds,
-                                   const std::vector<model::Feature>& features, bool cut) {
-  if (cut && rounds.best && *rounds.best + 1 < rounds.history.size()) {
+                                   const std::vector<model::Feature>& features,
+                                   const std::optional<EarlyStopping>& early_stopping) {
+  if (early_stopping && *rounds.best + 1 < rounds.history.size()) {
     booster = TRY(booster.first_rounds(static_cast<int>(*rounds.best + 1)));
   }
   TRY(booster.set_features(features));
-  if (rounds.best) {
+  if (early_stopping) {
     TRY(booster.set_attribute("best_iteration", std::to_string(*rounds.best)));
     TRY(booster.set_attribute("best_score",
                               fmt::format("{}", *rounds.history[*rounds.best].validation)));
@@ -155,8 +166,8 @@ class XgboostTrainer final : public Trainer {
     Booster booster = TRY(Booster::create(training, validating));
     TRY(configure(booster, plan, request));
     Rounds rounds = TRY(run_rounds(booster, training, validating, request, plan, control));
-    const bool cut = request.early_stopping.has_value();
-    const std::string ubjson = TRY(finish_booster(std::move(booster), rounds, features, cut));
+    const std::string ubjson =
+        TRY(finish_booster(std::move(booster), rounds, features, request.early_stopping));
     trained.artefact = TRY(model::pack_artefact(ubjson));
     trained.golden_rows = TRY(model::make_golden_rows(prepared.encoder, prepared.golden, ubjson));
     trained.features = features;
@@ -164,8 +175,9 @@ class XgboostTrainer final : public Trainer {
     trained.objective = plan.objective.name;
     trained.library = "xgboost " + TRY(model::xgboost_version());
     trained.metric = plan.metric;
-    trained.rounds = static_cast<int>(cut ? *rounds.best + 1 : rounds.history.size());
-    if (rounds.best) trained.best_iteration = static_cast<int>(*rounds.best);
+    if (request.early_stopping) trained.best_iteration = static_cast<int>(*rounds.best);
+    trained.rounds = trained.best_iteration ? *trained.best_iteration + 1
+                                            : static_cast<int>(rounds.history.size());
     trained.history = std::move(rounds.history);
     return trained;
   }
@@ -194,6 +206,9 @@ model::Manifest manifest_of(const TrainedModel& trained, const TrainingRequest& 
   manifest.seed = request.seed;
   manifest.rounds = trained.rounds;
   manifest.best_iteration = trained.best_iteration;
+  const RoundMetrics& last = trained.last_round();
+  manifest.metrics["training_" + trained.metric] = last.training;
+  if (last.validation) manifest.metrics["validation_" + trained.metric] = *last.validation;
   manifest.golden_rows = trained.golden_rows;
   manifest.library = trained.library;
   manifest.artefact_sha256 = sha256_hex(trained.artefact);

@@ -120,6 +120,7 @@ TEST(XgboostTrainer, EarlyStoppingKeepsTheBestRound) {
   ASSERT_TRUE(trained) << trained.error().message();
   ASSERT_TRUE(trained->best_iteration);
   EXPECT_EQ(trained->rounds, *trained->best_iteration + 1);
+  EXPECT_NE(model::unpack_artefact(trained->artefact)->find("best_iteration"), std::string::npos);
   EXPECT_EQ(trained->history.size(), static_cast<std::size_t>(trained->rounds) + 10);
   EXPECT_EQ(trained->training_rows, 700);
   EXPECT_EQ(trained->validation_rows, 300);
@@ -129,6 +130,42 @@ TEST(XgboostTrainer, EarlyStoppingKeepsTheBestRound) {
   const auto booster = model::Booster::load(*model::unpack_artefact(trained->artefact));
   EXPECT_EQ(*booster->rounds(), trained->rounds);
   EXPECT_TRUE(model::Predictor::load(trained->artefact, described(*trained, asked)));
+}
+
+TEST(XgboostTrainer, WithoutEarlyStoppingEveryRoundCountsForEveryReader) {
+  TrainingRequest asked = request();
+  asked.rounds = 100;
+  asked.parameters["learning_rate"] = "0.9";
+  asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.3};
+  const Result<TrainedModel> trained = train(asked, 1000);
+  ASSERT_TRUE(trained) << trained.error().message();
+  const auto best = std::ranges::max_element(
+      trained->history, {}, [](const RoundMetrics& round) { return *round.validation; });
+  ASSERT_LT(best->round, 100) << "a reader that predicts up to the best round would leave some out";
+  EXPECT_EQ(trained->rounds, 100);
+  EXPECT_FALSE(trained->best_iteration);
+  EXPECT_EQ(described(*trained, asked).best_iteration, std::nullopt);
+  EXPECT_EQ(model::unpack_artefact(trained->artefact)->find("best_iteration"), std::string::npos);
+}
+
+TEST(XgboostTrainer, TheManifestNamesTheMetricsByTheirRows) {
+  TrainingRequest asked = request();
+  asked.metric = "logloss";
+  const Result<TrainedModel> alone = train(asked, 1000);
+  ASSERT_TRUE(alone) << alone.error().message();
+  EXPECT_EQ(described(*alone, asked).metrics,
+            (std::map<std::string, double>{{"training_logloss", alone->history.back().training}}));
+
+  asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.3};
+  asked.early_stopping = EarlyStopping{.rounds = 1};
+  asked.rounds = 200;
+  const Result<TrainedModel> stopped = train(asked, 1000);
+  ASSERT_TRUE(stopped) << stopped.error().message();
+  const RoundMetrics& last = stopped->history[stopped->history.size() - 2];
+  EXPECT_EQ(described(*stopped, asked).metrics,
+            (std::map<std::string, double>{{"training_logloss", last.training},
+                                           {"validation_logloss", *last.validation}}))
+      << "of the last round that was kept";
 }
 
 TEST(XgboostTrainer, RoundMetricsAreThoseOfTheModel) {
@@ -205,6 +242,8 @@ TEST(XgboostTrainer, WrongRequestsAreRefused) {
       {"no label of that name", [](auto& r) { r.label = "laet"; }, ErrorCode::NotFound, "late"},
       {"the label as feature", [](auto& r) { r.features.push_back("late"); }, ErrorCode::Invalid,
        "also a feature"},
+      {"the label as feature, spelt otherwise", [](auto& r) { r.features.push_back("LATE"); },
+       ErrorCode::Invalid, "also a feature ('LATE')"},
       {"no features", [](auto& r) { r.features.clear(); }, ErrorCode::Invalid, "1 to"},
       {"a moment as feature", [](auto& r) { r.features.push_back("at"); }, ErrorCode::Unsupported,
        "turn it into"},
