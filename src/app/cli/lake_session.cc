@@ -3,7 +3,6 @@
 #include <charconv>
 #include <filesystem>
 
-#include "base/file.h"
 #include "base/suggest.h"
 #include "cli/connection.h"
 #include "cli/terminal.h"

@@ -37,7 +37,8 @@ Attempt::Attempt(Request request, Reporting reporting, project::Project project)
       reporting_(std::move(reporting)),
       project_(std::move(project)),
       clock_(make_system_clock()),
-      variables_(variables_of(project_, request_)) {}
+      variables_(variables_of(project_, request_)),
+      share_(share_of(request_.resources, project_.target)) {}
 
 Result<std::unique_ptr<Attempt>> Attempt::open(Request request, Reporting reporting) {
   auto loaded =
@@ -50,11 +51,9 @@ Result<std::unique_ptr<Attempt>> Attempt::open(Request request, Reporting report
 }
 
 Status Attempt::open_parts() {
-  const std::string spill = project_.state + "/spill";
-  TRY(make_folders(spill));
-  engine_ = TRY(engine::open_duckdb({.threads = project_.target.threads,
-                                     .memory_bytes = project_.target.memory_bytes,
-                                     .spill_folder = spill}));
+  engine_ = TRY(engine::open_duckdb({.threads = share_.threads,
+                                     .memory_bytes = share_.engine_bytes,
+                                     .spill_folder = project_.state + "/spill"}));
   session_ = TRY(engine_->open_session());
   lake_store_ = TRY(storage::open_local_store(project_.target.lake));
   models_ = TRY(storage::open_local_store(project_.target.models));
@@ -90,26 +89,29 @@ Result<std::string> Attempt::run_folder() const {
 }
 
 Result<Json> Attempt::upstream_with(std::string_view member) const {
-  const Json* found = nullptr;
-  for (const auto& [task, result] : request_.upstream.as_object()) {
-    if (!result.contains(member)) continue;
-    if (found != nullptr)
-      return Error(
-          ErrorCode::Invalid,
-          fmt::format(
-              "several tasks directly before '{}' give a '{}'; let one of them stand before it",
-              request_.task, member));
-    found = &result;
-  }
-  if (found == nullptr)
+  std::vector<Json> found = all_upstream_with(member);
+  if (found.empty())
     return Error(ErrorCode::Invalid,
                  fmt::format("no task directly before '{}' gives a '{}'; add it to 'upstream'",
                              request_.task, member));
-  return *found;
+  if (found.size() > 1)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format(
+            "several tasks directly before '{}' give a '{}'; let one of them stand before it",
+            request_.task, member));
+  return std::move(found.front());
+}
+
+std::vector<Json> Attempt::all_upstream_with(std::string_view member) const {
+  std::vector<Json> found;
+  for (const auto& [task, result] : request_.upstream.as_object())
+    if (result.contains(member)) found.push_back(result);
+  return found;
 }
 
 std::string Attempt::versions() const {
-  return "millrace 1; " + engine_->version();
+  return "millrace " MILLRACE_VERSION "; " + engine_->version();
 }
 
 }  // namespace millrace::tasks

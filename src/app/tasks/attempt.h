@@ -16,6 +16,7 @@
 #include "project/project.h"
 #include "storage/object_store.h"
 #include "tasks/request.h"
+#include "tasks/share.h"
 #include "transform/compile.h"
 
 namespace millrace::tasks {
@@ -42,6 +43,9 @@ class Attempt {
   /// Parameters of the run over `vars:` of the project, and logical_date, interval_start, run_id.
   const transform::Variables& variables() const { return variables_; }
 
+  /// Threads and memory: what task and target allow.
+  const Share& share() const { return share_; }
+
   engine::Engine& engine() { return *engine_; }
   engine::Session& session() { return *session_; }
   lake::Lake& lake() { return *lake_; }
@@ -59,8 +63,10 @@ class Attempt {
   /// The result of the directly preceding task that carries `member`. Errors: Invalid when there is
   /// none, or several.
   Result<Json> upstream_with(std::string_view member) const;
+  /// The results of all directly preceding tasks that carry it.
+  std::vector<Json> all_upstream_with(std::string_view member) const;
 
-  /// Part of every content key: the engine's version and ours.
+  /// Part of every content key: the engine's version and Millrace's.
   std::string versions() const;
 
  private:
@@ -72,6 +78,7 @@ class Attempt {
   project::Project project_;
   std::unique_ptr<Clock> clock_;
   transform::Variables variables_;
+  Share share_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<engine::Session> session_;
   std::unique_ptr<storage::ObjectStore> lake_store_;

@@ -4,6 +4,7 @@
 
 #include "base/suggest.h"
 #include "features/point_in_time.h"
+#include "sql/names.h"
 #include "tasks/run_relations.h"
 #include "tasks/task_kind.h"
 #include "transform/compile.h"
@@ -60,6 +61,17 @@ columnar::Schema landed_schema(const project::SourceTable& source) {
   return columnar::Schema(std::move(fields));
 }
 
+/// The set binds: its join, and when each of its columns is said to be known.
+Status check_set(engine::Session& session, const BoundSet& bound) {
+  TRY(features::PointInTimeJoin::bind(session, bound.set, bound.views));
+  const std::string labels = TRY(sql::parse_table_name(bound.set.labels)).quoted();
+  for (const auto* columns : {&bound.set.request_columns, &bound.set.entity_columns})
+    for (const features::KnownColumn& column : *columns)
+      TRY_DOING(fmt::format("the column '{}', known_at", column.name),
+                session.bind(fmt::format("SELECT ({}) FROM {}", column.known_at, labels)));
+  return {};
+}
+
 Status check_sql(const project::Project& project, project::Problems& problems) {
   const auto engine = TRY(engine::open_duckdb({.threads = 1}));
   const auto session = TRY(engine->open_session());
@@ -71,11 +83,7 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
   if (!errors.empty()) return {};
   for (const auto& set : project.features.training_sets) {
     const auto bound = training_set(project, set.name);
-    const Status fits = bound.ok() ? [&]() -> Status {
-      TRY(features::PointInTimeJoin::bind(*session, bound->set, bound->views));
-      return {};
-    }()
-        : Status(bound.error());
+    const Status fits = bound.ok() ? check_set(*session, *bound) : Status(bound.error());
     if (!fits.ok())
       problems.push_back(
           {{"features"},

@@ -8,6 +8,7 @@
 
 #include "net/http_client.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
 
 namespace millrace::tasks {
 namespace {
@@ -18,6 +19,7 @@ class DeployTask final : public TaskKind {
 
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
+    check_upstream(settings, "promoted", "evaluate", fields);
     fields.refuse_unknown();
   }
 
@@ -25,18 +27,26 @@ class DeployTask final : public TaskKind {
     const Json judged = TRY(attempt.upstream_with("promoted"));
     const std::string name = TRY(judged.string_at("model"));
     if (!TRY(judged.bool_at("promoted")))
-      return Json::object({{"skipped", fmt::format("version {} of {} was refused by the gate",
+      return Json::object({{"skipped", fmt::format("version {} of {} does not go into Production",
                                                    judged["version"].dump(), name)}});
     net::HttpClient server({.unix_path = attempt.request().server_socket});
     const Json switched = TRY_DOING(
         "switching the endpoint",
         server.post_json("/api/v1/models/" + net::encode_part(name) + "/deploy", Json::object()));
-    return Json::object(
-        {{"model", name},
-         {"version", switched["version"]},
-         {"endpoint", switched["endpoint"]},
-         {"summary", fmt::format("{} version {} answers at {}", name, switched["version"].dump(),
-                                 switched.string_or("endpoint", ""))}});
+    const std::string endpoint = switched.string_or("endpoint", "");
+    return Json::object({{"model", name},
+                         {"version", switched["version"]},
+                         {"endpoint", endpoint},
+                         {"summary", fmt::format("{} version {} {}", name,
+                                                 switched["version"].dump(), where(endpoint))}});
+  }
+
+ private:
+  /// The server of a single command has its endpoint on a socket, and ends with the command.
+  static std::string where(const std::string& endpoint) {
+    if (endpoint.starts_with("unix:"))
+      return "is loaded and in Production; `millrace up` will serve it";
+    return "answers at " + endpoint;
   }
 };
 

@@ -7,7 +7,9 @@
 //     compare_by: auc         # with the version in Production
 //
 // It is refused when a threshold is missed, when it is worse than the version in Production on the
-// same holdout, or when the leak check found something. A refused version stays, with the reasons.
+// same holdout, or when one of the leak checks before it found something. A refused version stays,
+// with the reasons. So does one of an older logical date than that in Production: it is judged by
+// the rest, but neither compared with a model that has seen its holdout nor put in its place.
 
 #include <fmt/core.h>
 
@@ -17,6 +19,7 @@
 #include "sql/names.h"
 #include "tasks/dataset.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
 #include "tasks/run_relations.h"
 #include "train/gate.h"
 #include "train/metrics.h"
@@ -59,9 +62,19 @@ Result<Holdout> holdout_of(Attempt& attempt, const Dataset& dataset, const Bound
   return holdout;
 }
 
-Result<train::Evaluation> score(Attempt& attempt, const Holdout& holdout, const std::string& name,
-                                const std::string& content_id) {
-  model::LoadedModel loaded = TRY(model::get_model(attempt.models(), name, content_id));
+/// The objective whose scores are judged here; others give no probabilities.
+constexpr std::string_view kTwoClasses = "binary:logistic";
+
+std::string cannot_judge(std::string_view objective) {
+  return fmt::format(
+      "evaluate judges probabilities of two classes, as '{}' gives them; a model "
+      "trained with the objective '{}' has none",
+      kTwoClasses, objective);
+}
+
+Result<train::Evaluation> score(const Holdout& holdout, model::LoadedModel loaded) {
+  if (loaded.manifest.objective != kTwoClasses)
+    return Error(ErrorCode::Invalid, cannot_judge(loaded.manifest.objective));
   const auto predictor = TRY(model::Predictor::load(loaded.artefact, std::move(loaded.manifest)));
   std::vector<float> scores;
   for (const columnar::RecordBatch& batch : holdout.batches) {
@@ -81,14 +94,60 @@ Result<std::vector<train::Threshold>> thresholds_of(const Json& config) {
   return thresholds;
 }
 
-/// What the leak check directly before this task found; nothing when there is none.
-std::optional<train::LeakVerdict> leaks_of(const Attempt& attempt) {
-  const auto result = attempt.upstream_with("leaks");
-  if (!result.ok()) return std::nullopt;
+/// What all leak checks directly before this task found.
+Result<train::LeakVerdict> leaks_of(const Attempt& attempt) {
+  const std::vector<Json> checks = attempt.all_upstream_with("leaks");
+  if (checks.empty())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("no leak check stands directly before '{}'; add a task of kind "
+                             "leak_check to its 'upstream'",
+                             attempt.request().task));
   train::LeakVerdict verdict;
-  for (const Json& finding : (*result)["leaks"].as_array())
-    verdict.findings.push_back(finding.as_string());
+  for (const Json& check : checks)
+    for (const Json& finding : check["leaks"].as_array())
+      verdict.findings.push_back(finding.as_string());
   return verdict;
+}
+
+/// The version in Production as the gate sees it; scored only when it may be compared with.
+Result<train::ProductionScore> score_production(Attempt& attempt, const Holdout& holdout,
+                                                const std::string& name, const Json& production,
+                                                Instant logical_date) {
+  model::LoadedModel loaded =
+      TRY(model::get_model(attempt.models(), name, TRY(production.string_at("content_id"))));
+  train::ProductionScore serving{.version = TRY(production.integer_at("version")),
+                                 .logical_date = loaded.manifest.logical_date};
+  if (serving.logical_date <= logical_date)
+    serving.metrics = TRY_DOING(fmt::format("scoring version {} in Production", serving.version),
+                                score(holdout, std::move(loaded))).values();
+  return serving;
+}
+
+void check_names(const Json& config, project::Fields& fields) {
+  const auto thresholds = thresholds_of(config);
+  if (!thresholds.ok()) return fields.problem("gate", thresholds.error().message());
+  for (const train::Threshold& threshold : *thresholds)
+    if (const Status known = train::check_metric(threshold.metric); !known.ok())
+      fields.problem("gate", known.error().message());
+  if (const Status known = train::check_metric(config.string_or("compare_by", "auc")); !known.ok())
+    fields.problem("compare_by", known.error().message());
+}
+
+void check_what_is_judged(const TaskSettings& settings, project::Fields& fields) {
+  check_upstream(settings, "dataset", "training_data", fields);
+  check_upstream(settings, "content_id", "train", fields);
+  check_upstream(settings, "leaks", "leak_check", fields);
+  for (const orchestration::TaskSpec* task : upstream_giving(settings, "content_id")) {
+    const std::string objective =
+        task->config["parameters"].string_or("objective", std::string(kTwoClasses));
+    if (objective != kTwoClasses) fields.problem("upstream", cannot_judge(objective));
+  }
+  const auto bound = upstream_training_set(settings);
+  if (bound.has_value() && bound->set.split.empty())
+    fields.problem("upstream",
+                   fmt::format("the training set '{}' has no 'split': without a holdout nothing "
+                               "can be judged",
+                               bound->set.name));
 }
 
 std::map<std::string, double> metrics_of(const Json& json) {
@@ -106,10 +165,12 @@ class EvaluateTask final : public TaskKind {
     SettingsReader fields(settings, problems);
     fields.texts("gate");
     fields.text("compare_by", "auc");
-    const auto thresholds = thresholds_of(settings.task.config);
-    if (!thresholds.ok()) fields.problem("gate", thresholds.error().message());
+    check_names(settings.task.config, fields);
+    check_what_is_judged(settings, fields);
     fields.refuse_unknown();
   }
+
+  std::vector<std::string> gives() const override { return {"promoted"}; }
 
   /// Which version the training registered, and which one serves now.
   Result<Json> prepare(const ServerSide& server,
@@ -135,11 +196,16 @@ class EvaluateTask final : public TaskKind {
   /// A version is judged once: what serves meanwhile does not reopen the case.
   Result<std::string> content_key(Attempt& attempt) const override {
     const Json trained = TRY(attempt.upstream_with("content_id"));
-    const auto leaks = attempt.upstream_with("leaks");
-    return sha256_hex(attempt.versions() + TRY(trained.string_at("content_id")) +
-                      TRY(upstream_dataset(attempt)).content_hash +
-                      attempt.request().config.dump_canonical() +
-                      (leaks.ok() ? (*leaks)["leaks"].dump() : ""));
+    const Dataset dataset = TRY(upstream_dataset(attempt));
+    const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+    const Json decides = Json::object({{"model", trained["content_id"]},
+                                       {"rows", dataset.content_hash},
+                                       {"label", bound.set.label},
+                                       {"split", bound.set.split},
+                                       {"key", Json(bound.set.key)},
+                                       {"settings", attempt.request().config},
+                                       {"leaks", Json(TRY(leaks_of(attempt)).findings)}});
+    return sha256_hex(attempt.versions() + decides.dump_canonical());
   }
 
   Result<Json> run(Attempt& attempt) const override {
@@ -150,15 +216,16 @@ class EvaluateTask final : public TaskKind {
     const std::string content_id = TRY(trained.string_at("content_id"));
     const std::int64_t version = TRY(attempt.request().prepared.integer_at("version"));
     const Holdout holdout = TRY(holdout_of(attempt, dataset, bound));
-    const train::Evaluation evaluation = TRY(score(attempt, holdout, name, content_id));
+    model::LoadedModel candidate = TRY(model::get_model(attempt.models(), name, content_id));
+    const Instant logical_date = candidate.manifest.logical_date;
+    const train::Evaluation evaluation = TRY(score(holdout, std::move(candidate)));
     train::GateInput gate{.metrics = evaluation.values(),
+                          .logical_date = logical_date,
                           .thresholds = TRY(thresholds_of(attempt.request().config)),
-                          .leaks = leaks_of(attempt)};
+                          .leaks = TRY(leaks_of(attempt))};
     const Json& production = attempt.request().prepared["production"];
     if (!production.is_null() && production.integer_or("version", 0) != version)
-      gate.production = train::ProductionScore{
-          TRY(production.integer_at("version")),
-          TRY(score(attempt, holdout, name, TRY(production.string_at("content_id")))).values()};
+      gate.production = TRY(score_production(attempt, holdout, name, production, logical_date));
     gate.compared_by = attempt.request().config.string_or("compare_by", "auc");
     const train::GateVerdict verdict = TRY(train::decide_promotion(gate));
     for (const std::string& reason : verdict.reasons) attempt.reporting().log(reason);
@@ -166,15 +233,14 @@ class EvaluateTask final : public TaskKind {
     return Json::object(
         {{"model", name},
          {"version", version},
+         {"accepted", verdict.accepted},
          {"promoted", verdict.promoted},
          {"reasons", Json(verdict.reasons)},
          {"metrics", evaluation.to_json()},
          {"values", values_json(evaluation)},
          {"production_before", production},
          {"summary", fmt::format("{} version {}: AUC {:.4f}, log loss {:.4f}, {}", name, version,
-                                 evaluation.auc, evaluation.log_loss,
-                                 verdict.promoted ? "promoted to Production"
-                                                  : "refused: " + verdict.reasons.front())}});
+                                 evaluation.auc, evaluation.log_loss, outcome(verdict))}});
   }
 
   Status complete(const ServerSide& server, metadata::Transaction& transaction,
@@ -184,10 +250,10 @@ class EvaluateTask final : public TaskKind {
     std::vector<std::string> reasons;
     for (const Json& reason : result["reasons"].as_array()) reasons.push_back(reason.as_string());
     const bool promoted = TRY(result.bool_at("promoted"));
-    TRY(model::record_verdict(
-        transaction, name, version,
-        promoted ? model::VersionState::Accepted : model::VersionState::Refused, reasons,
-        metrics_of(result["values"])));
+    TRY(model::record_verdict(transaction, name, version,
+                              TRY(result.bool_at("accepted")) ? model::VersionState::Accepted
+                                                              : model::VersionState::Refused,
+                              reasons, metrics_of(result["values"])));
     if (!promoted) return {};
     // The verdict compared with what served when the attempt began; if a person moved the tag
     // since, judge again.
@@ -204,6 +270,11 @@ class EvaluateTask final : public TaskKind {
   }
 
  private:
+  static std::string outcome(const train::GateVerdict& verdict) {
+    if (verdict.promoted) return "promoted to Production";
+    return (verdict.accepted ? "not promoted: " : "refused: ") + verdict.reasons.front();
+  }
+
   static Json values_json(const train::Evaluation& evaluation) {
     Json json = Json::object();
     for (const auto& [name, value] : evaluation.values()) json.set(name, value);

@@ -65,6 +65,8 @@ Result<orchestration::Preparation> Hooks::prepare(const orchestration::TaskInsta
   request.params = instance.run.params;
   request.generation = instance.generation;
   request.number = instance.number;
+  request.epoch = instance.attempt.epoch;
+  request.resources = instance.task.resources;
   request.upstream = instance.upstream_results;
   request.prepared = TRY(kind->prepare(server_, instance));
   request.previous = TRY(previous(instance));

@@ -41,6 +41,14 @@ Result<std::string> TaskKind::content_key(Attempt& /*attempt*/) const {
   return std::string();
 }
 
+Result<bool> TaskKind::still_there(Attempt& /*attempt*/, const Json& /*result*/) const {
+  return true;
+}
+
+std::vector<std::string> TaskKind::gives() const {
+  return {};
+}
+
 SettingsReader::SettingsReader(const TaskSettings& settings, project::Problems& problems)
     : Fields(settings.node, "task of kind " + settings.task.kind, problems) {
   for (const std::string& member : project::common_task_members()) any(member);

@@ -14,6 +14,8 @@
 #include "base/suggest.h"
 #include "ingest/land.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
+#include "tasks/run_relations.h"
 
 namespace millrace::tasks {
 namespace {
@@ -101,7 +103,8 @@ struct Totals {
          {"rows_rejected", rows_rejected},
          {"tables", tables},
          {"summary",
-          fmt::format("{} rows read from {} files, {} late{}", rows_read, deliveries, rows_late,
+          fmt::format("{} rows read from {} files, {} of an earlier day{}", rows_read, deliveries,
+                      rows_late,
                       rows_rejected == 0 ? "" : fmt::format(", {} rejected", rows_rejected))}});
   }
 };
@@ -112,15 +115,20 @@ class LandTask final : public TaskKind {
 
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
-    const std::string source = fields.text("source");
-    if (!source.empty() && source.find("{{") == std::string::npos &&
-        tables_of(settings.project, source).empty())
-      fields.problem("source", fmt::format("there is no source '{}'{}", source,
-                                           suggestion(source, source_names(settings.project))));
+    fields.text("source");
+    check_reference(settings, "source", "source", source_names(settings.project), fields);
     fields.refuse_unknown();
   }
 
-  /// What was delivered before the logical date, by name and size, and how it is read.
+  Result<bool> still_there(Attempt& attempt, const Json& result) const override {
+    for (const Json& table : result["tables"].as_array())
+      if (!TRY(
+              is_in_lake(attempt, TRY(table.string_at("table")), TRY(table.integer_at("version"))))) return false;
+    return true;
+  }
+
+  /// What was delivered before the logical date, by name, size and the moment at which the file was
+  /// last written, and how it is read.
   Result<std::string> content_key(Attempt& attempt) const override {
     Sha256 hash;
     hash.update(attempt.versions());
@@ -133,7 +141,8 @@ class LandTask final : public TaskKind {
       const OpenSource opened = TRY(open(*table));
       for (const ingest::Delivery& delivery :
            TRY(opened.source->list(attempt.request().logical_date)))
-        hash.update(fmt::format("{}:{}\n", delivery.path, delivery.size_bytes));
+        hash.update(fmt::format("{}:{}:{}\n", delivery.path, delivery.size_bytes,
+                                format_instant(TRY(opened.folder->head(delivery.path)).modified)));
     }
     return hash.hex();
   }
@@ -151,7 +160,7 @@ class LandTask final : public TaskKind {
           .writer = attempt.writer(table.table),
           .fence = attempt.reporting().fence,
           .on_bad_file = table.skip_bad_files ? ingest::OnBadFile::Skip : ingest::OnBadFile::Fail,
-          .threads = attempt.project().target.threads};
+          .threads = attempt.share().threads};
       spec.limits.max_bad_share = table.max_bad_share;
       spec.progress = [&](const ingest::LandProgress& progress) {
         const double part = progress.deliveries == 0

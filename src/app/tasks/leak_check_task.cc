@@ -13,6 +13,7 @@
 #include "features/leak_check.h"
 #include "tasks/dataset.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
 #include "tasks/run_relations.h"
 
 namespace millrace::tasks {
@@ -39,14 +40,20 @@ class LeakCheckTask final : public TaskKind {
     SettingsReader fields(settings, problems);
     const std::int64_t sample = fields.integer("sample", kDefaultSample);
     if (sample < 1 || sample > 10'000) fields.problem("sample", "'sample' is 1 to 10000 rows");
+    check_upstream(settings, "dataset", "training_data", fields);
     fields.refuse_unknown();
   }
 
+  std::vector<std::string> gives() const override { return {"leaks"}; }
+
+  /// The rows alone do not decide: when a column is said to be known is a matter of the
+  /// declarations.
   Result<std::string> content_key(Attempt& attempt) const override {
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
     return sha256_hex(attempt.versions() + dataset.content_hash +
                       attempt.request().config.dump_canonical() +
+                      declarations(bound).dump_canonical() + std::to_string(kSeed) +
                       TRY(models_key(attempt, bound.models)));
   }
 

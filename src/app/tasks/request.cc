@@ -16,6 +16,9 @@ Json Request::to_json() const {
                             {"params", params},
                             {"generation", generation},
                             {"number", number},
+                            {"epoch", epoch},
+                            {"threads", resources.threads},
+                            {"memory_bytes", resources.memory_bytes},
                             {"upstream", upstream},
                             {"prepared", prepared}});
   if (previous.has_value())
@@ -39,6 +42,10 @@ Result<Request> Request::from_json(const Json& json) {
   request.params = json["params"];
   request.generation = TRY(json.integer_at("generation"));
   request.number = TRY(json.integer_at("number"));
+  request.epoch = TRY(json.integer_at("epoch"));
+  request.resources = {.threads = static_cast<int>(TRY(json.integer_at("threads"))),
+                       .memory_bytes = static_cast<std::uint64_t>(
+                           TRY(json.integer_at("memory_bytes")))};
   request.upstream = json["upstream"];
   request.prepared = json["prepared"];
   if (const Json* previous = json.find("previous"))

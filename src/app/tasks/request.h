@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "orchestration/dag.h"
 
 namespace millrace::tasks {
 
@@ -32,6 +33,9 @@ struct Request {
   Json params = Json::object();
   std::int64_t generation = 1;
   std::int64_t number = 1;
+  std::int64_t epoch =
+      1;  // tells the attempts of this task in this run apart, over all generations
+  orchestration::Resources resources;
   Json upstream = Json::object();  // results of the tasks directly before it, by id
   Json prepared = Json::object();  // what the kind's prepare() added
   std::optional<PreviousResult> previous;

@@ -49,13 +49,14 @@ Result<std::vector<transform::CompiledModel>> define_models(
 Result<std::string> models_key(Attempt& attempt, const std::vector<std::string>& models) {
   const auto compiled =
       TRY(transform::compile(attempt.project().models, models, attempt.variables()));
-  Sha256 hash;
-  hash.update(transform::code_hash(compiled));
+  Json sources = Json::object();
   for (const std::string& name : transform::sources_of(compiled)) {
-    const auto snapshot = TRY(snapshot_of(attempt, attempt.project().sources.at(name)));
-    hash.update(name).update(snapshot->content_hash());
+    const project::SourceTable& source = attempt.project().sources.at(name);
+    const auto snapshot = TRY(snapshot_of(attempt, source));
+    sources.set(name, Json::object({{"available_at", source.available_at},
+                                    {"content", snapshot->content_hash()}}));
   }
-  return hash.hex();
+  return sha256_hex(transform::code_hash(compiled) + sources.dump_canonical());
 }
 
 Result<BoundSet> training_set(const project::Project& project, const std::string& name) {
@@ -84,6 +85,101 @@ Result<BoundSet> training_set(const project::Project& project, const std::string
     bound.views.back().source = relation(view.source);
   }
   return bound;
+}
+
+namespace {
+
+// Each takes its value apart member by member, so that one which is added there is missed here by
+// the compiler and not by a content key.
+
+Json pairs(const std::vector<std::pair<std::string, std::string>>& each) {
+  Json json = Json::array();
+  for (const auto& [left, right] : each) json.push(Json(std::vector<std::string>{left, right}));
+  return json;
+}
+
+Json to_json(const features::FeatureView& view) {
+  const auto& [name, entities, join_keys, source, timestamp, created, deleted, ttl, mode,
+               features] = view;
+  Json declared = Json::array();
+  for (const auto& [feature, type] : features)
+    declared.push(
+        Json::object({{"name", feature}, {"type", type ? Json(columnar::to_sql(*type)) : Json()}}));
+  return Json::object({{"name", name},
+                       {"entities", Json(entities)},
+                       {"join_keys", Json(join_keys)},
+                       {"source", source},
+                       {"timestamp_field", timestamp},
+                       {"created_timestamp_column", created},
+                       {"deleted_column", deleted},
+                       {"ttl_us", ttl ? Json(ttl->count()) : Json()},
+                       {"mode", static_cast<int>(mode)},
+                       {"features", std::move(declared)}});
+}
+
+Json to_json(const std::vector<features::KnownColumn>& columns) {
+  Json json = Json::array();
+  for (const auto& [name, known_at] : columns)
+    json.push(Json::object({{"name", name}, {"known_at", known_at}}));
+  return json;
+}
+
+Json to_json(const features::TrainingSet& set) {
+  const auto& [name, labels, key, timestamp, label, split, request_columns, entity_columns,
+               features, embargo] = set;
+  Json joined = Json::array();
+  for (const auto& [view, feature, alias, on] : features)
+    joined.push(
+        Json::object({{"view", view}, {"feature", feature}, {"alias", alias}, {"on", pairs(on)}}));
+  return Json::object({{"name", name},
+                       {"labels", labels},
+                       {"key", Json(key)},
+                       {"timestamp", timestamp},
+                       {"label", label},
+                       {"split", split},
+                       {"request_columns", to_json(request_columns)},
+                       {"entity_columns", to_json(entity_columns)},
+                       {"features", std::move(joined)},
+                       {"embargo_us", embargo.count()}});
+}
+
+}  // namespace
+
+Json declarations(const BoundSet& bound) {
+  Json views = Json::array();
+  for (const features::FeatureView& view : bound.views) views.push(to_json(view));
+  return Json::object({{"training_set", to_json(bound.set)}, {"views", std::move(views)}});
+}
+
+Result<std::string> code_hash(const Attempt& attempt, const BoundSet& bound) {
+  transform::Variables variables = attempt.variables();
+  for (const char* of_the_run : {"logical_date", "interval_start", "run_id"})
+    variables.insert_or_assign(of_the_run, std::string(of_the_run));
+  const auto compiled = TRY(transform::compile(attempt.project().models, bound.models, variables));
+  return sha256_hex(transform::code_hash(compiled) + declarations(bound).dump_canonical());
+}
+
+Result<bool> is_in_lake(Attempt& attempt, const std::string& table, std::int64_t version,
+                        const std::string& run_id) {
+  const auto there = [&]() -> Status {
+    const auto snapshot =
+        TRY(attempt.lake().snapshot_at(TRY(lake::TableName::parse(table)), lake::Version(version)));
+    lake::Predicate part;
+    if (!run_id.empty()) part.push_back({"run_id", lake::Comparison::Equal, run_id});
+    TRY(snapshot->scan(part));
+    return {};
+  }();
+  if (!there.ok() && there.error().code() != ErrorCode::NotFound) return there.error();
+  return there.ok();
+}
+
+std::vector<std::string> training_columns(const features::TrainingSet& set) {
+  std::vector<std::string> columns = set.key;
+  columns.push_back(set.timestamp);
+  for (const std::string& name : {set.label, set.split})
+    if (!name.empty()) columns.push_back(name);
+  for (const std::string& name : feature_columns(set)) columns.push_back(name);
+  return columns;
 }
 
 std::vector<std::string> feature_columns(const features::TrainingSet& set) {

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/suggest.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
 #include "tasks/run_relations.h"
 #include "transform/materialize.h"
 
@@ -31,14 +32,20 @@ class SqlModelTask final : public TaskKind {
 
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
-    const std::string name = fields.text("model");
-    if (const transform::SqlModel* model = settings.project.models.find(name);
-        model != nullptr && model->materialized == transform::Materialized::View)
+    fields.text("model");
+    const auto name =
+        check_reference(settings, "model", "SQL model", settings.project.models.names(), fields);
+    const transform::SqlModel* model = name ? settings.project.models.find(*name) : nullptr;
+    if (model != nullptr && model->materialized == transform::Materialized::View)
       fields.problem("model",
                      fmt::format("the model '{}' is a view and has no table; give it {{{{ config("
                                  "materialized='table') }}}}",
-                                 name));
+                                 *name));
     fields.refuse_unknown();
+  }
+
+  Result<bool> still_there(Attempt& attempt, const Json& result) const override {
+    return is_in_lake(attempt, TRY(result.string_at("table")), TRY(result.integer_at("version")));
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {

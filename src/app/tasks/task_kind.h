@@ -61,6 +61,11 @@ class TaskKind {
   /// equals the key of the last success of this task in this run, that result stands and run() is
   /// not called.
   virtual Result<std::string> content_key(Attempt& attempt) const;
+  /// Whether what an earlier run() of this task left outside of its result (a file, a table, an
+  /// artefact) can still be found; otherwise it runs again though its content key is the same.
+  virtual Result<bool> still_there(Attempt& attempt, const Json& result) const;
+  /// The members of its result that tasks behind it look for.
+  virtual std::vector<std::string> gives() const;
   /// The work. The result carries "summary", a line for people. A result with "skip_downstream":
   /// true lets the run succeed without the tasks behind this one; one with "skipped": "why" says
   /// that there was nothing to do.

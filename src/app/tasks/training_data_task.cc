@@ -4,6 +4,8 @@
 //     kind: training_data
 //     training_set: flights_{{ var('score_at') }}
 //     table: features.training_data        # default: features.<training set>
+//
+// The file is <state>/runs/<dag>/<run>/<task>/training_data.parquet.
 
 #include <filesystem>
 
@@ -15,6 +17,8 @@
 #include "sql/names.h"
 #include "tasks/dataset.h"
 #include "tasks/each_kind.h"
+#include "tasks/publish_file.h"
+#include "tasks/references.h"
 #include "tasks/run_relations.h"
 
 namespace millrace::tasks {
@@ -38,18 +42,64 @@ Result<std::string> joined(Attempt& attempt, const BoundSet& bound) {
   return TRY(features::PointInTimeJoin::bind(attempt.session(), bound.set, bound.views)).select();
 }
 
-/// Writes the rows as one file that other programs read, and gives its content's hash.
-Result<std::string> export_parquet(Attempt& attempt, const std::string& relation,
-                                   const std::string& path) {
-  const std::string temporary = path + ".tmp-" + std::to_string(attempt.request().number);
-  TRY(attempt.session().execute(
-      fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION zstd)", relation,
-                  sql::quote_literal(temporary))));
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) return file_error(error.value(), path);
-  return sha256_hex_of_file(path);
-}
+/// The rows as one file that other programs read. It is written under a name that only this attempt
+/// has, and gets its own when the attempt may say so; until then it is deleted with this object.
+class ParquetFile {
+ public:
+  static Result<ParquetFile> write(Attempt& attempt, const std::string& relation) {
+    ParquetFile file(TRY(folder_of(attempt)), attempt.request().epoch);
+    TRY(file.remove_older());
+    TRY(attempt.session().execute(
+        fmt::format("COPY (SELECT * FROM {}) TO {} (FORMAT parquet, COMPRESSION zstd)", relation,
+                    sql::quote_literal(file.temporary_))));
+    return file;
+  }
+  /// Whether there is one of an earlier attempt.
+  static Result<bool> exists(const Attempt& attempt) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(TRY(folder_of(attempt)) + kName, error);
+  }
+  ParquetFile(ParquetFile&& other) noexcept
+      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})) {}
+  ParquetFile& operator=(ParquetFile&&) = delete;
+  ~ParquetFile() {
+    std::error_code error;
+    if (!temporary_.empty()) std::filesystem::remove(temporary_, error);
+  }
+
+  const std::string& path() const { return path_; }
+  Result<std::string> sha256() const { return sha256_hex_of_file(temporary_); }
+  Status publish() {
+    TRY(publish_file(temporary_, path_));
+    temporary_.clear();
+    return {};
+  }
+
+ private:
+  static constexpr const char* kName = "/training_data.parquet";
+
+  static Result<std::string> folder_of(const Attempt& attempt) {
+    std::string folder = TRY(attempt.run_folder()) + "/" + attempt.request().task;
+    TRY(make_folders(folder));
+    return folder;
+  }
+
+  ParquetFile(const std::string& folder, std::int64_t epoch)
+      : path_(folder + kName), temporary_(fmt::format("{}/.attempt-{}.parquet", folder, epoch)) {}
+
+  /// What attempts before this one left behind when they were killed.
+  Status remove_older() const {
+    const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+      if (entry.path().filename().string().starts_with(".attempt-"))
+        std::filesystem::remove(entry.path(), error);
+    return {};
+  }
+
+  std::string path_;
+  std::string temporary_;
+};
 
 class TrainingDataTask final : public TaskKind {
  public:
@@ -59,7 +109,18 @@ class TrainingDataTask final : public TaskKind {
     SettingsReader fields(settings, problems);
     fields.text("training_set");
     fields.text("table", "");
+    check_reference(settings, "training_set", "training set", training_set_names(settings.project),
+                    fields);
+    setting_by_default(settings, "table", fields);
     fields.refuse_unknown();
+  }
+
+  std::vector<std::string> gives() const override { return {"dataset"}; }
+
+  Result<bool> still_there(Attempt& attempt, const Json& result) const override {
+    const Dataset dataset = TRY(Dataset::from_json(result["dataset"]));
+    return TRY(ParquetFile::exists(attempt)) &&
+           TRY(is_in_lake(attempt, dataset.table, dataset.version, dataset.run_id));
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {
@@ -86,9 +147,10 @@ class TrainingDataTask final : public TaskKind {
     Dataset dataset{.table = plan.table,
                     .run_id = attempt.request().run,
                     .training_set = plan.bound.set.name,
-                    .rows = rows,
-                    .parquet = TRY(attempt.run_folder()) + "/training_data.parquet"};
-    dataset.content_hash = TRY(export_parquet(attempt, "training_rows", dataset.parquet));
+                    .rows = rows};
+    ParquetFile file = TRY(ParquetFile::write(attempt, "training_rows"));
+    dataset.parquet = file.path();
+    dataset.content_hash = TRY(file.sha256());
     const lake::Committed committed =
         TRY(attempt.lake().write(session, TRY(lake::TableName::parse(plan.table)),
                                  fmt::format("SELECT *, {} AS run_id FROM training_rows",
@@ -101,6 +163,9 @@ class TrainingDataTask final : public TaskKind {
                                   .operation = "WRITE",
                                   .fence = attempt.reporting().fence}));
     dataset.version = committed.version.value();
+    // The lake asked before its commit, which may be long ago.
+    TRY(attempt.reporting().fence());
+    TRY(file.publish());
     return Json::object(
         {{"dataset", dataset.to_json()},
          {"summary", fmt::format("{} rows of {} in {} version {}", rows, plan.bound.set.name,

@@ -7,25 +7,36 @@
 //     suite: training_data
 //     table: raw.flights     # default: the dataset of the task before it
 
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/suggest.h"
 #include "quality/validate.h"
 #include "sql/names.h"
 #include "tasks/dataset.h"
 #include "tasks/each_kind.h"
+#include "tasks/references.h"
 #include "tasks/run_relations.h"
 
 namespace millrace::tasks {
 namespace {
+
+std::vector<std::string> suite_names(const project::Project& project) {
+  std::vector<std::string> names;
+  for (const auto& [name, suite] : project.suites) names.push_back(name);
+  return names;
+}
 
 Result<const quality::Suite*> suite_of(const Attempt& attempt) {
   const std::string name = TRY(attempt.setting("suite"));
   const auto found = attempt.project().suites.find(name);
   if (found == attempt.project().suites.end())
     return Error(ErrorCode::NotFound,
-                 fmt::format("there is no suite '{}' under expectations/", name));
+                 fmt::format("there is no suite '{}' under expectations/{}", name,
+                             suggestion(name, suite_names(attempt.project()))));
   return &found->second.suite;
 }
 
@@ -50,6 +61,11 @@ Result<Subject> subject_of(Attempt& attempt) {
                  fmt::format("{} version {}", dataset.table, dataset.version)};
 }
 
+/// Where the verdict is kept for people.
+Result<std::string> document_path(const Attempt& attempt) {
+  return TRY(attempt.run_folder()) + "/" + attempt.request().task + ".validation.json";
+}
+
 /// The expectations that failed, one line each: what people read first.
 std::string failures(const quality::SuiteVerdict& verdict) {
   std::string text;
@@ -65,14 +81,25 @@ class ValidateTask final : public TaskKind {
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
     fields.text("suite");
-    fields.text("table", "");
+    check_reference(settings, "suite", "suite", suite_names(settings.project), fields);
+    if (fields.text("table", "").empty())
+      check_upstream(settings, "dataset", "training_data", fields);
+    else
+      setting_by_default(settings, "table", fields);
     fields.refuse_unknown();
+  }
+
+  Result<bool> still_there(Attempt& attempt, const Json& /*result*/) const override {
+    std::error_code error;
+    return std::filesystem::is_regular_file(TRY(document_path(attempt)), error);
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {
     if (!TRY(attempt.setting_or("table", "")).empty()) return std::string();
+    const Dataset dataset = TRY(upstream_dataset(attempt));
+    const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
     return sha256_hex(attempt.versions() + quality::to_json(*TRY(suite_of(attempt))).dump_canonical() +
-                      TRY(upstream_dataset(attempt)).content_hash);
+                      dataset.content_hash + Json(bound.set.key).dump());
   }
 
   Result<Json> run(Attempt& attempt) const override {
@@ -90,8 +117,7 @@ class ValidateTask final : public TaskKind {
         fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size());
     attempt.reporting().log(fmt::format("{}: {}{}", subject.what, passed, failures(verdict)));
     const Json document = quality::to_json(verdict);
-    TRY(write_file(TRY(attempt.run_folder()) + "/" + attempt.request().task + ".validation.json",
-                   document.dump_pretty() + "\n"));
+    TRY(write_file(TRY(document_path(attempt)), document.dump_pretty() + "\n"));
     const bool critical = verdict.worst_failure() == quality::Severity::Critical;
     if (critical)
       return Error(ErrorCode::DataQuality,

@@ -153,9 +153,8 @@ class Session {
 struct Limits {
   int threads = 0;                 // 0: all that the machine lends this process
   std::uint64_t memory_bytes = 0;  // 0: three quarters of the machine's
-  /// The engine spills into a folder of its own in this one, which many processes may share
-  /// (spill_folder.h). Empty: no spilling; beyond the memory the statement ends with Exhausted.
-  std::string spill_folder;
+  std::string
+      spill_folder;  // shared; each engine takes a folder of its own in it. Empty: no spilling
 };
 
 class Engine {

@@ -1,0 +1,99 @@
+// What `millrace check` says of tasks: each mistake with its place, before anything runs.
+
+#include "tasks/project_fixture.h"
+
+namespace millrace::tasks {
+namespace {
+
+using Check = ProjectTest;
+
+TEST_F(Check, AProjectInOrderHasNoProblems) {
+  EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
+TEST_F(Check, EveryReferenceIsLookedUp) {
+  struct Case {
+    const char* why;
+    const char* file;
+    const char* old;
+    const char* by;
+    const char* expected;
+  };
+  constexpr const char* kPlan = "pipelines/daily.yml";
+  const std::vector<Case> cases = {
+      {"a source", kPlan, "source: cafe.orders", "source: cafe.order",
+       "pipelines/daily.yml:5:36: there is no source 'cafe.order'; did you mean 'cafe.orders'?"},
+      {"a training set", kPlan, "\"{{ var('set') }}\"", "order",
+       "pipelines/daily.yml:6:78: there is no training set 'order'; did you mean 'orders'?"},
+      {"a training set by the Dag's default", kPlan, "params: {set: orders}",
+       "params: {set: oders}",
+       "pipelines/daily.yml:6:78: there is no training set 'oders'; did you mean 'orders'?"},
+      {"a parameter that the Dag does not have", kPlan, "var('set')", "var('sett')",
+       "'training_set':1:4: the variable 'sett' is not set"},
+      {"a column to split by", kPlan, "time_column: scored_at", "time_column: scored_att",
+       "the rows of the training set 'orders' have no column 'scored_att'; did you mean "
+       "'scored_at'?"},
+      {"a metric of the gate", kPlan, "auc > 0.6", "acu > 0.6",
+       "an evaluation does not measure 'acu'; did you mean 'auc'?"},
+      {"the metric to compare by", kPlan, "gate: [\"auc > 0.6\"]", "compare_by: logloss",
+       "an evaluation does not measure 'logloss'; did you mean 'log_loss'?"},
+      {"an evaluation without a leak check", kPlan, "[training_data, train, leak_check]",
+       "[training_data, train]", "add a task of kind leak_check to its 'upstream'"},
+      {"an evaluation without a model", kPlan, "[training_data, train, leak_check]",
+       "[training_data, leak_check]", "add a task of kind train to its 'upstream'"},
+      {"a training without rows", kPlan, "kind: train\n    upstream: [training_data]",
+       "kind: train\n    upstream: [land]", "add a task of kind training_data to its 'upstream'"},
+      {"a leak check without rows", kPlan, "leak_check, upstream: [training_data]",
+       "leak_check, upstream: [land]", "no task directly before 'leak_check' gives 'dataset'"},
+      {"an objective without classes", kPlan, "{max_depth: 3}",
+       "{max_depth: 3, objective: 'reg:squarederror'}",
+       "a model trained with the objective 'reg:squarederror' has none"},
+      {"more rounds than there can be", kPlan, "rounds: 20", "rounds: 5000000000",
+       "'rounds' is 1 to 100000"},
+      {"stopping by rows that are not there", kPlan,
+       "    validate_on_last: {time_column: scored_at, fraction: 0.2}\n", "",
+       "early stopping needs validation rows"},
+      {"a holdout that is not there", "features/orders.yml", "    split: part\n", "",
+       "the training set 'orders' has no 'split'"},
+      {"when a column is known", "features/orders.yml", "rain, known_at: placed_at",
+       "rain, known_at: placed_att", "the column 'rain', known_at"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const std::string before = *read_file(path(c.file));
+    change(c.file, c.old, c.by);
+    const std::vector<std::string> found = problems();
+    ASSERT_FALSE(found.empty());
+    EXPECT_NE(found.front().find(c.expected), std::string::npos) << testing::PrintToString(found);
+    write(c.file, before);
+  }
+}
+
+TEST_F(Check, SuitesAndSqlModelsAreLookedUp) {
+  write("expectations/orders.yml",
+        "expectations:\n  - {type: expect_column_values_to_be_unique, column: id}\n");
+  change("pipelines/daily.yml", "tasks:\n",
+         "tasks:\n"
+         "  - {id: totals, kind: sql_model, model: lables}\n"
+         "  - {id: validate, kind: validate, upstream: [training_data], suite: oders}\n"
+         "  - {id: alone, kind: validate, suite: orders}\n"
+         "  - {id: deploy, kind: deploy, upstream: [train]}\n");
+  EXPECT_EQ(problems(),
+            (std::vector<std::string>{
+                "pipelines/daily.yml:5:42: there is no SQL model 'lables'; did you mean 'labels'?",
+                "pipelines/daily.yml:6:70: there is no suite 'oders'; did you mean 'orders'?",
+                "pipelines/daily.yml:7:5: no task directly before 'alone' gives 'dataset'; add a "
+                "task of kind training_data to its 'upstream'",
+                "pipelines/daily.yml:8:42: no task directly before 'deploy' gives 'promoted'; add "
+                "a task of kind evaluate to its 'upstream'"}));
+}
+
+TEST_F(Check, ATaskThatIsNotKnownFromInsideMayGiveAnything) {
+  change("pipelines/daily.yml", "[training_data, train, leak_check]", "[own]");
+  change("pipelines/daily.yml", "tasks:\n",
+         "tasks:\n  - {id: own, kind: command, command: 'true'}\n");
+  EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
+}  // namespace
+}  // namespace millrace::tasks

@@ -1,0 +1,233 @@
+#pragma once
+
+// A small real project in a folder of its own, and a server without processes: what Hooks and
+// run_attempt do in two processes happens here in one.
+//
+// The café sells 20 cups a day, from 1 to 20 January 2013. `late` says whether a customer had to
+// wait; the number of cups that he orders tells much of it.
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "metadata/database.h"
+#include "model/model_store.h"
+#include "orchestration/run.h"
+#include "project/project.h"
+#include "tasks/check_project.h"
+#include "tasks/hooks.h"
+#include "tasks/run_attempt.h"
+
+namespace millrace::tasks {
+
+class ProjectTest : public testing::Test {
+ protected:
+  static constexpr const char* kSource = R"(
+name: cafe
+schema: raw
+timezone: UTC
+tables:
+  - name: orders
+    pattern: orders-{date}.jsonl
+    delivered_at: delivered_at
+    event_time: placed_at
+    columns:
+      - {name: id, type: BIGINT, not_null: true}
+      - {name: cups, type: INTEGER, not_null: true}
+      - {name: rain, type: DOUBLE}
+      - {name: late, type: BOOLEAN, not_null: true}
+      - {name: placed_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+      - {name: served_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+      - {name: delivered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+)";
+  static constexpr const char* kLabels = R"(
+select id, placed_at, served_at, placed_at as scored_at, cups, rain, late,
+       case when placed_at >= cast('{{ var('logical_date') }}' as timestamptz) - interval 5 days
+            then 'holdout' else 'training' end as part
+from {{ source('cafe', 'orders') }}
+)";
+  static constexpr const char* kTrainingSet = R"(
+training_sets:
+  - name: orders
+    labels: labels
+    key: [id]
+    timestamp: scored_at
+    label: late
+    split: part
+    request_columns:
+      - {name: cups, known_at: placed_at}
+      - {name: rain, known_at: placed_at}
+)";
+  static constexpr const char* kPipeline = R"(
+schedule: "@daily"
+params: {set: orders}
+tasks:
+  - {id: land, kind: land, source: cafe.orders}
+  - {id: training_data, kind: training_data, upstream: [land], training_set: "{{ var('set') }}"}
+  - {id: leak_check, kind: leak_check, upstream: [training_data], sample: 5}
+  - id: train
+    kind: train
+    upstream: [training_data]
+    model: waiting
+    rounds: 20
+    early_stopping: {metric: logloss, rounds: 5}
+    validate_on_last: {time_column: scored_at, fraction: 0.2}
+    parameters: {max_depth: 3}
+  - {id: evaluate, kind: evaluate, upstream: [training_data, train, leak_check], gate: ["auc > 0.6"]}
+)";
+
+  void SetUp() override {
+    write("millrace.yml", "name: cafe\ntargets:\n  dev: {threads: 1, memory: 500MB}\n");
+    write("sources/cafe.yml", kSource);
+    write("models/labels.sql", kLabels);
+    write("features/orders.yml", kTrainingSet);
+    write("pipelines/daily.yml", kPipeline);
+    for (int day = 1; day <= 20; ++day) write(delivery(day), orders_of(day));
+    std::filesystem::create_directories(path(".millrace"));
+    database_ = *metadata::open_sqlite(path(".millrace/metadata.db"));
+    ASSERT_TRUE(model::migrate_model_store(*database_).ok());
+  }
+
+  std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
+  void write(const std::string& name, const std::string& text) {
+    const Status written = write_file(path(name), text);
+    ASSERT_TRUE(written.ok()) << written.error().message();
+  }
+  /// Replaces `old`, which stands there, in a file of the project.
+  void change(const std::string& name, const std::string& old, const std::string& by) {
+    std::string text = *read_file(path(name));
+    const std::size_t at = text.find(old);
+    ASSERT_NE(at, std::string::npos) << name << " has no " << old;
+    write(name, text.replace(at, old.size(), by));
+  }
+
+  static std::string delivery(int day) {
+    return fmt::format("deliveries/orders-2013-01-{:02}.jsonl", day);
+  }
+  static std::string orders_of(int day) {
+    std::string lines;
+    for (int i = 0; i < 20; ++i) {
+      const int id = day * 100 + i;
+      const int cups = id * 7 % 10;
+      const int noise = id * 31 % 17;
+      lines += fmt::format(
+          R"({{"id":{0},"cups":{1},"rain":{2}.5,"late":{3},"placed_at":"2013-01-{4:02}T{5:02}:00:00Z",)"
+          R"("served_at":"2013-01-{4:02}T{5:02}:30:00Z","delivered_at":"2013-01-{4:02}T23:00:00Z"}})"
+          "\n",
+          id, cups, id * 13 % 7, 2 * cups + noise > 17 ? "true" : "false", day, i);
+    }
+    return lines;
+  }
+
+  /// What the attempt's server and its executor would do. The results of the tasks before it are
+  /// those of this test's last calls for the same date.
+  Result<Json> run(const std::string& task, const std::string& date = "2013-01-21",
+                   const std::function<void(orchestration::TaskInstance&)>& set_up = {}) {
+    project_.emplace(TRY(project::whole(TRY(project::load_project(folder_.path(), "")))));
+    const ServerSide server{*project_, *database_, *models(), *clock_};
+    const auto hooks = TRY(Hooks::open(server, ""));
+    orchestration::TaskInstance instance = TRY(instance_of(task, date));
+    if (set_up) set_up(instance);
+    const auto prepared = TRY(hooks->prepare(instance));
+    log_.clear();
+    progress_.clear();
+    Json result = TRY(run_attempt(TRY(Request::from_json(prepared.document)), reporting()));
+    TRY(database_->write([&](metadata::Transaction& transaction) {
+      return hooks->complete(transaction, instance, result);
+    }));
+    results_[date].set(task, result);
+    return result;
+  }
+
+  /// All of the pipeline's tasks; the result of the last one.
+  Result<Json> run_all(const std::string& date = "2013-01-21") {
+    Json last;
+    const auto loaded = TRY(project::whole(TRY(project::load_project(folder_.path(), ""))));
+    for (const auto& task : loaded.pipelines.at(0).dag.tasks) last = TRY_DOING(task.id.str(), run(task.id.str(), date));
+    return last;
+  }
+
+  /// The problems that `millrace check` finds, each with its place.
+  std::vector<std::string> problems() const {
+    auto loaded = *project::load_project(folder_.path(), "");
+    EXPECT_TRUE(check_project(loaded).ok());
+    std::vector<std::string> found;
+    for (const project::Problem& problem : loaded.problems) found.push_back(problem.str());
+    return found;
+  }
+
+  model::ModelVersion version(std::int64_t number) {
+    model::ModelVersion found;
+    const Status read = database_->read([&](metadata::Transaction& transaction) -> Status {
+      found = TRY(model::get_version(transaction, "waiting", number));
+      return {};
+    });
+    EXPECT_TRUE(read.ok()) << read.error().message();
+    return found;
+  }
+  model::Manifest manifest(std::int64_t number) {
+    return model::get_model(*models(), "waiting", version(number).content_id)->manifest;
+  }
+
+  std::vector<std::string> log_;       // of the last run
+  std::vector<std::string> progress_;  // likewise
+  std::function<Status()> fence_ = [] { return Status(); };
+
+ private:
+  storage::ObjectStore* models() {
+    if (models_ == nullptr) models_ = *storage::open_local_store(path(".millrace/models"));
+    return models_.get();
+  }
+
+  Reporting reporting() {
+    return {.log = [this](std::string_view text) { log_.emplace_back(text); },
+            .progress = [this](double, std::string_view text) { progress_.emplace_back(text); },
+            .metrics = [](const Json&) {},
+            .fence = [this] { return fence_(); },
+            .stop = {}};
+  }
+
+  Result<orchestration::TaskInstance> instance_of(const std::string& task,
+                                                  const std::string& date) {
+    const auto dag = TRY(orchestration::Dag::make(project_->pipelines.at(0).dag));
+    orchestration::TaskInstance instance;
+    instance.run = TRY(orchestration::plan_run(*dag, TRY(parse_instant(date)), Json::object(),
+                                               orchestration::RunReason::Manual));
+    instance.task = dag->task(dag->find(orchestration::TaskId(task)).value());
+    instance.attempt = {instance.run.key, instance.task.id, ++epoch_};
+    for (const orchestration::TaskId& upstream : instance.task.upstream)
+      if (const Json* result = results_[date].find(upstream.str()))
+        instance.upstream_results.set(upstream.str(), *result);
+    return instance;
+  }
+
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+  std::unique_ptr<Clock> clock_ = make_system_clock();
+  std::unique_ptr<metadata::Database> database_;
+  std::unique_ptr<storage::ObjectStore> models_;
+  std::optional<project::Project> project_;
+  std::map<std::string, Json> results_;  // by date, then by task
+  int epoch_ = 0;
+};
+
+/// The value, or a failed test with the Error's words.
+template <typename T>
+T good(Result<T> result) {
+  EXPECT_TRUE(result.ok()) << result.error().message();
+  return result.ok() ? *std::move(result) : T();
+}
+
+/// What a Result says, in place of the value.
+template <typename T>
+std::string said(const Result<T>& result) {
+  return result.ok() ? "no error" : result.error().message();
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,81 @@
+// The dataset and its file: when they are made again, and what a superseded attempt leaves.
+
+#include "tasks/project_fixture.h"
+
+namespace millrace::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TrainingData : public ProjectTest {
+ protected:
+  std::string file() const {
+    return path(".millrace/runs/daily/2013-01-21T00:00:00Z/training_data/training_data.parquet");
+  }
+  std::vector<std::string> beside_the_file() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(fs::path(file()).parent_path()))
+      names.push_back(entry.path().filename());
+    return names;
+  }
+};
+
+TEST_F(TrainingData, AFileThatIsGoneIsWrittenAgain) {
+  good(run("land"));
+  const Json made = good(run("training_data"));
+  ASSERT_TRUE(fs::remove(file()));
+  const Json again = good(run("training_data"));
+  EXPECT_FALSE(again.bool_or("reused", false));
+  EXPECT_EQ(again["dataset"].dump(), made["dataset"].dump()) << "the same rows, the same version";
+  EXPECT_TRUE(fs::exists(file()));
+  EXPECT_TRUE(good(run("training_data")).bool_or("reused", false));
+}
+
+TEST_F(TrainingData, ATableThatIsGoneIsWrittenAgain) {
+  good(run("land"));
+  good(run("training_data"));
+  fs::remove_all(path(".millrace/lake/features/orders"));
+  EXPECT_FALSE(good(run("training_data")).bool_or("reused", false));
+  EXPECT_TRUE(fs::exists(path(".millrace/lake/features/orders/_delta_log")));
+}
+
+TEST_F(TrainingData, ASupersededAttemptPublishesNothingAndLeavesNothing) {
+  good(run("land"));
+  fence_ = [] { return Status(Error(ErrorCode::Denied, "superseded")); };
+  EXPECT_EQ(said(run("training_data")), "writing table features.orders: superseded");
+  EXPECT_TRUE(beside_the_file().empty());
+  fence_ = [] { return Status(); };
+  good(run("training_data"));
+  EXPECT_EQ(beside_the_file(), std::vector<std::string>{"training_data.parquet"});
+}
+
+TEST_F(TrainingData, WhatAKilledAttemptLeftIsSweptByTheNext) {
+  good(run("land"));
+  write(".millrace/runs/daily/2013-01-21T00:00:00Z/training_data/.attempt-1.parquet", "half");
+  good(run("training_data"));
+  EXPECT_EQ(beside_the_file(), std::vector<std::string>{"training_data.parquet"});
+}
+
+using Land = ProjectTest;
+
+TEST_F(Land, AFileThatWasWrittenAnewIsLookedAtThoughItsSizeIsTheSame) {
+  good(run("land"));
+  EXPECT_TRUE(good(run("land")).bool_or("reused", false));
+  std::string text = orders_of(3);
+  text[text.find("\"rain\":") + 7] = '9';
+  write(delivery(3), text);
+  fs::last_write_time(path(delivery(3)), fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_FALSE(good(run("land")).bool_or("reused", false));
+}
+
+TEST_F(Land, ATableThatIsGoneIsLandedAgain) {
+  good(run("land"));
+  fs::remove_all(path(".millrace/lake/raw/orders"));
+  const Json again = good(run("land"));
+  EXPECT_FALSE(again.bool_or("reused", false));
+  EXPECT_EQ(again["rows_landed"].as_integer(), 400);
+  EXPECT_EQ(again["summary"].as_string(), "400 rows read from 20 files, 0 of an earlier day");
+}
+
+}  // namespace
+}  // namespace millrace::tasks
