@@ -46,7 +46,7 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
   bool last_try = false;
   for (Duration pause = kShortestPause;; pause = std::min(pause * 2, kLongestPause)) {
     refused_now_ = false;
-    const Status stored = database_.write(
+    Status stored = database_.write(
         [&](metadata::Transaction& transaction) { return try_to_store(transaction, batch); });
     if (stored.ok()) break;
     if (refused_now_) {  // not the store's fault: decided otherwise at once
