@@ -154,6 +154,10 @@ class TestWhatAPersonWrites(Shop):
         self.assertMistake("models/totals.sql", "select * from {{ ref('order_lines') }}",
                            "models/totals.sql:1:18: there is no model 'order_lines'")
 
+    def test_a_task_whose_model_is_missing(self):
+        self.assertMistake("pipelines/daily.yml", PIPELINE.replace("model: totals", "model: total"),
+                           "pipelines/daily.yml:6:", "total", "did you mean 'totals'?")
+
 
 if __name__ == "__main__":
     unittest.main()

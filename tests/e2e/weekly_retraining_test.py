@@ -77,6 +77,30 @@ class TestTheHonestGate(AfterAWeek):
         self.assertNotIn("carrier_late_share", found)
         self.assertEqual(tasks["deploy"]["state"], "skipped")
 
+    def test_a_column_that_the_caller_cannot_know_yet_is_refused_also_when_only_its_declaration_changes(self):
+        """Two hours before the departure nobody knows its delay. A project that claims so gets its model, since nothing
+        in the data denies it; once it tells the truth the same rows are judged again, and refused."""
+        project = self.weekly()
+        sets = "features/training_sets.yml"
+        head, rest = (project.root / sets).read_text().split("- name: flights_two_hours_before", 1)
+        last = "      - {name: distance, known_at: scheduled_departure - interval 7 days}\n"
+        claim = "      - {name: dep_delay, known_at: scheduled_departure - interval 7 days}\n"
+        project.write(sets, head + "- name: flights_two_hours_before" + rest.replace(last, last + claim, 1))
+        project.edit(PIPELINE, ("sample: 24", "sample: 6"), ("rounds: 400", "rounds: 60"))
+        tasks = project.run_week(WEEK, "two_hours_before")
+        self.assertEqual(tasks["leak_check"]["result"]["leaks"], [])
+        self.assertTrue(tasks["evaluate"]["result"]["promoted"], tasks["evaluate"])
+        content = tasks["training_data"]["result"]["dataset"]["content_hash"]
+
+        project.edit(sets, (claim, claim.replace("scheduled_departure - interval 7 days", "departed_at")))
+        tasks = project.run_week(WEEK, "two_hours_before")
+        self.assertEqual(tasks["training_data"]["result"]["dataset"]["content_hash"], content)
+        [finding] = tasks["leak_check"]["result"]["leaks"]
+        self.assertIn("dep_delay", finding)
+        self.assertFalse(tasks["evaluate"]["result"]["promoted"], tasks["evaluate"])
+        self.assertIn("dep_delay", " ".join(tasks["evaluate"]["result"]["reasons"]))
+        self.assertEqual(tasks["deploy"]["state"], "skipped")
+
 
 class TestBackfill(AfterAWeek):
     def test_backfilled_weeks_are_the_weeks_as_they_would_have_run(self):
