@@ -198,13 +198,15 @@ class EvaluateTask final : public TaskKind {
     const Json trained = TRY(attempt.upstream_with("content_id"));
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
+    // Before the list: gcc 12 does not destroy what a list holds so far when TRY returns from within it.
+    const Json leaks(TRY(leaks_of(attempt)).findings);
     const Json decides = Json::object({{"model", trained["content_id"]},
                                        {"rows", dataset.content_hash},
                                        {"label", bound.set.label},
                                        {"split", bound.set.split},
                                        {"key", Json(bound.set.key)},
                                        {"settings", attempt.request().config},
-                                       {"leaks", Json(TRY(leaks_of(attempt)).findings)}});
+                                       {"leaks", leaks}});
     return sha256_hex(attempt.versions() + decides.dump_canonical());
   }
 
