@@ -4,6 +4,7 @@ nothing twice.
 
 MILLRACE_SEED repeats the moments of a run whose seed was printed.
 """
+import contextlib
 import hashlib
 import http.client
 import json
@@ -11,6 +12,7 @@ import os
 import pathlib
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -53,6 +55,27 @@ def state_of(pid):
         return None
 
 
+def cpu_seconds_of(pid):
+    """What the process has used; None when it has ended."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds_of_steps(project):
+    """What the attempts of a run that has ended had used."""
+    with contextlib.closing(sqlite3.connect(project.root / ".millrace" / "metadata.db")) as database:
+        return {task: cpu / 1e6 for task, cpu in
+                database.execute("SELECT task_id, max(cpu_us) FROM orchestration_attempts GROUP BY task_id")}
+
+
+def wait_for_cpu(pid, seconds):
+    """Until the process has used so much, or has ended: a moment that does not depend on what else runs here."""
+    wait_until(lambda: (used := cpu_seconds_of(pid)) is None or used >= seconds, f"{seconds:.3f} CPU s are used")
+
+
 def threads_of(pid):
     return len(list(pathlib.Path(f"/proc/{pid}/task").glob("*")))
 
@@ -92,7 +115,7 @@ class Killed(ProjectTest):
         cls.addClassCleanup(cls.baseline.close)
         tasks = cls.baseline.run_week(WEEK)
         assert all(task["state"] == "success" for task in tasks.values()), tasks
-        cls.seconds = {name: time_of(task) for name, task in tasks.items()}
+        cls.cpu_seconds = cpu_seconds_of_steps(cls.baseline)
         cls.expected = outcome(cls.baseline)
 
     def weekly(self):
@@ -132,9 +155,9 @@ class Killed(ProjectTest):
         killed, hits = [], 0
         for step in STEPS:
             attempt = self.wait_for_attempt(project, server, step)
-            victim, moment = victim_of(draw), draw.random() * self.seconds[step]
-            time.sleep(moment)
-            killed.append(f"{victim} after {moment:.3f} s of {step}")
+            victim, moment = victim_of(draw), draw.random() * self.cpu_seconds[step]
+            wait_for_cpu(attempt, moment)
+            killed.append(f"{victim} after {moment:.3f} CPU s of {step}")
             if victim == "attempt":
                 hits += with_kill(attempt)
             else:
@@ -166,6 +189,7 @@ class Killed(ProjectTest):
             before = set()
             for victim in ("attempt", "server"):
                 attempt = self.wait_for_attempt(project, server, step, before)
+                wait_until(lambda: threads_of(attempt) != 1, f"{step} has heard what to do")
                 os.kill(server.pid, signal.SIGSTOP)
                 folder = project.root / ".millrace" / "lake" / table
                 wait_until(lambda: list(folder.glob("*=*/*.parquet")), f"{step} has written files")
@@ -260,13 +284,6 @@ class Asking:
     def stop(self):
         self._stopped.set()
         self._thread.join()
-
-
-def time_of(task):
-    def seconds(text):
-        clock = text[11:-1].split(":")
-        return int(clock[0]) * 3600 + int(clock[1]) * 60 + float(clock[2])
-    return (seconds(task["finished_at"]) - seconds(task["started_at"])) % 86400
 
 
 def with_kill(pid):

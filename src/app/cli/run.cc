@@ -35,7 +35,8 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
                                        ? TRY(open_project(common))
                                        : TRY(project::program_project(arguments.program));
   const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
-  Json body = Json::object({{"params", TRY(params_of(arguments.params))}, {"clear", arguments.clear}});
+  const Json params = TRY(params_of(arguments.params));
+  Json body = Json::object({{"params", params}, {"clear", arguments.clear}});
   if (!arguments.logical_date.empty()) body.set("logical_date", arguments.logical_date);
   AskedRuns asked(project);
   const StopSignals signals([&] { asked.cancel(); });
@@ -58,10 +59,11 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
                           Terminal& terminal) {
   const project::Project project = TRY(open_project(common));
   const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
+  const Json params = TRY(params_of(arguments.params));
   const Json body = Json::object({{"from", arguments.from},
                                   {"to", arguments.to},
                                   {"clear", arguments.clear},
-                                  {"params", TRY(params_of(arguments.params))}});
+                                  {"params", params}});
   AskedRuns asked(project);
   const StopSignals signals([&] { asked.cancel(); });
   Connection connection = TRY(Connection::open(project));

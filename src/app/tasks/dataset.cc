@@ -17,13 +17,15 @@ Json Dataset::to_json() const {
 }
 
 Result<Dataset> Dataset::from_json(const Json& json) {
-  return Dataset{.table = TRY(json.string_at("table")),
-                 .version = TRY(json.integer_at("version")),
-                 .run_id = TRY(json.string_at("run_id")),
-                 .training_set = TRY(json.string_at("training_set")),
-                 .content_hash = TRY(json.string_at("content_hash")),
-                 .rows = TRY(json.integer_at("rows")),
-                 .parquet = TRY(json.string_at("parquet"))};
+  Dataset dataset;
+  dataset.table = TRY(json.string_at("table"));
+  dataset.version = TRY(json.integer_at("version"));
+  dataset.run_id = TRY(json.string_at("run_id"));
+  dataset.training_set = TRY(json.string_at("training_set"));
+  dataset.content_hash = TRY(json.string_at("content_hash"));
+  dataset.rows = TRY(json.integer_at("rows"));
+  dataset.parquet = TRY(json.string_at("parquet"));
+  return dataset;
 }
 
 Result<Dataset> upstream_dataset(const Attempt& attempt) {

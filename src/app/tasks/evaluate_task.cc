@@ -198,7 +198,6 @@ class EvaluateTask final : public TaskKind {
     const Json trained = TRY(attempt.upstream_with("content_id"));
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
-    // Before the list: gcc 12 does not destroy what a list holds so far when TRY returns from within it.
     const Json leaks(TRY(leaks_of(attempt)).findings);
     const Json decides = Json::object({{"model", trained["content_id"]},
                                        {"rows", dataset.content_hash},
@@ -221,10 +220,9 @@ class EvaluateTask final : public TaskKind {
     model::LoadedModel candidate = TRY(model::get_model(attempt.models(), name, content_id));
     const Instant logical_date = candidate.manifest.logical_date;
     const train::Evaluation evaluation = TRY(score(holdout, std::move(candidate)));
-    train::GateInput gate{.metrics = evaluation.values(),
-                          .logical_date = logical_date,
-                          .thresholds = TRY(thresholds_of(attempt.request().config)),
-                          .leaks = TRY(leaks_of(attempt))};
+    train::GateInput gate{.metrics = evaluation.values(), .logical_date = logical_date};
+    gate.thresholds = TRY(thresholds_of(attempt.request().config));
+    gate.leaks = TRY(leaks_of(attempt));
     const Json& production = attempt.request().prepared["production"];
     if (!production.is_null() && production.integer_or("version", 0) != version)
       gate.production = TRY(score_production(attempt, holdout, name, production, logical_date));

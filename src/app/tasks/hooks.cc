@@ -43,7 +43,9 @@ Result<std::optional<PreviousResult>> Hooks::previous(
     const metadata::Rows rows = TRY(transaction.query(
         "SELECT content_key, result FROM tasks_results WHERE dag = $1 AND run = $2 AND task = $3",
         {instance.run.key.dag.str(), instance.run.key.run.str(), instance.task.id.str()}));
-    if (!rows.empty()) found = PreviousResult{rows.text(0, 0), TRY(Json::parse(rows.text(0, 1)))};
+    if (rows.empty()) return {};
+    Json result = TRY(Json::parse(rows.text(0, 1)));
+    found = PreviousResult{rows.text(0, 0), std::move(result)};
     return {};
   }));
   return found;

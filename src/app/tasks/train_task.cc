@@ -145,9 +145,10 @@ class TrainTask final : public TaskKind {
   Result<std::string> content_key(Attempt& attempt) const override {
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
-    const Json decides = Json::object({{"library", TRY(model::xgboost_version())},
-                                       {"rows", dataset.content_hash},
-                                       {"training", TRY(settings_of(attempt, bound))}});
+    const std::string library = TRY(model::xgboost_version());
+    const Json training = TRY(settings_of(attempt, bound));
+    const Json decides = Json::object(
+        {{"library", library}, {"rows", dataset.content_hash}, {"training", training}});
     return sha256_hex(attempt.versions() + decides.dump_canonical());
   }
 

@@ -31,8 +31,10 @@ struct Plan {
 
 Result<Plan> plan_of(Attempt& attempt) {
   const std::string name = TRY(attempt.setting("training_set"));
-  return Plan{.bound = TRY(training_set(attempt.project(), name)),
-              .table = TRY(attempt.setting_or("table", "features." + name))};
+  Plan plan;
+  plan.bound = TRY(training_set(attempt.project(), name));
+  plan.table = TRY(attempt.setting_or("table", "features." + name));
+  return plan;
 }
 
 /// The SELECT of the training rows, ordered by their key.

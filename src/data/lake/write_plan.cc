@@ -129,7 +129,8 @@ bool may_remove(const Snapshot& base, const WriteSpec& spec) {
 }
 
 Result<TablePlan> plan_new_table(const Schema& rows, const WriteSpec& spec, std::int64_t now_ms) {
-  TablePlan plan{.schema = rows, .partition_columns = TRY(spelled(spec.partition_by, rows))};
+  TablePlan plan{.schema = rows};
+  plan.partition_columns = TRY(spelled(spec.partition_by, rows));
   TRY(check_new_table(plan.schema, plan.partition_columns));
   plan.protocol = protocol_for(plan.schema);
   plan.metadata = new_metadata(plan.schema, plan.partition_columns, {}, now_ms);
@@ -153,7 +154,8 @@ Result<TablePlan> plan_replacement(const Snapshot& base, const Schema& rows,
   if (spec.mode != WriteMode::Overwrite) {
     return invalid("the columns of a table can be replaced only together with all its rows");
   }
-  TablePlan plan{.schema = rows, .partition_columns = TRY(spelled(spec.partition_by, rows))};
+  TablePlan plan{.schema = rows};
+  plan.partition_columns = TRY(spelled(spec.partition_by, rows));
   TRY(check_new_table(plan.schema, plan.partition_columns));
   if (plan.schema == base.schema() && plan.partition_columns == base.partition_columns()) {
     return plan;

@@ -46,8 +46,10 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
                                            const std::vector<std::string>& names,
                                            const Variables& variables) {
   std::vector<CompiledModel> compiled;
-  for (const SqlModel* model : TRY(graph.with_ancestors(names)))
-    compiled.push_back({model, model->relation(), TRY(compile_one(*model, graph, variables))});
+  for (const SqlModel* model : TRY(graph.with_ancestors(names))) {
+    std::string select = TRY(compile_one(*model, graph, variables));
+    compiled.push_back({model, model->relation(), std::move(select)});
+  }
   return compiled;
 }
 

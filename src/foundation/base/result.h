@@ -135,7 +135,8 @@ using Status = Result<void>;
 
 }  // namespace millrace
 
-/// TRY(expression): its value; or return its Error from the enclosing function.
+/// TRY(expression): its value; or return its Error from the enclosing function. Not behind another
+/// member of a braced list: gcc 12 does not destroy the members that were made before it returns.
 #define TRY(...) MILLRACE_TRY_NAMED(MILLRACE_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
 #define MILLRACE_TRY_NAMED(name, ...)               \
   __extension__({                                   \

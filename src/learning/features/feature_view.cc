@@ -22,8 +22,10 @@ std::vector<std::string> names_of(const std::vector<Named>& things) {
 
 Result<Entity> read_entity(const Json& json) {
   TRY(only_members(json, {"name", "join_keys", "description"}));
-  return Entity{.name = TRY(required_text(json, "name")),
-                .join_keys = TRY(required_texts(json, "join_keys"))};
+  Entity entity;
+  entity.name = TRY(required_text(json, "name"));
+  entity.join_keys = TRY(required_texts(json, "join_keys"));
+  return entity;
 }
 
 Result<ViewFeature> read_feature(const Json& json) {
@@ -79,8 +81,10 @@ Result<FeatureView> read_view(const Json& json) {
 
 Result<KnownColumn> read_known_column(const Json& json) {
   TRY(only_members(json, {"name", "known_at", "description"}));
-  return KnownColumn{.name = TRY(required_text(json, "name")),
-                     .known_at = TRY(required_text(json, "known_at"))};
+  KnownColumn column;
+  column.name = TRY(required_text(json, "name"));
+  column.known_at = TRY(required_text(json, "known_at"));
+  return column;
 }
 
 Result<std::vector<KnownColumn>> read_known_columns(const Json& json, std::string_view member) {
