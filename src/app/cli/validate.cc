@@ -26,16 +26,16 @@ Result<quality::SuiteVerdict> verdict_of(const Common& common, const ValidateArg
   }
   const auto snapshot = TRY(lake.snapshot(arguments.table, arguments.at));
   TRY(lake.session->define_scan("validated.rows", TRY(snapshot->scan())));
-  const std::string select =
-      arguments.where.empty()
-          ? ""
-          : fmt::format("SELECT * FROM validated.rows WHERE ({}\n)", arguments.where);
-  return quality::validate(
-      *lake.session, {.relation = "validated.rows", .select = select}, found->second.suite,
-      {.order_by = {},
-       .index_columns = {},
-       .meta =
-           Json::object({{"table", arguments.table}, {"version", snapshot->version().value()}})});
+  quality::Batch batch;
+  if (arguments.where.empty())
+    batch.relation = "validated.rows";
+  else
+    batch.select = fmt::format("SELECT * FROM validated.rows WHERE ({}\n)", arguments.where);
+  return quality::validate(*lake.session, batch, found->second.suite,
+                           {.order_by = {},
+                            .index_columns = {},
+                            .meta = Json::object({{"table", arguments.table},
+                                                  {"version", snapshot->version().value()}})});
 }
 
 }  // namespace
