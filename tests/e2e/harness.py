@@ -46,10 +46,12 @@ class Answer:
 
 
 class Project:
-    """A project folder that is deleted at the end; no server of it is left behind."""
+    """A project folder that is deleted at the end; no server of it is left behind. `folder`: below a temporary one."""
 
-    def __init__(self, copy_of=None):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
+    def __init__(self, copy_of=None, folder=""):
+        self.temporary = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
+        self.root = self.temporary / folder
+        self.root.mkdir(parents=True, exist_ok=True)
         if copy_of:
             ignore = shutil.ignore_patterns(".millrace", "lake", "deliveries", "__pycache__")
             shutil.copytree(copy_of, self.root, dirs_exist_ok=True, ignore=ignore)
@@ -104,7 +106,7 @@ class Project:
     def close(self):
         for pid in self.servers():
             os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 class Endpoint:
@@ -133,8 +135,8 @@ class Endpoint:
 class ProjectTest(unittest.TestCase):
     maxDiff = None
 
-    def project(self, copy_of=None):
-        project = Project(copy_of)
+    def project(self, copy_of=None, folder=""):
+        project = Project(copy_of, folder)
         self.addCleanup(project.close)
         return project
 

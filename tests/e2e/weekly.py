@@ -72,8 +72,8 @@ def deliveries():
 class WeeklyProject(Project):
     """The example with its deliveries; `of` another such project or a finished week: with what that has done."""
 
-    def __init__(self, of=None):
-        super().__init__(EXAMPLE)
+    def __init__(self, of=None, folder=""):
+        super().__init__(EXAMPLE, folder)
         (self.root / "deliveries").symlink_to(deliveries())
         self.edit("millrace.yml", ("endpoint: 127.0.0.1:8080", "endpoint: 127.0.0.1:0\n    status: 127.0.0.1:0"))
         if of is not None:

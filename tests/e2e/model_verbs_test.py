@@ -1,0 +1,115 @@
+"""`millrace model show` and `model predict`, on the model of a real week."""
+import csv
+import io
+import json
+import subprocess
+import unittest
+
+from harness import MILLRACE, ProjectTest
+from weekly import EXAMPLE, MODEL, WeeklyProject, finished_week, tasks_of
+
+WEEK = "2013-09-01"
+
+
+class OfAWeek(ProjectTest):
+    @classmethod
+    def setUpClass(cls):
+        week = finished_week(WEEK)
+        cls.weekly = WeeklyProject(of=week)
+        cls.addClassCleanup(cls.weekly.close)
+        cls.tasks = tasks_of(week)
+
+
+class TestShow(OfAWeek):
+    def show(self, *arguments):
+        return self.assertRuns(self.weekly.millrace("model", "show", MODEL, *arguments, "--json")).json()
+
+    def test_a_version_says_how_good_it_is_and_what_it_was_made_from(self):
+        shown = self.show()
+        self.assertEqual((shown["version"], shown["state"], shown["tags"]), (1, "accepted", ["Production"]))
+        self.assertEqual(shown["metrics"], self.tasks["evaluate"]["result"]["values"])
+        self.assertIn("No version is in Production yet.", shown["reasons"])
+        manifest = shown["manifest"]
+        made_from = self.tasks["training_data"]["result"]["dataset"]
+        self.assertEqual({name: manifest["data"][name] for name in ("table", "version", "content_hash", "rows")},
+                         {name: made_from[name] for name in ("table", "version", "content_hash", "rows")})
+        self.assertEqual((manifest["seed"], manifest["label"], manifest["logical_date"]),
+                         (2013, "late", f"{WEEK}T04:00:00Z"))
+        self.assertEqual(len(manifest["golden_rows"]), 64)
+        self.assertEqual([(event["tag"], event["version"]) for event in shown["tag_history"]], [("Production", 1)])
+        self.assertEqual(self.show("1"), shown)
+
+    def test_a_person_reads_the_version_first(self):
+        self.assertEqual(self.assertRuns(self.weekly.millrace("model", "show", MODEL)).out.splitlines()[0],
+                         f"{MODEL} version 1")
+
+    def test_what_is_not_there_is_a_mistake(self):
+        self.assertIn("has no version 7; its newest is 1",
+                      self.assertRuns(self.weekly.millrace("model", "show", MODEL, 7), 2).err)
+        self.assertIn("there is no model 'late'", self.assertRuns(self.weekly.millrace("model", "show", "late"), 2).err)
+
+
+class TestPredict(OfAWeek):
+    INSTANCES = json.loads((EXAMPLE / "request.json").read_text())["instances"]
+
+    def predict(self, text, *more, code=0):
+        """The answer to rows in a file."""
+        file = self.weekly.write("rows.txt", text)
+        return self.assertRuns(self.weekly.millrace("model", "predict", MODEL, "--input", file, *more), code)
+
+    def scores(self, text):
+        return [each["score"] for each in self.predict(text, "--json").json()["predictions"]]
+
+    def as_csv(self, rows, names=None):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names or list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+    def test_golden_rows_score_as_the_manifest_says(self):
+        manifest = self.weekly.millrace("model", "show", MODEL, "--json").json()["manifest"]
+        rows = manifest["golden_rows"]
+        found = self.scores(json.dumps({"instances": [row["inputs"] for row in rows]}))
+        self.assertEqual(len(found), 64)
+        for score, row in zip(found, rows, strict=True):
+            self.assertAlmostEqual(score, row["score"], delta=1e-6)
+
+    def test_json_csv_and_standard_input_say_the_same(self):
+        expected = self.scores(json.dumps({"instances": self.INSTANCES}))
+        self.assertEqual(len(expected), 2)
+        self.assertTrue(all(0 < score < 1 for score in expected), expected)
+        self.assertEqual(self.scores(self.as_csv(self.INSTANCES)), expected)
+        self.assertEqual(self.scores(self.as_csv(self.INSTANCES, sorted(self.INSTANCES[0]))), expected)
+        lines = self.predict(self.as_csv(self.INSTANCES)).out.split()
+        self.assertEqual([float(line) for line in lines], expected)
+        piped = subprocess.run([MILLRACE, "model", "predict", MODEL, "--input", "-", "--version", "1"], text=True,
+                               input=self.as_csv(self.INSTANCES), cwd=self.weekly.root, capture_output=True, timeout=60)
+        self.assertEqual((piped.returncode, piped.stdout.split()), (0, lines), piped.stderr)
+
+    def test_a_category_that_was_never_seen_is_as_none_at_all(self):
+        flight = self.INSTANCES[1]
+        for feature in ("carrier", "origin", "dest"):
+            known, never, none = self.scores(json.dumps({"instances": [flight, {**flight, feature: "never seen"},
+                                                                       {**flight, feature: None}]}))
+            self.assertEqual(never, none, feature)
+            if feature == "dest":
+                self.assertNotEqual(known, none)
+
+    def test_a_row_that_does_not_fit_names_itself_and_the_feature(self):
+        wrong = [self.INSTANCES[0], {**self.INSTANCES[1], "distance": "far"}]
+        answer = self.predict(json.dumps({"instances": wrong}), code=2)
+        self.assertIn("row 2, feature 'distance'", answer.err)
+        self.assertEqual(answer.out, "")
+        answer = self.predict(self.as_csv([{**self.INSTANCES[0], "distnace": 1}]), code=2)
+        self.assertIn("did you mean 'distance'?", answer.err)
+        missing = {name: value for name, value in self.INSTANCES[0].items() if name != "distance"}
+        self.assertIn("distance", self.predict(json.dumps({"instances": [missing]}), code=2).err)
+
+    def test_a_file_that_is_not_there(self):
+        answer = self.assertRuns(self.weekly.millrace("model", "predict", MODEL, "--input", "no.csv"), 2)
+        self.assertIn("no.csv", answer.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
