@@ -5,6 +5,7 @@ usage: demo_summary.py PROJECT_FOLDER STATUS_JSON
 import datetime
 import http.client
 import json
+import os
 import socket
 import sys
 import urllib.parse
@@ -20,7 +21,13 @@ class OverSocket(http.client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(30)
-        self.sock.connect(self.path)
+        # The address of a Unix socket holds 107 bytes, and a project's folder may be longer.
+        folder, name = os.path.split(self.path)
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock.connect(f"/proc/self/fd/{descriptor}/{name}")
+        finally:
+            os.close(descriptor)
 
 
 def seconds(record):

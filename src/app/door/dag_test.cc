@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 #include "millrace/millrace.h"
 
 namespace millrace {

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,11 +15,9 @@ namespace millrace::server {
 Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std::string& since) {
   TRY(make_folders(state_folder));
   const std::string path = state_folder + "/lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return file_error(errno, path);
-  ProjectLock lock(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return file_error(errno, path);
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!file.is_open()) return file_error(errno, path);
+  if (!TRY(try_lock_exclusively(file, path))) {
     const Json holder = Json::parse(read_file(path, 4'096).value_or("{}")).value_or(Json::object());
     return Error(
         ErrorCode::AlreadyExists,
@@ -30,15 +27,9 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
             holder.integer_or("pid", 0), holder.string_or("since", "an unknown time")));
   }
   const std::string holder = Json::object({{"pid", ::getpid()}, {"since", since}}).dump() + "\n";
-  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, holder.data(), holder.size(), 0) < 0)
+  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), holder.data(), holder.size(), 0) < 0)
     return file_error(errno, path);
-  return lock;
-}
-
-ProjectLock::ProjectLock(ProjectLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-ProjectLock::~ProjectLock() {
-  if (fd_ >= 0) ::close(fd_);
+  return ProjectLock(std::move(file));
 }
 
 }  // namespace millrace::server

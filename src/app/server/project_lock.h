@@ -3,7 +3,9 @@
 // One server per project: who holds it is known, and a dead holder holds nothing.
 
 #include <string>
+#include <utility>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace millrace::server {
@@ -14,13 +16,10 @@ class ProjectLock {
  public:
   /// Errors: AlreadyExists names the holder's pid; Denied, Unavailable.
   static Result<ProjectLock> take(const std::string& state_folder, const std::string& since);
-  ProjectLock(ProjectLock&& other) noexcept;
-  ProjectLock& operator=(ProjectLock&&) = delete;
-  ~ProjectLock();
 
  private:
-  explicit ProjectLock(int fd) : fd_(fd) {}
-  int fd_;
+  explicit ProjectLock(FileDescriptor file) : file_(std::move(file)) {}
+  FileDescriptor file_;
 };
 
 }  // namespace millrace::server

@@ -5,27 +5,25 @@
 #include <filesystem>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 
 namespace millrace::tasks {
 namespace {
 
-Status sync(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) return file_error(errno, path);
-  const int failed = ::fsync(fd) == 0 ? 0 : errno;
-  ::close(fd);
-  return failed == 0 ? Status() : Status(file_error(failed, path));
+Status sync_file(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return file_error(errno, path);
+  return sync(file, path);
 }
 
 }  // namespace
 
 Status publish_file(const std::string& temporary, const std::string& path) {
-  TRY(sync(temporary, O_RDONLY));
+  TRY(sync_file(temporary));
   if (std::rename(temporary.c_str(), path.c_str()) != 0) return file_error(errno, path);
-  return sync(std::filesystem::path(path).parent_path().string(), O_RDONLY | O_DIRECTORY);
+  return sync_file(std::filesystem::path(path).parent_path());
 }
 
 }  // namespace millrace::tasks

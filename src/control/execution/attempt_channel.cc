@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "base/utf8.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 
 namespace millrace::execution {
 namespace {

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "execution/attempt_log.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 
 namespace millrace::execution {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/file_descriptor.h"
 #include "execution/attempt_log.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 #include "execution/spawner.h"
 #include "orchestration/executor.h"
 

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "execution/attempt_channel.h"
 #include "execution/attempt_log.h"
-#include "execution/file_descriptor.h"
 
 namespace millrace::execution {
 namespace {

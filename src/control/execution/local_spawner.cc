@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 #include "execution/spawner.h"
 
 namespace millrace::execution {
@@ -126,19 +126,9 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 /// A copy above the descriptors that the child's own take, so that placing one cannot overwrite
 /// another.
-class Raised {
- public:
-  explicit Raised(int fd) : fd_(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 10)) {}
-  ~Raised() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Raised(const Raised&) = delete;
-  Raised& operator=(const Raised&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
+FileDescriptor raised(int fd) {
+  return FileDescriptor(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 10));
+}
 
 class LocalSpawner final : public Spawner {
  public:
@@ -147,21 +137,20 @@ class LocalSpawner final : public Spawner {
     const std::string program = TRY(find_program(request.command[0], request.environment));
     const std::vector<char*> arguments = pointers(request.command);
     const std::vector<char*> environment = pointers(request.environment);
-    const int null_fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const Raised input(null_fd);
-    if (null_fd >= 0) ::close(null_fd);
-    const Raised output(request.output_fd);
-    const Raised error(request.error_fd);
-    const Raised channel(request.channel_fd);
+    const FileDescriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const FileDescriptor input = raised(nothing.get());
+    const FileDescriptor output = raised(request.output_fd);
+    const FileDescriptor error = raised(request.error_fd);
+    const FileDescriptor channel = raised(request.channel_fd);
     Plan plan;
     plan.program = program.c_str();
     plan.arguments = arguments.data();
     plan.environment = environment.data();
     if (!request.working_folder.empty()) plan.working_folder = request.working_folder.c_str();
-    plan.input_fd = input.fd();
-    plan.output_fd = output.fd();
-    plan.error_fd = error.fd();
-    plan.channel_fd = channel.fd();
+    plan.input_fd = input.get();
+    plan.output_fd = output.get();
+    plan.error_fd = error.get();
+    plan.channel_fd = channel.get();
     plan.parent = ::getpid();
     int report[2];
     if (::pipe2(report, O_CLOEXEC) != 0) return spawn_error(errno, "starting a process");

@@ -8,7 +8,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include "execution/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace millrace::execution {
 namespace {

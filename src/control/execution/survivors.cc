@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "execution/attempt_protocol.h"
-#include "execution/file_descriptor.h"
 #include "execution/processes.h"
 
 namespace millrace::execution {

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace millrace::engine {
@@ -19,18 +20,18 @@ class SpillFolder {
   /// Makes `shared` if it is missing, sweeps what dead processes left in it, and takes a folder
   /// there. Errors: Denied, Exhausted, Unavailable.
   static Result<SpillFolder> take(const std::string& shared);
-  SpillFolder(SpillFolder&& other) noexcept
-      : path_(std::exchange(other.path_, {})), lock_(std::exchange(other.lock_, -1)) {}
+  SpillFolder(SpillFolder&& other) noexcept = default;
   SpillFolder& operator=(SpillFolder&&) = delete;
   ~SpillFolder();
 
   const std::string& path() const { return path_; }
 
  private:
-  SpillFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+  SpillFolder(std::string path, FileDescriptor lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
 
   std::string path_;
-  int lock_ = -1;  // a descriptor of the folder itself
+  FileDescriptor lock_;  // of the folder itself
 };
 
 }  // namespace millrace::engine

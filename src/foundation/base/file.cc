@@ -8,34 +8,19 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/file_descriptor.h"
 #include "base/id.h"
 
 namespace millrace {
 namespace fs = std::filesystem;
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 Status sync_folder(const std::string& folder) {
-  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return file_error(errno, folder);
-  return {};
+  return sync(TRY(open_folder(folder)), folder);
 }
 
 Status write_new(const std::string& path, std::string_view bytes) {
-  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (fd.get() < 0) return file_error(errno, path);
   while (!bytes.empty()) {
     const ssize_t wrote = ::write(fd.get(), bytes.data(), bytes.size());
@@ -43,8 +28,7 @@ Status write_new(const std::string& path, std::string_view bytes) {
     if (wrote < 0) return file_error(errno, path);
     bytes.remove_prefix(static_cast<std::size_t>(wrote));
   }
-  if (::fsync(fd.get()) != 0) return file_error(errno, path);
-  return {};
+  return sync(fd, path);
 }
 
 }  // namespace
@@ -82,7 +66,7 @@ Error file_error(int error_number, const std::string& path, std::source_location
 }
 
 Result<std::string> read_file(const std::string& path, std::uint64_t limit_bytes) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) return file_error(errno, path);
   std::string bytes;
   std::string buffer(1U << 16U, '\0');

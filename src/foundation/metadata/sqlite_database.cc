@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/file_descriptor.h"
 #include "metadata/database.h"
 #include "metadata/group_commit.h"
 #include "metadata/sqlite_connection.h"
@@ -168,32 +169,6 @@ class SqliteDatabase final : public Database {
   std::size_t readers_ = 0;  // open, free or not
 };
 
-/// Held while a database is made, so that two processes do not both make it. On the folder, since
-/// closing any descriptor of the file itself would end SQLite's own locks on it.
-class FolderLock {
- public:
-  static Result<FolderLock> take(const std::string& folder) {
-    FolderLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock.fd_ < 0) return file_error(errno, folder);
-    while (::flock(lock.fd_, LOCK_EX) != 0)
-      if (errno != EINTR) return file_error(errno, folder);
-    return lock;
-  }
-  FolderLock(FolderLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  FolderLock& operator=(FolderLock&&) = delete;
-  ~FolderLock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Status sync(const std::string& folder) const {
-    if (::fsync(fd_) != 0) return file_error(errno, folder);
-    return {};
-  }
-
- private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  int fd_;
-};
-
 Status make_marks(SqliteConnection& connection) {
   TRY(connection.execute(fmt::format("PRAGMA application_id={}", kApplicationId)));
   TRY(connection.execute(fmt::format("PRAGMA user_version={}", kFormatVersion)));
@@ -241,11 +216,14 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
   if (error) return file_error(error.value(), path);
   const std::string folder = absolute.parent_path();
   TRY(make_folders(folder));
-  const FolderLock lock = TRY(FolderLock::take(folder));
+  // Two processes do not both make a database. The lock is on the folder, since closing any
+  // descriptor of the file itself would end SQLite's own locks on it.
+  const FileDescriptor held = TRY(open_folder(folder));
+  TRY(lock_exclusively(held, folder));
   std::unique_ptr<SqliteConnection> writer =
       TRY(SqliteConnection::open(absolute, Access::ReadWrite));
   TRY_DOING(absolute.string(), set_up(*writer));
-  TRY(lock.sync(folder));
+  TRY(sync(held, folder));
   return std::make_unique<SqliteDatabase>(absolute, std::move(writer));
 }
 

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include <curl/curl.h>
 #include <fmt/core.h>
+
+#include "net/socket_path.h"
 
 namespace millrace::net {
 
@@ -115,8 +118,15 @@ Result<Response> HttpClient::send(Method method, std::string_view target, std::s
   list.add_line("Expect:");  // no pause of a second before large bodies
 
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  if (!options.unix_path.empty())
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options.unix_path.c_str());
+  std::optional<SocketPath> socket;  // as long as curl may connect
+  if (!options.unix_path.empty()) {
+    auto reached = SocketPath::of(options.unix_path);
+    if (!reached.ok())
+      return Error(ErrorCode::Unavailable,
+                   fmt::format("{} {}: {}", to_string(method), where, reached.error().message()));
+    socket = *std::move(reached);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket->get().c_str());
+  }
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -54,6 +54,18 @@ TEST(HttpServer, AnswersOverTcpAndKeepsTheConnection) {
   EXPECT_EQ(server->requests_answered(), 4U);
 }
 
+TEST(HttpServer, AnswersOverASocketDeeperThanAnAddressIsLong) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string deep = folder.path() + "/" + std::string(200, 'd');
+  ASSERT_TRUE(make_folders(deep).ok());
+  auto server = start({.listen = Listen::unix_socket(deep + "/s.sock")});
+  HttpClient client({.unix_path = deep + "/s.sock"});
+  EXPECT_EQ(client.send(Method::Get, "/x")->body, "GET 0");
+  EXPECT_EQ(client.send(Method::Get, "/x")->body, "GET 0");  // the kept connection
+  HttpClient elsewhere({.unix_path = deep + "er/s.sock"});
+  EXPECT_EQ(elsewhere.send(Method::Get, "/x").error().code(), ErrorCode::Unavailable);
+}
+
 TEST(HttpServer, AnswersOverAUnixSocketThatOnlyThisUserMayOpen) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string path = folder.path() + "/s.sock";

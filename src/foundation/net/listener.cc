@@ -3,23 +3,21 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <netinet/in.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "net/socket_path.h"
 
 namespace millrace::net {
 namespace {
-
-constexpr std::size_t kLongestSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 
 struct Address {
   sockaddr_storage storage{};
@@ -49,17 +47,11 @@ Result<Address> tcp_address(const Listen& listen) {
                            listen.host));
 }
 
-Result<Address> unix_address(const std::string& path) {
-  if (path.size() > kLongestSocketPath || path.find('\0') != std::string::npos)
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("the path of a Unix socket has at most {} bytes; use a shorter folder: "
-                    "{}",
-                    kLongestSocketPath, path));
+Address unix_address(const SocketPath& path) {
   Address address;
   auto* local = reinterpret_cast<sockaddr_un*>(&address.storage);
   local->sun_family = AF_UNIX;
-  std::ranges::copy(path, local->sun_path);
+  std::ranges::copy(path.get(), local->sun_path);
   address.size = sizeof *local;
   return address;
 }
@@ -73,30 +65,6 @@ Error listen_error(int why, const std::string& where) {
   return file_error(why, where).while_doing("listening");
 }
 
-/// Held from the look at a socket's file until it is ours, so that two servers do not both take the
-/// place of a dead one.
-class FolderLock {
- public:
-  static Result<FolderLock> take(const std::string& folder) {
-    FolderLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock.descriptor_ < 0) return file_error(errno, folder);
-    while (::flock(lock.descriptor_, LOCK_EX) != 0)
-      if (errno != EINTR) return file_error(errno, folder);
-    return lock;
-  }
-  FolderLock(FolderLock&& other) noexcept : descriptor_(other.descriptor_) {
-    other.descriptor_ = -1;
-  }
-  FolderLock& operator=(FolderLock&&) = delete;
-  ~FolderLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-
- private:
-  explicit FolderLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
-
 /// Removes the file of a dead server. Errors: AlreadyExists when it is something else.
 Status clear_the_place(const std::string& path, const Address& address) {
   struct stat found{};
@@ -104,11 +72,10 @@ Status clear_the_place(const std::string& path, const Address& address) {
     return errno == ENOENT ? Status() : file_error(errno, path);
   if (!S_ISSOCK(found.st_mode))
     return Error(ErrorCode::AlreadyExists, "a file is where the socket should be: " + path);
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (probe < 0) return file_error(errno, path);
-  const int outcome = ::connect(probe, address.get(), address.size);
+  const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe.is_open()) return file_error(errno, path);
+  const int outcome = ::connect(probe.get(), address.get(), address.size);
   const int why = errno;
-  ::close(probe);
   if (outcome == 0 || why == EAGAIN)  // EAGAIN: its backlog is full, so it lives
     return Error(ErrorCode::AlreadyExists, "a live server listens there: " + path);
   if (why != ECONNREFUSED) return file_error(why, path);
@@ -119,23 +86,14 @@ Status clear_the_place(const std::string& path, const Address& address) {
 }  // namespace
 
 Listener::Listener(Listener&& other) noexcept
-    : descriptor_(other.release()),
+    : descriptor_(std::move(other.descriptor_)),
       family_(other.family_),
       port_(other.port_),
       address_(std::move(other.address_)),
-      file_(std::move(other.file_)) {
-  other.file_.clear();
-}
+      file_(std::exchange(other.file_, {})) {}
 
 Listener::~Listener() {
   remove_file();
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-int Listener::release() {
-  const int descriptor = descriptor_;
-  descriptor_ = -1;
-  return descriptor;
 }
 
 void Listener::remove_file() {
@@ -154,13 +112,14 @@ Result<Listener> Listener::open_tcp(const Listen& listen) {
   const std::string where = fmt::format("{}:{}", host, listen.port);
   Listener listener;
   listener.family_ = address.storage.ss_family;
-  listener.descriptor_ = ::socket(listener.family_, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (listener.descriptor_ < 0) return listen_error(errno, where);
+  listener.descriptor_ =
+      FileDescriptor(::socket(listener.family_, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener.descriptor_.is_open()) return listen_error(errno, where);
   const int yes = 1;
-  ::setsockopt(listener.descriptor_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (::bind(listener.descriptor_, address.get(), address.size) != 0 ||
-      ::listen(listener.descriptor_, SOMAXCONN) != 0 ||
-      ::getsockname(listener.descriptor_, address.get(), &address.size) != 0)
+  ::setsockopt(listener.descriptor(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (::bind(listener.descriptor(), address.get(), address.size) != 0 ||
+      ::listen(listener.descriptor(), SOMAXCONN) != 0 ||
+      ::getsockname(listener.descriptor(), address.get(), &address.size) != 0)
     return listen_error(errno, where);
   // The port has the same place in both kinds of address.
   listener.port_ = ntohs(reinterpret_cast<const sockaddr_in*>(address.get())->sin_port);
@@ -169,20 +128,25 @@ Result<Listener> Listener::open_tcp(const Listen& listen) {
 }
 
 Result<Listener> Listener::open_unix(const std::string& path) {
-  const Address address = TRY(unix_address(path));
-  const std::string folder = std::filesystem::path(path).parent_path();
-  const FolderLock lock = TRY(FolderLock::take(folder.empty() ? "." : folder));
+  const SocketPath within_limits = TRY(SocketPath::of(path));
+  const Address address = unix_address(within_limits);
+  const std::string parent = std::filesystem::path(path).parent_path();
+  // Held from the look at a socket's file until it is ours, so that two servers do not both take
+  // the place of a dead one.
+  const FileDescriptor folder = TRY(open_folder(parent.empty() ? "." : parent));
+  TRY(lock_exclusively(folder, parent));
   TRY(clear_the_place(path, address));
   Listener listener;
   listener.family_ = AF_UNIX;
   listener.address_ = "unix:" + path;
-  listener.descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (listener.descriptor_ < 0) return listen_error(errno, path);
-  if (::bind(listener.descriptor_, address.get(), address.size) != 0)
+  listener.descriptor_ =
+      FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener.descriptor_.is_open()) return listen_error(errno, path);
+  if (::bind(listener.descriptor(), address.get(), address.size) != 0)
     return listen_error(errno, path);
   listener.file_ = path;
   // Before listen(): nobody could connect yet. (umask would change what other threads create.)
-  if (::chmod(path.c_str(), 0600) != 0 || ::listen(listener.descriptor_, SOMAXCONN) != 0)
+  if (::chmod(path.c_str(), 0600) != 0 || ::listen(listener.descriptor(), SOMAXCONN) != 0)
     return listen_error(errno, path);
   return listener;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 #include "net/http_server.h"
 
@@ -21,7 +22,7 @@ class Listener {
   Listener& operator=(Listener&&) = delete;
   ~Listener();
 
-  int descriptor() const { return descriptor_; }
+  int descriptor() const { return descriptor_.get(); }
   /// AF_INET, AF_INET6 or AF_UNIX.
   int family() const { return family_; }
   std::uint16_t port() const { return port_; }
@@ -29,7 +30,7 @@ class Listener {
   const std::string& address() const { return address_; }
 
   /// Gives the descriptor to one who will close it.
-  int release();
+  int release() { return descriptor_.release(); }
   /// Removes the socket's file. Before the descriptor is closed: a file that nobody listens on may
   /// be replaced by another server's, and that one is not ours to remove.
   void remove_file();
@@ -39,7 +40,7 @@ class Listener {
   static Result<Listener> open_tcp(const Listen& listen);
   static Result<Listener> open_unix(const std::string& path);
 
-  int descriptor_ = -1;
+  FileDescriptor descriptor_;
   int family_ = 0;
   std::uint16_t port_ = 0;
   std::string address_;

@@ -19,6 +19,7 @@ namespace {
 class UnixListener : public testing::Test {
  protected:
   std::string path() const { return folder_.path() + "/s.sock"; }
+  std::string long_folder() const { return folder_.path() + "/" + std::string(200, 'a'); }
   /// The file of a server that died.
   void leave_a_dead_socket() {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -91,6 +92,22 @@ TEST_F(UnixListener, SaysWhatIsWrongWithThePath) {
                 .error()
                 .code(),
             ErrorCode::Invalid);
+  EXPECT_EQ(Listener::open(Listen::unix_socket(long_folder() + "/absent/s")).error().code(),
+            ErrorCode::NotFound);
+}
+
+TEST_F(UnixListener, AFolderMayBeDeeperThanASocketsAddressIsLong) {
+  ASSERT_TRUE(make_folders(long_folder()).ok());
+  const std::string path = long_folder() + "/s.sock";
+  ASSERT_GT(path.size(), sizeof(sockaddr_un::sun_path));
+  {
+    const auto listener = Listener::open(Listen::unix_socket(path));
+    ASSERT_TRUE(listener.ok()) << listener.error().message();
+    EXPECT_EQ(listener->address(), "unix:" + path);
+    EXPECT_TRUE(exists(path));
+    EXPECT_EQ(Listener::open(Listen::unix_socket(path)).error().code(), ErrorCode::AlreadyExists);
+  }
+  EXPECT_FALSE(exists(path));
 }
 
 TEST(TcpListener, TakesAFreePortAndSaysWhich) {

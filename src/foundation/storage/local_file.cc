@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +17,7 @@ namespace {
 
 constexpr std::string_view kTemporaryFolder = ".millrace-tmp";
 
-Status write_all(const Descriptor& file, std::string_view bytes, const std::string& shown) {
+Status write_all(const FileDescriptor& file, std::string_view bytes, const std::string& shown) {
   while (!bytes.empty()) {
     const ssize_t wrote = ::write(file.get(), bytes.data(), bytes.size());
     if (wrote < 0 && errno == EINTR) continue;
@@ -26,14 +25,6 @@ Status write_all(const Descriptor& file, std::string_view bytes, const std::stri
     bytes.remove_prefix(static_cast<std::size_t>(wrote));
   }
   return sync(file, shown);
-}
-
-int lock_exclusively(const Descriptor& file, int flags) {
-  int outcome = 0;
-  do {
-    outcome = ::flock(file.get(), LOCK_EX | flags);
-  } while (outcome != 0 && errno == EINTR);
-  return outcome == 0 ? 0 : errno;
 }
 
 Error naming_error(int why, const std::string& shown) {
@@ -67,18 +58,18 @@ Result<TemporaryFile> TemporaryFile::write(LocalTree& tree, std::string_view byt
 // the name is gone when the lock is had, and another is made.
 Result<TemporaryFile> TemporaryFile::create_locked(LocalTree& tree) {
   for (;;) {
-    Descriptor folder = TRY(tree.durable_folder(kTemporaryFolder));
+    FileDescriptor folder = TRY(tree.durable_folder(kTemporaryFolder));
     std::string name = new_uuid();
     const std::string shown = tree.path_of(kTemporaryFolder) + "/" + name;
-    Descriptor file(
+    FileDescriptor file(
         ::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (!file.valid()) return file_error(errno, shown);
+    if (!file.is_open()) return file_error(errno, shown);
     TemporaryFile temporary(std::move(folder), std::move(name), std::move(file));
-    if (const int why = lock_exclusively(temporary.file_, 0); why != 0)
+    if (const Status locked = lock_exclusively(temporary.file_, shown); !locked.ok())
       return Error(
           ErrorCode::Unsupported,
           "the file system has no locks, which keep a sweep from a living writer's file: " +
-              file_error(why, shown).message());
+              locked.error().message());
     struct stat found{};
     if (::fstat(temporary.file_.get(), &found) != 0) return file_error(errno, shown);
     if (found.st_nlink > 0) return temporary;
@@ -86,17 +77,17 @@ Result<TemporaryFile> TemporaryFile::create_locked(LocalTree& tree) {
 }
 
 TemporaryFile::~TemporaryFile() {
-  if (file_.valid()) ::unlinkat(folder_.get(), name_.c_str(), 0);
+  if (file_.is_open()) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
-Status TemporaryFile::replace(const Descriptor& folder, const std::string& name,
+Status TemporaryFile::replace(const FileDescriptor& folder, const std::string& name,
                               const std::string& shown) {
   if (::renameat(folder_.get(), name_.c_str(), folder.get(), name.c_str()) != 0)
     return naming_error(errno, shown);
   return {};
 }
 
-Status TemporaryFile::become(const Descriptor& folder, const std::string& name,
+Status TemporaryFile::become(const FileDescriptor& folder, const std::string& name,
                              const std::string& shown, NewName way) {
   if (way == NewName::RenameOnly) return rename_to(folder, name, shown);
   return link_to(folder, name, shown);
@@ -104,7 +95,7 @@ Status TemporaryFile::become(const Descriptor& folder, const std::string& name,
 
 // Over NFS an answer can be lost and the call repeated: then it reports EEXIST or another error
 // though the link was made. Two names of our file say that it was.
-Status TemporaryFile::link_to(const Descriptor& folder, const std::string& name,
+Status TemporaryFile::link_to(const FileDescriptor& folder, const std::string& name,
                               const std::string& shown) {
   if (::linkat(folder_.get(), name_.c_str(), folder.get(), name.c_str(), 0) == 0) return {};
   const int why = errno;
@@ -114,7 +105,7 @@ Status TemporaryFile::link_to(const Descriptor& folder, const std::string& name,
   return naming_error(why, shown);
 }
 
-Status TemporaryFile::rename_to(const Descriptor& folder, const std::string& name,
+Status TemporaryFile::rename_to(const FileDescriptor& folder, const std::string& name,
                                 const std::string& shown) {
   if (::renameat2(folder_.get(), name_.c_str(), folder.get(), name.c_str(), RENAME_NOREPLACE) == 0)
     return {};
@@ -128,7 +119,7 @@ Status TemporaryFile::rename_to(const Descriptor& folder, const std::string& nam
   return naming_error(why, shown);
 }
 
-bool TemporaryFile::is_now(const Descriptor& folder, const std::string& name) const {
+bool TemporaryFile::is_now(const FileDescriptor& folder, const std::string& name) const {
   struct stat mine{};
   struct stat there{};
   return ::fstat(file_.get(), &mine) == 0 &&
@@ -137,17 +128,17 @@ bool TemporaryFile::is_now(const Descriptor& folder, const std::string& name) co
 }
 
 void sweep_temporary_files(const LocalTree& tree) {
-  Result<Descriptor> folder = tree.folder(kTemporaryFolder);
+  Result<FileDescriptor> folder = tree.folder(kTemporaryFolder);
   if (!folder.ok()) return;
-  const Descriptor for_listing(::fcntl(folder->get(), F_DUPFD_CLOEXEC, 0));
-  if (!for_listing.valid()) return;
+  const FileDescriptor for_listing(::fcntl(folder->get(), F_DUPFD_CLOEXEC, 0));
+  if (!for_listing.is_open()) return;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(folder->get()), ::closedir);
   if (entries == nullptr) return;
   folder->release();  // closedir closes it
   while (const dirent* entry = ::readdir(entries.get())) {
-    const Descriptor file(
+    const FileDescriptor file(
         ::openat(for_listing.get(), entry->d_name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (file.valid() && lock_exclusively(file, LOCK_NB) == 0)
+    if (file.is_open() && try_lock_exclusively(file, entry->d_name).value_or(false))
       ::unlinkat(for_listing.get(), entry->d_name, 0);
   }
 }

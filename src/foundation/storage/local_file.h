@@ -25,22 +25,22 @@ class TemporaryFile {
   ~TemporaryFile();
 
   /// Replaces what has that name. Errors: Invalid (a folder), Unsupported (another file system).
-  Status replace(const Descriptor& folder, const std::string& name, const std::string& shown);
+  Status replace(const FileDescriptor& folder, const std::string& name, const std::string& shown);
   /// Errors: AlreadyExists; Unsupported (another file system, or one that can do neither way).
-  Status become(const Descriptor& folder, const std::string& name, const std::string& shown,
+  Status become(const FileDescriptor& folder, const std::string& name, const std::string& shown,
                 NewName way);
 
  private:
-  TemporaryFile(Descriptor folder, std::string name, Descriptor file)
+  TemporaryFile(FileDescriptor folder, std::string name, FileDescriptor file)
       : folder_(std::move(folder)), name_(std::move(name)), file_(std::move(file)) {}
   static Result<TemporaryFile> create_locked(LocalTree& tree);
-  Status link_to(const Descriptor& folder, const std::string& name, const std::string& shown);
-  Status rename_to(const Descriptor& folder, const std::string& name, const std::string& shown);
-  bool is_now(const Descriptor& folder, const std::string& name) const;
+  Status link_to(const FileDescriptor& folder, const std::string& name, const std::string& shown);
+  Status rename_to(const FileDescriptor& folder, const std::string& name, const std::string& shown);
+  bool is_now(const FileDescriptor& folder, const std::string& name) const;
 
-  Descriptor folder_;
+  FileDescriptor folder_;
   std::string name_;
-  Descriptor file_;
+  FileDescriptor file_;
 };
 
 /// Removes the temporary files whose writer is gone. What it may not remove it leaves.

@@ -12,7 +12,7 @@ class LocalFile : public testing::TestWithParam<NewName> {
  protected:
   TemporaryFolder root_ = *TemporaryFolder::make();
   LocalTree tree_ = *LocalTree::open(root_.path());
-  Descriptor folder_ = *tree_.durable_folder("log");
+  FileDescriptor folder_ = *tree_.durable_folder("log");
 };
 
 INSTANTIATE_TEST_SUITE_P(BothWays, LocalFile,
@@ -37,8 +37,8 @@ TEST_P(LocalFile, IsNotFooledByTheNameOfAnother) {
 }
 
 TEST_P(LocalFile, SaysThatAnotherFileSystemIsNotItsPlace) {
-  const Descriptor elsewhere(::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!elsewhere.valid()) GTEST_SKIP() << "no /dev/shm";
+  const FileDescriptor elsewhere(::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!elsewhere.is_open()) GTEST_SKIP() << "no /dev/shm";
   TemporaryFile file = *TemporaryFile::write(tree_, "x");
   const Status status = file.become(elsewhere, "millrace-test", "shown", GetParam());
   ASSERT_FALSE(status.ok());

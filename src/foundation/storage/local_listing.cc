@@ -30,7 +30,7 @@ class Listing {
 
  private:
   Status visit(const std::string& folder) {
-    Result<Descriptor> opened = tree_.folder(folder);
+    Result<FileDescriptor> opened = tree_.folder(folder);
     if (!opened.ok())  // gone since its parent was read, or the prefix names none
       return opened.error().code() == ErrorCode::NotFound ? Status() : std::move(opened).error();
     const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(opened->get()), ::closedir);

@@ -17,14 +17,14 @@ namespace {
 
 constexpr std::uint64_t kLargestRead = 1ULL << 30U;
 
-Result<struct stat> status_of(const Descriptor& file, const std::string& shown) {
+Result<struct stat> status_of(const FileDescriptor& file, const std::string& shown) {
   struct stat found{};
   if (::fstat(file.get(), &found) != 0) return file_error(errno, shown);
   return found;
 }
 
-Result<std::string> read_range(const Descriptor& file, std::uint64_t offset, std::uint64_t length,
-                               const std::string& shown) {
+Result<std::string> read_range(const FileDescriptor& file, std::uint64_t offset,
+                               std::uint64_t length, const std::string& shown) {
   if (length > kLargestRead)
     return Error(ErrorCode::Exhausted, "more than 1 GiB in one read; read it in ranges: " + shown);
   std::string bytes(length, '\0');
@@ -51,7 +51,7 @@ class LocalStore final : public ObjectStore {
                                 std::uint64_t length) override {
     TRY(check_key(key));
     const std::string shown = tree_.path_of(key);
-    const Descriptor file = TRY(tree_.file(key));
+    const FileDescriptor file = TRY(tree_.file(key));
     const auto size = static_cast<std::uint64_t>(TRY(status_of(file, shown)).st_size);
     if (offset >= size) return std::string();
     return read_range(file, offset, std::min(length, size - offset), shown);
@@ -59,7 +59,7 @@ class LocalStore final : public ObjectStore {
 
   Result<ObjectInfo> head(std::string_view key) override {
     TRY(check_key(key));
-    const Descriptor file = TRY(tree_.file(key));
+    const FileDescriptor file = TRY(tree_.file(key));
     const struct stat found = TRY(status_of(file, tree_.path_of(key)));
     return ObjectInfo{std::string(key), static_cast<std::uint64_t>(found.st_size),
                       modified_of(found)};
@@ -67,14 +67,14 @@ class LocalStore final : public ObjectStore {
 
   Status put(std::string_view key, std::string_view bytes) override {
     return write(key, bytes,
-                 [](TemporaryFile& file, const Descriptor& folder, const std::string& name,
+                 [](TemporaryFile& file, const FileDescriptor& folder, const std::string& name,
                     const std::string& shown) { return file.replace(folder, name, shown); });
   }
 
   Status put_if_absent(std::string_view key, std::string_view bytes) override {
     return write(
         key, bytes,
-        [this](TemporaryFile& file, const Descriptor& folder, const std::string& name,
+        [this](TemporaryFile& file, const FileDescriptor& folder, const std::string& name,
                const std::string& shown) { return file.become(folder, name, shown, way_); });
   }
 
@@ -87,7 +87,7 @@ class LocalStore final : public ObjectStore {
   Status remove(std::string_view key) override {
     TRY(check_key(key));
     const auto [folder_name, name] = split_key(key);
-    const Result<Descriptor> folder = tree_.folder(folder_name);
+    const Result<FileDescriptor> folder = tree_.folder(folder_name);
     if (!folder.ok())
       return folder.error().code() == ErrorCode::NotFound ? Status() : folder.error();
     if (::unlinkat(folder->get(), name.c_str(), 0) == 0) return {};
@@ -134,7 +134,7 @@ class LocalStore final : public ObjectStore {
     TRY(check_key(key));
     const auto [folder_name, name] = split_key(key);
     const std::string shown = tree_.path_of(key);
-    const Descriptor folder = TRY(tree_.durable_folder(folder_name));
+    const FileDescriptor folder = TRY(tree_.durable_folder(folder_name));
     TemporaryFile file = TRY_DOING("writing " + shown, TemporaryFile::write(tree_, bytes));
     TRY(give_name(file, folder, name, shown));
     if (::fsync(folder.get()) != 0)

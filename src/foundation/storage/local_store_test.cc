@@ -160,7 +160,7 @@ TEST_F(LocalStore, TemporaryFilesOfTheDeadAreSweptAndThoseOfTheLivingStay) {
   ASSERT_TRUE(open()->put("a", "x").ok());
   ASSERT_TRUE(write_file(temporary_folder() + "/dead", "half").ok());
   ASSERT_TRUE(write_file(temporary_folder() + "/living", "half").ok());
-  const Descriptor living(::open((temporary_folder() + "/living").c_str(), O_WRONLY));
+  const FileDescriptor living(::open((temporary_folder() + "/living").c_str(), O_WRONLY));
   ASSERT_EQ(::flock(living.get(), LOCK_EX), 0);
   EXPECT_EQ(open()->list("")->size(), 1U);
   EXPECT_FALSE(fs::exists(temporary_folder() + "/dead"));

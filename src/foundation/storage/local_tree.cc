@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kMostRemembered = 10'000;
 
-bool is_link(const Descriptor& folder, const std::string& name) {
+bool is_link(const FileDescriptor& folder, const std::string& name) {
   struct stat found{};
   return ::fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
          S_ISLNK(found.st_mode);
@@ -31,7 +31,7 @@ Error link_error(const std::string& shown) {
 
 /// Calls step(name, relative path so far) for each part of `relative`.
 template <typename Step>
-Result<Descriptor> descend(Result<Descriptor> at, std::string_view relative, Step step) {
+Result<FileDescriptor> descend(Result<FileDescriptor> at, std::string_view relative, Step step) {
   for (std::size_t start = 0; at.ok() && start < relative.size();) {
     const std::size_t end = std::min(relative.find('/', start), relative.size());
     at = step(*at, std::string(relative.substr(start, end - start)),
@@ -51,18 +51,12 @@ Status make_durable_root(const fs::path& root) {
   TRY(make_folders(root));
   for (const fs::path& made : missing) {
     const std::string parent = made.parent_path();
-    const Descriptor folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder.valid()) return file_error(errno, parent);
-    TRY(sync(folder, parent));
+    TRY(sync(TRY(open_folder(parent)), parent));
   }
   return {};
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
 
 KeyParts split_key(std::string_view key) {
   const std::size_t slash = key.rfind('/');
@@ -70,16 +64,11 @@ KeyParts split_key(std::string_view key) {
   return {key.substr(0, slash), std::string(key.substr(slash + 1))};
 }
 
-Status sync(const Descriptor& file_or_folder, const std::string& shown) {
-  if (::fsync(file_or_folder.get()) != 0) return file_error(errno, shown);
-  return {};
-}
-
-Result<Descriptor> open_child_folder(const Descriptor& parent, const std::string& name,
-                                     const std::string& shown) {
-  Descriptor folder(
+Result<FileDescriptor> open_child_folder(const FileDescriptor& parent, const std::string& name,
+                                         const std::string& shown) {
+  FileDescriptor folder(
       ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (folder.valid()) return folder;
+  if (folder.is_open()) return folder;
   const int why = errno;  // a link is ENOTDIR or ELOOP, as the kernel likes
   if ((why == ENOTDIR || why == ELOOP) && is_link(parent, name)) return link_error(shown);
   return file_error(why, shown);
@@ -92,8 +81,7 @@ Result<LocalTree> LocalTree::open(const std::string& root) {
   std::string path = absolute;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   TRY(make_durable_root(path));
-  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid()) return file_error(errno, path);
+  FileDescriptor folder = TRY(open_folder(path));
   return LocalTree(std::move(path), std::move(folder));
 }
 
@@ -102,22 +90,23 @@ std::string LocalTree::path_of(std::string_view relative) const {
   return (path_ == "/" ? "" : path_) + "/" + std::string(relative);
 }
 
-Result<Descriptor> LocalTree::folder(std::string_view relative) const {
+Result<FileDescriptor> LocalTree::folder(std::string_view relative) const {
   return descend(open_child_folder(root_, ".", path_), relative,
-                 [&](const Descriptor& at, const std::string& name, const std::string& so_far) {
+                 [&](const FileDescriptor& at, const std::string& name, const std::string& so_far) {
                    return open_child_folder(at, name, path_of(so_far));
                  });
 }
 
-Result<Descriptor> LocalTree::durable_folder(std::string_view relative) {
+Result<FileDescriptor> LocalTree::durable_folder(std::string_view relative) {
   return descend(open_child_folder(root_, ".", path_), relative,
-                 [&](const Descriptor& at, const std::string& name, const std::string& so_far) {
+                 [&](const FileDescriptor& at, const std::string& name, const std::string& so_far) {
                    return durable_child(at, name, so_far);
                  });
 }
 
-Result<Descriptor> LocalTree::durable_child(const Descriptor& parent, const std::string& name,
-                                            const std::string& relative) {
+Result<FileDescriptor> LocalTree::durable_child(const FileDescriptor& parent,
+                                                const std::string& name,
+                                                const std::string& relative) {
   const std::string shown = path_of(relative);
   bool made = false;
   struct stat found{};
@@ -128,7 +117,7 @@ Result<Descriptor> LocalTree::durable_child(const Descriptor& parent, const std:
     return Error(ErrorCode::Invalid,
                  "an object is where a folder is needed, and nothing can be below it: " + shown);
   }
-  Descriptor folder = TRY(open_child_folder(parent, name, shown));
+  FileDescriptor folder = TRY(open_child_folder(parent, name, shown));
   {
     const std::lock_guard lock(mutex_);
     if (!made && durable_.contains(relative)) return folder;
@@ -140,13 +129,13 @@ Result<Descriptor> LocalTree::durable_child(const Descriptor& parent, const std:
   return folder;
 }
 
-Result<Descriptor> LocalTree::file(std::string_view key) const {
+Result<FileDescriptor> LocalTree::file(std::string_view key) const {
   const auto [folder_name, name] = split_key(key);
-  const Descriptor folder = TRY(this->folder(folder_name));
+  const FileDescriptor folder = TRY(this->folder(folder_name));
   // O_NONBLOCK: a FIFO that someone put there must not make us wait.
-  Descriptor opened(
+  FileDescriptor opened(
       ::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!opened.valid())
+  if (!opened.is_open())
     return errno == ELOOP ? link_error(path_of(key)) : file_error(errno, path_of(key));
   struct stat found{};
   if (::fstat(opened.get(), &found) != 0) return file_error(errno, path_of(key));

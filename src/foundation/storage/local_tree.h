@@ -9,32 +9,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace millrace::storage {
-
-/// Owns a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  /// Gives the descriptor away.
-  int release() {
-    const int fd = fd_;
-    fd_ = -1;
-    return fd;
-  }
-
- private:
-  int fd_;
-};
 
 /// "a/b/c" is {"a/b", "c"}; "c" is {"", "c"}.
 struct KeyParts {
@@ -56,29 +34,29 @@ class LocalTree {
 
   /// Opens an existing folder; "" is the root. Errors: NotFound, Denied (a symbolic link on the
   /// way).
-  Result<Descriptor> folder(std::string_view relative) const;
+  Result<FileDescriptor> folder(std::string_view relative) const;
   /// The same, made where it is missing. The names of all folders on the way are on disk when this
   /// returns. Errors: Invalid (a file is in the way), Denied, Exhausted, Unavailable.
-  Result<Descriptor> durable_folder(std::string_view relative);
+  Result<FileDescriptor> durable_folder(std::string_view relative);
   /// Opens a regular file for reading. Errors: NotFound (also for what is not a regular file),
   /// Denied.
-  Result<Descriptor> file(std::string_view key) const;
+  Result<FileDescriptor> file(std::string_view key) const;
 
  private:
-  LocalTree(std::string path, Descriptor root) : path_(std::move(path)), root_(std::move(root)) {}
-  Result<Descriptor> durable_child(const Descriptor& parent, const std::string& name,
-                                   const std::string& relative);
+  LocalTree(std::string path, FileDescriptor root)
+      : path_(std::move(path)), root_(std::move(root)) {}
+  Result<FileDescriptor> durable_child(const FileDescriptor& parent, const std::string& name,
+                                       const std::string& relative);
 
   std::string path_;
-  Descriptor root_;
+  FileDescriptor root_;
   std::mutex mutex_;
   // Folders whose name this process has synced; forgotten when there are many.
   std::unordered_set<std::string> durable_;
 };
 
 /// Opens the folder `name` in `parent`. `shown` is the path for the message.
-Result<Descriptor> open_child_folder(const Descriptor& parent, const std::string& name,
-                                     const std::string& shown);
-Status sync(const Descriptor& file_or_folder, const std::string& shown);
+Result<FileDescriptor> open_child_folder(const FileDescriptor& parent, const std::string& name,
+                                         const std::string& shown);
 
 }  // namespace millrace::storage
