@@ -24,6 +24,14 @@ class AfterAWeek(ProjectTest):
     def in_production(self, project):
         return [v["version"] for v in project.versions() if "Production" in v["tags"]]
 
+    def assertToldInReadme(self, auc, score_at):
+        """The table of every week's AUC in the example's README."""
+        text = (EXAMPLE / "README.md").read_text()
+        [names] = [line for line in text.splitlines() if line.startswith("| logical date |")]
+        [row] = [line for line in text.splitlines() if line.startswith(f"| {WEEK} |")]
+        told = dict(zip(names.strip("| ").split(" | "), row.strip("| ").split(" | "), strict=True))
+        self.assertEqual(f"{auc:.3f}", told[score_at])
+
 
 class TestTheWeek(AfterAWeek):
     def test_departure_is_promoted(self):
@@ -33,6 +41,7 @@ class TestTheWeek(AfterAWeek):
         self.assertTrue(judged["promoted"], judged)
         self.assertGreater(judged["values"]["auc"], 0.86)
         self.assertLess(judged["values"]["auc"], 0.95)
+        self.assertToldInReadme(judged["values"]["auc"], "departure")
         self.assertEqual(tasks["leak_check"]["result"]["leaks"], [])
         [version] = self.weekly().versions()
         self.assertEqual((version["state"], version["tags"]), ("accepted", ["Production"]))
@@ -59,6 +68,7 @@ class TestTheHonestGate(AfterAWeek):
         self.assertFalse(judged["promoted"])
         self.assertGreater(judged["values"]["auc"], 0.60)
         self.assertLess(judged["values"]["auc"], 0.80)
+        self.assertToldInReadme(judged["values"]["auc"], "two_hours_before")
         self.assertIn("0.8", " ".join(judged["reasons"]))
         self.assertEqual(tasks["leak_check"]["result"]["leaks"], [])
         self.assertEqual(tasks["deploy"]["state"], "skipped")
@@ -70,6 +80,7 @@ class TestTheHonestGate(AfterAWeek):
         tasks = project.run_week(WEEK, "leaky")
         judged = tasks["evaluate"]["result"]
         self.assertGreater(judged["values"]["auc"], 0.98)
+        self.assertToldInReadme(judged["values"]["auc"], "leaky")
         self.assertFalse(judged["promoted"])
         found = " ".join(tasks["leak_check"]["result"]["leaks"])
         self.assertIn("plane_day_arr_delay", found)
