@@ -30,6 +30,14 @@ struct Unit {
   std::string_view suffix;
   std::int64_t micros;
 };
+/// RFC 3339 has years of four digits. A day less at both ends: no zone's clocks leave them.
+bool has_four_digits(absl::Time time) {
+  const auto midnight = [](int year, int month, int day) {
+    return absl::FromCivil(absl::CivilDay(year, month, day), absl::UTCTimeZone());
+  };
+  return time >= midnight(1, 1, 2) && time < midnight(9999, 12, 31);
+}
+
 // Longer suffixes first: "ms" must not be read as "m".
 constexpr std::array<Unit, 7> kUnits = {{{"ms", 1'000},
                                          {"us", 1},
@@ -42,7 +50,7 @@ constexpr std::array<Unit, 7> kUnits = {{{"ms", 1'000},
 }  // namespace
 
 std::string format_instant(Instant instant) {
-  return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E*SZ", to_absl(instant), absl::UTCTimeZone());
+  return absl::FormatTime("%E4Y-%m-%d%ET%H:%M:%E*SZ", to_absl(instant), absl::UTCTimeZone());
 }
 
 Result<Instant> parse_instant(std::string_view text) {
@@ -172,8 +180,7 @@ Result<Instant> TimeZone::parse(std::string_view text) const {
   const std::string input(text);
   const auto read = [&](const char* format) -> std::optional<Instant> {
     absl::Time time;
-    if (!absl::ParseTime(format, input, &time, nullptr) || time == absl::InfiniteFuture() ||
-        time == absl::InfinitePast())
+    if (!absl::ParseTime(format, input, &time, nullptr) || !has_four_digits(time))
       return std::nullopt;
     return from_absl(time);
   };
@@ -188,7 +195,9 @@ Result<Instant> TimeZone::parse(std::string_view text) const {
     return resolved.before + (*shown - seconds);
   }
   return Error(ErrorCode::Invalid,
-               "'" + input + "' is not a time; write it as 2013-12-01T05:00:00Z or 2013-12-01");
+               "'" + input +
+                   "' is not a time of the years 1 to 9999; write it as 2013-12-01T05:00:00Z or "
+                   "2013-12-01");
 }
 
 std::string TimeZone::format(Instant instant) const {

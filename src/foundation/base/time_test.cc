@@ -19,9 +19,14 @@ TEST(Time, InstantsReadBackAsWritten) {
   EXPECT_EQ(format_instant(*parse_instant("2013-12-01 06:30:00")), "2013-12-01T06:30:00Z");
 }
 
+TEST(Time, YearsHaveFourDigits) {
+  EXPECT_EQ(format_instant(*parse_instant("0033-04-03")), "0033-04-03T00:00:00Z");
+}
+
 TEST(Time, RefusesWhatIsNoInstant) {
   for (const char* text :
-       {"", "yesterday", "2013-13-01", "2013-02-30", "2013-12-01T25:00:00Z", "infinite-future"})
+       {"", "yesterday", "2013-13-01", "2013-02-30", "2013-12-01T25:00:00Z", "infinite-future",
+        "10000-01-01", "300000-01-01", "99999999999-01-01", "0000-01-01", "-0001-01-01"})
     EXPECT_FALSE(parse_instant(text).ok()) << text;
 }
 
