@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
 
 #include "base/size.h"
@@ -36,6 +37,13 @@ void read_address(Fields& fields, std::string_view key, std::string& host, std::
     return;
   }
   host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  in6_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) != 1 &&
+      ::inet_pton(AF_INET6, host.c_str(), &address) != 1)
+    fields.problem(key, fmt::format("'{}' listens at an address such as 127.0.0.1, 0.0.0.0 or "
+                                    "[::1], not at a name; found '{}'",
+                                    key, host));
   port = static_cast<std::uint16_t>(number);
 }
 
@@ -189,6 +197,7 @@ void read_zone(Fields& fields, SourceTable& table, const std::string& fallback) 
 SourceTable read_table(const Node& node, const SourceFile& file, Problems& problems) {
   SourceTable table;
   table.place = node.place();
+  table.node = node;
   table.folder = file.folder;
   Fields fields(node, "source table", problems);
   const std::string name = fields.text("name");
@@ -223,10 +232,13 @@ SourceTable read_table(const Node& node, const SourceFile& file, Problems& probl
   if (on_bad_file != "fail" && on_bad_file != "skip")
     fields.problem("on_bad_file", "'on_bad_file' is fail or skip");
   table.skip_bad_files = on_bad_file == "skip";
-  if (const auto bytes = parse_bytes(fields.text("max_line", "1MiB")); bytes.ok())
-    table.files.max_line_bytes = *bytes;
+  const auto longest = parse_bytes(fields.text("max_line", "1MiB"));
+  if (!longest.ok())
+    fields.problem("max_line", longest.error().message());
+  else if (*longest < 1 || *longest > (256U << 20U))
+    fields.problem("max_line", "'max_line' is 1 to 256MiB");
   else
-    fields.problem("max_line", bytes.error().message());
+    table.files.max_line_bytes = *longest;
   fields.refuse_unknown();
   return table;
 }

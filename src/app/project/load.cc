@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -7,6 +8,8 @@
 #include "base/suggest.h"
 #include "orchestration/scheduler.h"
 #include "project/config.h"
+#include "project/dag_files.h"
+#include "project/mistake_place.h"
 #include "project/program.h"
 #include "project/project.h"
 
@@ -48,9 +51,8 @@ class Loader {
 
   Loaded load() {
     Project& project = loaded_.project;
-    std::vector<std::string> programs;
     each_yaml("millrace.yml", [&](const Node& node) {
-      programs = read_config(node, target_, project, problems());
+      project.programs = read_config(node, target_, project, problems());
     });
     if (parts_.sources)
       for (const std::string& file : files("sources", {".yml", ".yaml"}))
@@ -58,20 +60,22 @@ class Loader {
     if (parts_.models) load_models();
     if (parts_.suites) load_suites();
     if (parts_.features) load_features();
-    if (parts_.pipelines) load_pipelines(programs);
+    if (parts_.pipelines) load_pipelines();
     return std::move(loaded_);
   }
 
  private:
   Problems& problems() { return loaded_.problems; }
 
-  void load_pipelines(const std::vector<std::string>& programs) {
+  void load_pipelines() {
+    Project& project = loaded_.project;
+    project.dag_files = dag_files_state(project.root, project.programs);
     for (const std::string& file : files("pipelines", {".yml", ".yaml"}))
       each_yaml(file, [&](const Node& node) {
         add_pipeline(read_pipeline(node, fs::path(file).stem().string(), problems()));
       });
-    for (const std::string& program : programs) load_program(program);
-    for (const Pipeline& pipeline : loaded_.project.pipelines) check_pools(pipeline);
+    for (const std::string& program : project.programs) load_program(program);
+    for (const Pipeline& pipeline : project.pipelines) check_pools(pipeline);
   }
 
   /// Asks the scheduler itself, task by task, so that each mistake stands where its task does.
@@ -140,15 +144,21 @@ class Loader {
     for (const Error& error : errors) problems().push_back({{}, error.message()});
   }
 
-  void add_suite(const Place& place, const Json& document, const std::string& default_name) {
+  /// `node` is the document where it has places: JSON has none.
+  void add_suite(const Place& place, const Json& document, const std::string& default_name,
+                 const Node* node = nullptr) {
     Json named = document;
     if (named.is_object() && !named.contains("name") && !named.contains("expectation_suite_name"))
       named.set("name", default_name);
     auto suite = quality::read_suite(named);
     if (!suite.ok()) {
-      problems().push_back({place, suite.error().message()});
+      const std::string& message = suite.error().message();
+      problems().push_back({node != nullptr ? place_of_mistake(*node, message) : place, message});
       return;
     }
+    if (suite->expectations.empty())
+      problems().push_back(
+          {place, "the suite expects nothing, so every table would pass; give it 'expectations'"});
     const std::string name = suite->name;
     const auto [at, fresh] =
         loaded_.project.suites.try_emplace(name, SuiteFile{*std::move(suite), place});
@@ -160,7 +170,7 @@ class Loader {
   void load_suites() {
     for (const std::string& file : files("expectations", {".yml", ".yaml"}))
       each_yaml(file, [&](const Node& node) {
-        add_suite({file}, node.to_json(), fs::path(file).stem().string());
+        add_suite({file}, node.to_json(), fs::path(file).stem().string(), &node);
       });
     for (const std::string& file : files("expectations", {".json"})) {
       const auto text = text_of(file);
@@ -174,24 +184,52 @@ class Loader {
   }
 
   void load_features() {
+    Project& project = loaded_.project;
     for (const std::string& file : files("features", {".yml", ".yaml"}))
       each_yaml(file, [&](const Node& node) {
-        const Status read = features::read_definitions(node.to_json(), loaded_.project.features);
-        if (!read.ok()) problems().push_back({{file}, read.error().message()});
+        keep_definitions(node);
+        const Status read = features::read_definitions(node.to_json(), project.features);
+        if (!read.ok())
+          problems().push_back(
+              {place_of_mistake(node, read.error().message()), read.error().message()});
       });
-    const Status resolved = features::resolve(loaded_.project.features);
-    if (!resolved.ok()) problems().push_back({{"features"}, resolved.error().message()});
-    const std::vector<std::string> names = loaded_.project.models.names();
-    const auto check = [&](const std::string& what, const std::string& model) {
-      if (loaded_.project.models.find(model) == nullptr)
-        problems().push_back({{"features"},
-                              fmt::format("{} reads the model '{}', which does not exist{}", what,
-                                          model, suggestion(model, names))});
-    };
-    for (const auto& view : loaded_.project.features.views)
-      check("the feature view '" + view.name + "'", view.source);
-    for (const auto& set : loaded_.project.features.training_sets)
-      check("the training set '" + set.name + "'", set.labels);
+    if (const Status resolved = features::resolve(project.features); !resolved.ok())
+      feature_problem(resolved.error().message(), resolved.error().message());
+    for (const auto& view : project.features.views)
+      check_model_read("feature view " + view.name, "source", view.source);
+    for (const auto& set : project.features.training_sets)
+      check_model_read("training set " + set.name, "labels", set.labels);
+  }
+
+  /// `way` begins with the definition that is at fault.
+  void feature_problem(std::string_view way, std::string message) {
+    problems().push_back(
+        {place_in_definition(loaded_.project.definitions, way, {"features"}), std::move(message)});
+  }
+
+  void check_model_read(const std::string& definition, const std::string& member,
+                        const std::string& model) {
+    const transform::ModelGraph& models = loaded_.project.models;
+    if (models.find(model) != nullptr) return;
+    feature_problem(fmt::format("{}: {}: ", definition, member),
+                    fmt::format("the {} reads the model '{}', which does not exist{}", definition,
+                                model, suggestion(model, models.names())));
+  }
+
+  void keep_definitions(const Node& file) {
+    constexpr std::array<std::pair<const char*, const char*>, 3> kKinds = {
+        {{"entity", "entities"},
+         {"feature view", "feature_views"},
+         {"training set", "training_sets"}}};
+    for (const auto& [kind, list] : kKinds) {
+      const Node* found = file.find(list);
+      if (found == nullptr) continue;
+      for (const Node& definition : found->elements())
+        if (const Node* name = definition.find("name");
+            name != nullptr && name->scalar().is_string())
+          loaded_.project.definitions.emplace(std::string(kind) + " " + name->scalar().as_string(),
+                                              definition);
+    }
   }
 
   void load_program(const std::string& program) {

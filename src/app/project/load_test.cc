@@ -68,6 +68,9 @@ TEST_F(LoadProject, EveryMistakeIsShownWithItsPlace) {
   write("models/c.sql", "select {{ magic() }}");
   write("expectations/e.yml",
         "expectations:\n  - {type: expect_column_values_to_be_nul, column: id}\n");
+  write("features/f.yml",
+        "feature_views:\n  - name: planes\n    entities: [plane]\n    source: planes\n    ttl: "
+        "soon\n");
   write("pipelines/p.yml", "tasks:\n - id: a\n  kind: x\n");
   const std::vector<std::string> found = problems();
   const std::vector<std::string> expected = {
@@ -79,7 +82,8 @@ TEST_F(LoadProject, EveryMistakeIsShownWithItsPlace) {
       "sources/shop.yml:7:32: ",
       "models/c.sql:1:11: 'magic' is not supported in a template yet",
       "models/a.sql:1:18: there is no model 'b'",
-      "expectations/e.yml: ",
+      "expectations/e.yml:2:5: expectation 1 (expect_column_values_to_be_nul)",
+      "features/f.yml:5:10: feature_views 1 (planes): ttl: ",
       "pipelines/p.yml:3:",
   };
   for (const std::string& each : expected) {
@@ -87,6 +91,40 @@ TEST_F(LoadProject, EveryMistakeIsShownWithItsPlace) {
     for (const std::string& message : found) there = there || message.starts_with(each);
     EXPECT_TRUE(there) << each << "\nin\n" << testing::PrintToString(found);
   }
+}
+
+TEST_F(LoadProject, AFeatureViewOfAModelThatIsNotThereHasAPlace) {
+  write("millrace.yml", "name: shop\n");
+  write("features/f.yml",
+        "entities: [{name: plane, join_keys: [tailnum]}]\nfeature_views:\n  - name: planes\n"
+        "    entities: [plane]\n    source: plans\n    features: [seats]\n");
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{"features/f.yml:5:13: the feature view planes reads the model "
+                                     "'plans', which does not exist"});
+}
+
+TEST_F(LoadProject, ADagsOwnMistakesStandWhereTheyAre) {
+  write("millrace.yml", "name: shop\n");
+  const auto problem_of = [&](const std::string& dag) {
+    write("pipelines/d.yml", dag);
+    const auto found = problems();
+    return found.size() == 1 ? found[0] : testing::PrintToString(found);
+  };
+  EXPECT_EQ(
+      problem_of(
+          "tasks:\n  - {id: a, kind: x, upstream: [b]}\n  - {id: b, kind: x, upstream: [a]}\n"),
+      "pipelines/d.yml:2:32: its tasks wait for each other: a -> b -> a; remove one of these");
+  EXPECT_EQ(problem_of("tasks:\n  - {id: a, kind: x, retries: -1}\n"),
+            "pipelines/d.yml:2:31: task 'a': retries must be 0 to 1000");
+  EXPECT_EQ(problem_of("max_active_runs: 0\ntasks:\n  - {id: a, kind: x}\n"),
+            "pipelines/d.yml:1:18: max_active_runs must be at least 1");
+}
+
+TEST_F(LoadProject, ASuiteWithoutExpectationsIsAMistake) {
+  write("millrace.yml", "name: shop\n");
+  write("expectations/e.yml", "expectations: []\n");
+  ASSERT_EQ(problems().size(), 1U);
+  EXPECT_TRUE(problems()[0].starts_with("expectations/e.yml: the suite expects nothing"));
 }
 
 TEST_F(LoadProject, ATargetOrAProjectThatIsNotThereIsNamed) {

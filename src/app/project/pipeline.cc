@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "base/suggest.h"
+#include "project/mistake_place.h"
 
 namespace millrace::project {
 namespace {
@@ -119,6 +120,22 @@ void check_upstream(const Pipeline& pipeline, Problems& problems) {
       }
 }
 
+/// What Dag::make finds: "Dag 'daily': task 'a': retries must be ...".
+Problem dag_problem(const Node& root, const Pipeline& pipeline, std::string message) {
+  const std::string itself = fmt::format("Dag '{}': ", pipeline.dag.id.str());
+  if (message.starts_with(itself)) message.erase(0, itself.size());
+  // "its tasks wait for each other: a -> b -> a"
+  const std::size_t arrow = message.find(" -> ");
+  const std::size_t colon = message.rfind(": ", arrow);
+  if (arrow != std::string::npos && colon != std::string::npos) {
+    const TaskId first(message.substr(colon + 2, arrow - colon - 2));
+    const auto task = pipeline.task_nodes.find(first);
+    if (task != pipeline.task_nodes.end() && task->second.find("upstream") != nullptr)
+      return {task->second.find("upstream")->place(), message};
+  }
+  return {place_of_mistake(root, message), message};
+}
+
 }  // namespace
 
 const std::vector<std::string>& common_task_members() {
@@ -168,7 +185,7 @@ Pipeline read_pipeline(const Node& root, const std::string& default_id, Problems
   if (problems.size() == before) check_upstream(pipeline, problems);
   if (problems.size() == before) {
     const auto made = orchestration::Dag::make(dag);
-    if (!made.ok()) problems.push_back({root.place(), made.error().message()});
+    if (!made.ok()) problems.push_back(dag_problem(root, pipeline, made.error().message()));
   }
   return pipeline;
 }

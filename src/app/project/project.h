@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "features/feature_view.h"
 #include "ingest/file_source.h"
+#include "project/mistake_place.h"
 #include "project/pipeline.h"
 #include "project/yaml.h"
 #include "quality/suite.h"
@@ -45,6 +46,8 @@ struct Target {
   std::string default_model;  // answers /invocations; empty: the only one that is in Production
   std::string status_host = "127.0.0.1";
   std::uint16_t status_port = 8793;
+
+  bool operator==(const Target&) const = default;
 };
 
 /// A table that someone delivers, and where it is landed.
@@ -58,6 +61,7 @@ struct SourceTable {
   double max_bad_share = 0.01;
   bool skip_bad_files = false;
   Place place;
+  Node node;  // as it stands in its file
 };
 
 struct SuiteFile {
@@ -72,11 +76,14 @@ struct Project {
   Target target;
   std::vector<std::string> target_names;
   Json vars = Json::object();
+  std::vector<std::string> programs;  // as millrace.yml names them
+  std::string dag_files;  // the state of the files of the Dags when they were read: dag_files.h
   std::vector<Pipeline> pipelines;
   std::map<std::string, SourceTable> sources;  // by name
   transform::ModelGraph models;
   std::map<std::string, SuiteFile> suites;
   features::Definitions features;
+  NamedNodes definitions;  // those of `features`, as they stand in their files
 
   const Pipeline* find_pipeline(std::string_view id) const;
   /// The one that is named, or the only one. Errors: NotFound with a suggestion, Invalid when

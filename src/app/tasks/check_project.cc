@@ -5,6 +5,7 @@
 #include "base/suggest.h"
 #include "features/point_in_time.h"
 #include "sql/names.h"
+#include "tasks/check_tables.h"
 #include "tasks/run_relations.h"
 #include "tasks/task_kind.h"
 #include "transform/compile.h"
@@ -46,21 +47,6 @@ transform::Variables variables_of(const project::Project& project) {
   return variables;
 }
 
-/// A source's columns as they are after landing.
-columnar::Schema landed_schema(const project::SourceTable& source) {
-  std::vector<columnar::Field> fields = source.files.columns.fields();
-  const auto add = [&](std::string_view name, columnar::Kind kind) {
-    if (!source.files.columns.index_of(name).has_value())
-      fields.push_back({std::string(name), columnar::simple(kind), true});
-  };
-  add(source.available_at, columnar::Kind::Timestamp);
-  if (source.files.unknown == ingest::UnknownMembers::Keep)
-    add(ingest::kUnknown, columnar::Kind::String);
-  add(ingest::kFile, columnar::Kind::String);
-  add(ingest::kRow, columnar::Kind::Int64);
-  return columnar::Schema(std::move(fields));
-}
-
 /// The set binds: its join, and when each of its columns is said to be known.
 Status check_set(engine::Session& session, const BoundSet& bound) {
   TRY(features::PointInTimeJoin::bind(session, bound.set, bound.views));
@@ -73,21 +59,31 @@ Status check_set(engine::Session& session, const BoundSet& bound) {
 }
 
 Status check_sql(const project::Project& project, project::Problems& problems) {
-  const auto engine = TRY(engine::open_duckdb({.threads = 1}));
-  const auto session = TRY(engine->open_session());
+  const auto engine =
+      engine::open_duckdb({.threads = 1, .memory_bytes = project.target.memory_bytes});
+  if (!engine.ok()) {
+    problems.push_back({{"millrace.yml"},
+                        fmt::format("'memory' of the target '{}': {}", project.target.name,
+                                    engine.error().message())});
+    return {};
+  }
+  const auto session = TRY((*engine)->open_session());
   std::map<std::string, columnar::Schema> schemas;
   for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
   std::vector<Error> errors;
   transform::check_models(*session, project.models, schemas, variables_of(project), errors);
   for (const Error& error : errors) problems.push_back({{}, error.message()});
+  check_tables(**engine, *session, project, problems);
   if (!errors.empty()) return {};
   for (const auto& set : project.features.training_sets) {
     const auto bound = training_set(project, set.name);
     const Status fits = bound.ok() ? check_set(*session, *bound) : Status(bound.error());
-    if (!fits.ok())
+    if (!fits.ok()) {
+      const std::string message =
+          fmt::format("training set {}: {}", set.name, fits.error().message());
       problems.push_back(
-          {{"features"},
-           fmt::format("the training set '{}': {}", set.name, fits.error().message())});
+          {project::place_in_definition(project.definitions, message, {"features"}), message});
+    }
   }
   return {};
 }

@@ -1,5 +1,7 @@
 // What `millrace check` says of tasks: each mistake with its place, before anything runs.
 
+#include <algorithm>
+
 #include "tasks/project_fixture.h"
 
 namespace millrace::tasks {
@@ -66,6 +68,69 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
     ASSERT_FALSE(found.empty());
     EXPECT_NE(found.front().find(c.expected), std::string::npos) << testing::PrintToString(found);
     write(c.file, before);
+  }
+}
+
+TEST_F(Check, WhatARunWouldRefuseIsRefused) {
+  struct Case {
+    const char* why;
+    const char* file;
+    const char* old;
+    const char* by;
+    const char* expected;
+  };
+  constexpr const char* kSources = "sources/cafe.yml";
+  constexpr const char* kModel = "models/labels.sql";
+  const std::vector<Case> cases = {
+      {"a pattern with a word that is none", kSources, "{date}", "{dat}",
+       "sources/cafe.yml:7:14: "},
+      {"a pattern that leaves its folder", kSources, "orders-{date}", "../o-{date}",
+       "sources/cafe.yml:7:14: "},
+      {"a column that landing adds", kSources, "name: rain", "name: _file", "\"_file\""},
+      {"a column that the partition takes", kSources, "name: rain", "name: event_date",
+       "\"event_date\""},
+      {"a column that no Delta table has", kSources, "name: rain", "name: 'ra in'", "'ra in'"},
+      {"a column twice", kSources, "name: rain", "name: cups", "cups"},
+      {"a moment of delivery that may be missing", kSources,
+       "{name: delivered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}",
+       "{name: delivered_at, type: TIMESTAMP WITH TIME ZONE}", "sources/cafe.yml:8:5: "},
+      {"an event time that is no time", kSources, "event_time: placed_at", "event_time: cups",
+       "sources/cafe.yml:9:17: "},
+      {"a column that is added though declared", kSources, "    delivered_at: delivered_at\n", "",
+       "\"delivered_at\""},
+      {"lines without bound", kSources,
+       "    columns:", "    max_line: 1000GB\n    columns:", "sources/cafe.yml:10:15: "},
+      {"a type that cannot be delivered", kSources, "rain, type: DOUBLE",
+       "rain, type: 'MAP(VARCHAR, INTEGER)'", "sources/cafe.yml"},
+      {"two sources for one table", kSources, "tables:\n",
+       "tables:\n  - {name: others, table: raw.orders, pattern: '{date}.jsonl', columns: [{name: "
+       "id, "
+       "type: BIGINT}]}\n",
+       "and so does the source"},
+      {"a table for the rejected rows of another", kSources, "tables:\n",
+       "tables:\n  - {name: orders__rejected, pattern: '{date}.jsonl', columns: [{name: id, "
+       "type: BIGINT}]}\n",
+       "raw.orders__rejected"},
+      {"a partition that is not selected", kModel, kLabels,
+       "{{ config(materialized='table', partition_by=['day']) }} select 1 as id", "day"},
+      {"a column without a name", kModel, kLabels,
+       "{{ config(materialized='table') }} select 1 + 1 from {{ source('cafe', 'orders') }}",
+       "models/labels.sql: "},
+      {"too little memory", "millrace.yml", "500MB", "1KB", "'memory' of the target 'dev'"},
+      {"an address that is a name", "millrace.yml", "threads: 1", "endpoint: 'here:80'",
+       "millrace.yml:3:19: 'endpoint' listens at an address"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const std::string before = *read_file(path(c.file));
+    change(c.file, c.old, c.by);
+    if (std::string_view(c.file) == kModel) write("features/orders.yml", "");
+    const std::vector<std::string> found = problems();
+    const bool there = std::ranges::any_of(
+        found, [&](const std::string& one) { return one.find(c.expected) != std::string::npos; });
+    EXPECT_TRUE(there) << testing::PrintToString(found);
+    write(c.file, before);
+    write("features/orders.yml", kTrainingSet);
   }
 }
 
