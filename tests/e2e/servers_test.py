@@ -73,6 +73,19 @@ class TestInterruption(Servers):
         self.assertEqual(self.state(project), ["failed"])
         self.assertRuns(project.millrace("down"))
 
+    def test_ctrl_c_ends_what_the_task_has_started_and_leaves_no_socket(self):
+        project = self.commands(
+            waiting="sh -c 'echo $$ >grandchild; touch began; while true; do sleep 0.02; done'; true")
+        child = project.start("run")
+        self.began(project)
+        grandchild = int((project.root / "grandchild").read_text())
+        child.send_signal(signal.SIGINT)
+        self.ended(child, 130)
+        stat = pathlib.Path(f"/proc/{grandchild}/stat")
+        # It was told to end before the command ended; whoever reaps it takes a moment more.
+        self.until(lambda: not stat.exists() or " Z " in stat.read_text(), "the grandchild has ended")
+        self.assertEqual([path.name for path in (project.root / ".millrace").glob("*.sock")], [])
+
     def test_an_interrupted_run_does_not_come_back_with_the_next_server(self):
         project = self.commands(waiting=WAITS, other="touch other")
         child = project.start("run", "waiting")
@@ -207,7 +220,105 @@ class TestStarting(Servers):
         self.assertRuns(project.millrace("run"))
 
 
+class TestChangedFiles(Servers):
+    """Attempts read SQL when they begin, so a server whose Dags stayed as they were would mix old and new."""
+
+    def dags(self, project):
+        return {dag["dag"] for dag in self.assertRuns(project.millrace("status", "--json")).json()["dags"]}
+
+    def test_a_changed_a_new_and_a_removed_dag_are_taken_over(self):
+        project = self.commands(quick="echo first", gone="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        self.assertRuns(project.millrace("run", "quick"))
+        project.edit("pipelines/quick.yml", ("echo first", "echo second"))
+        project.write("pipelines/new.yml", "tasks:\n  - {id: a, kind: command, command: 'echo third'}\n")
+        (project.root / "pipelines/gone.yml").unlink()
+        self.assertRuns(project.millrace("run", "quick"))
+        self.assertRuns(project.millrace("run", "new"))
+        self.assertIn("second", self.assertRuns(project.millrace("logs", "quick")).out)
+        self.assertIn("third", self.assertRuns(project.millrace("logs", "new")).out)
+        self.assertEqual(self.dags(project), {"quick", "new"})
+        self.assertRuns(project.millrace("down"))
+
+    def test_a_run_that_has_begun_keeps_its_dag(self):
+        project = self.commands()
+        self.assertRuns(project.millrace("up", "--detach"))
+        child = project.start("run")
+        self.began(project)
+        project.write("pipelines/waiting.yml", "tasks:\n  - {id: other, kind: command, command: 'echo other'}\n")
+        self.assertEqual(self.dags(project), {"waiting"})  # and has looked at the files
+        project.write("go", "")
+        self.ended(child, 0)
+        self.assertIn("==> ", self.assertRuns(project.millrace("logs", "--task", "wait")).out)
+        self.assertRuns(project.millrace("down"))
+
+    def test_mistakes_are_told_and_what_was_whole_goes_on(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        whole = (project.root / "pipelines/quick.yml").read_text()
+        project.write("pipelines/quick.yml", "tasks: [")
+        answer = self.assertRuns(project.millrace("status"))
+        self.assertIn("pipelines/quick.yml:1:", answer.out)
+        self.assertEqual(self.dags(project), {"quick"})
+        self.assertRuns(project.millrace("run", "quick"), 2)
+        project.write("pipelines/quick.yml", whole)
+        self.assertRuns(project.millrace("run", "quick"))
+        self.assertEqual(self.assertRuns(project.millrace("status", "--json")).json()["files"], "")
+        self.assertRuns(project.millrace("down"))
+
+    def test_a_target_cannot_change_under_its_server(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        project.edit("millrace.yml", ("dev: {", "dev: {parallelism: 7, "))
+        answer = self.assertRuns(project.millrace("run", "quick"), 2)
+        self.assertIn("`millrace down` and `millrace up`", answer.err)
+        self.assertRuns(project.millrace("down"))
+        self.assertRuns(project.millrace("run", "quick"))
+
+
+class TestJson(Servers):
+    def test_every_verb_answers_in_json_also_when_it_fails(self):
+        project = self.commands(quick="echo hello")
+        project.write("models/days.sql", "{{ config(materialized='table') }} select 1 as day")
+        project.write("expectations/days.yml",
+                      "expectations:\n  - {type: expect_column_values_to_not_be_null, column: day}\n"
+                      "  - {type: expect_column_values_to_be_between, column: day, max_value: 0, mostly: 0.5}\n")
+        project.write("pipelines/days.yml", "tasks:\n  - {id: days, kind: sql_model, model: days}\n")
+        output = project.root / "out.csv"
+        verbs = [(0, "version"), (0, "check"), (0, "up", "--detach"), (2, "up", "--detach"), (0, "status"),
+                 (0, "run", "days", "--logical-date", "2013-01-01"),
+                 (0, "clear", "days", "2013-01-01T00:00:00Z"), (2, "clear", "days", "2014"), (0, "cancel", "days"),
+                 (2, "run", "dayz"),
+                 (2, "backfill", "days", "--from", "2013-01-01", "--to", "2013-01-02"),  # without a schedule
+                 (0, "logs", "days"), (2, "logs", "dayz"), (0, "sql", "select 1 as one"), (2, "sql", "selec"),
+                 (0, "sql", "select 1 as one", "--output", output), (0, "table", "ls"),
+                 (0, "table", "show", "models.days"), (0, "table", "history", "models.days"),
+                 (0, "table", "at", "models.days", "1"), (2, "table", "show", "models.dayz"),
+                 (1, "validate", "days", "--table", "models.days"),
+                 (0, "validate", "days", "--table", "models.days", "--where", "day < 0"),
+                 (0, "model", "ls"), (2, "model", "show", "none"),
+                 (2, "model", "promote", "none", "1", "--reason", "x"), (2, "model", "rollback", "none"),
+                 (2, "model", "predict", "none", "--input", output),
+                 (0, "down"), (3, "down"), (3, "status")]
+        for code, *verb in verbs:
+            with self.subTest(verb):
+                document = self.assertRuns(project.millrace(*verb, "--json"), code).json()
+                if code in (2, 3):
+                    self.assertEqual(set(document["error"]), {"code", "message"})
+        self.assertEqual(output.read_text().split(), ["one", "1"])
+        project.write("pipelines/days.yml", "tasks: [")
+        for verb in ("run", "up", "check"):
+            self.assertRuns(project.millrace(verb, "--json"), 2).json()
+
+
 class TestLogs(Servers):
+    def test_a_run_is_looked_for_among_the_runs_only(self):
+        project = self.commands(quick="echo hello")
+        self.assertRuns(project.millrace("run"))
+        for run in ("../../..", "..", "/etc", "."):
+            self.assertIn("there are no logs of a run", self.assertRuns(project.millrace("logs", "quick", run), 2).err)
+        self.assertRuns(project.millrace("logs", ".."), 2)
+
     def test_the_latest_run_is_the_one_that_ran_last_not_the_one_due_last(self):
         project = self.commands(quick="echo I am $MILLRACE_RUN")
         self.assertRuns(project.millrace("run", "--logical-date", "2013-12-01"))
@@ -225,6 +336,26 @@ class TestBackfill(Servers):
             answer = self.assertRuns(project.millrace("backfill", *days, *clear, "--json"))
             self.assertEqual([run["state"] for run in answer.json()["runs"]], ["success"] * 5)
             self.assertEqual(len((project.root / "ran").read_text().split()), expected)
+
+    def test_dates_that_nobody_can_mean_are_refused(self):
+        project = self.commands(quick="true")
+        project.write("pipelines/quick.yml", "schedule: '@daily'\nstart_date: 2013-01-01\nparams: {n: 5, share: 0.5}\n"
+                      "tasks:\n  - {id: a, kind: command, command: 'true'}\n")
+        self.assertRuns(project.millrace("up", "--detach"))
+        for date in ("300000-01-01", "99999999999-01-01", "10000-01-01", "-0001-01-01", "0000-01-01", "soon"):
+            answer = self.assertRuns(project.millrace("run", f"--logical-date={date}"), 2)
+            self.assertIn("of the years 1 to 9999", answer.err)
+        self.assertIn("is empty", self.assertRuns(project.millrace("run", "--logical-date", ""), 2).err)
+        for given, expected in (("n=x", "a whole number"), ("n=[1]", "a whole number"), ("n=1.5", "a whole number"),
+                                ("share=1e999", "a number"), ("share=half", "a number")):
+            self.assertIn(expected, self.assertRuns(project.millrace("run", "--param", given), 2).err)
+        backfills = {("2013-01-05", "2013-01-01"): "from the earlier date to the later",
+                     ("2012-01-01", "2012-01-05"): "it begins at 2013-01-01"}
+        for (first, last), expected in backfills.items():
+            answer = self.assertRuns(project.millrace("backfill", "--from", first, "--to", last), 2)
+            self.assertIn(expected, answer.err)
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02", "-p", "n=7", "-p", "share=1"))
+        self.assertRuns(project.millrace("down"))
 
 
 if __name__ == "__main__":

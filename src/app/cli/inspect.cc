@@ -30,6 +30,8 @@ void print_status(Terminal& terminal, const Json& status) {
     terminal.line(terminal.paint(
         Colour::Yellow,
         "  it runs the program as it was before it was built anew; `millrace down`, then `up`"));
+  if (const std::string files = status.string_or("files", ""); !files.empty())
+    terminal.line(terminal.paint(Colour::Yellow, "  " + files));
   for (const Json& model : status["models"].as_array())
     terminal.line(fmt::format("  serving {} version {}", model.string_or("model", ""),
                               model.integer_or("version", 0)));

@@ -27,6 +27,7 @@ Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
 }
 
 Result<Json> status_of(const Parts& parts) {
+  const Status followed = parts.reload.refresh();
   Json dags = Json::array();
   for (const auto& dag : parts.orchestrator.dags()) dags.push(dag_status(parts, *dag));
   Json models = Json::array();
@@ -36,6 +37,7 @@ Result<Json> status_of(const Parts& parts) {
                        {"version", MILLRACE_VERSION},
                        {"resident", parts.resident},
                        {"outdated", parts.program.replaced()},
+                       {"files", followed.ok() ? "" : followed.error().message()},
                        {"pid", ::getpid()},
                        {"started_at", format_instant(parts.started_at)},
                        {"now", format_instant(parts.clock.now())},

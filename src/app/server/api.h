@@ -10,6 +10,7 @@
 #include "orchestration/orchestrator.h"
 #include "project/project.h"
 #include "serve/endpoint.h"
+#include "server/dag_reload.h"
 #include "server/deployer.h"
 #include "server/event_log.h"
 #include "server/running_program.h"
@@ -26,6 +27,7 @@ struct Parts {
   serve::Endpoint& endpoint;
   Deployer& deployer;
   const RunningProgram& program;
+  DagReload& reload;
   bool resident = true;  // or lives for one command
   Instant started_at;
   std::function<void()> request_stop;

@@ -61,6 +61,7 @@ Json to_json(const orchestration::TaskRecord& task) {
                             {"generation", task.generation},
                             {"attempt", task.attempt},
                             {"epoch", task.epoch},
+                            {"conflicts", task.conflicts},
                             {"started_at", moment(task.started_at)},
                             {"finished_at", moment(task.finished_at)},
                             {"retry_at", moment(task.retry_at)},

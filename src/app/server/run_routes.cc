@@ -1,6 +1,7 @@
 #include "server/run_routes.h"
 
 #include <charconv>
+#include <cmath>
 
 #include <fmt/core.h>
 
@@ -37,16 +38,36 @@ Result<std::shared_ptr<const orchestration::Dag>> dag_named(const Parts& parts,
   return Error(ErrorCode::NotFound, fmt::format("there is no Dag '{}'{}", id, suggestion(id, ids)));
 }
 
+std::string_view type_of(const Json& value) {
+  if (value.is_bool()) return "true or false";
+  if (value.is_integer()) return "a whole number";
+  if (value.is_number()) return "a number";
+  if (value.is_array()) return "a list";
+  return "an object";
+}
+
+bool has_type_of(const Json& value, const Json& fallback) {
+  if (fallback.is_integer()) return value.is_integer();
+  if (fallback.is_number()) return value.is_number() && std::isfinite(value.as_double());
+  return type_of(value) == type_of(fallback) && !value.is_string() && !value.is_null();
+}
+
 /// Parameters come as text from the command line; they get the type of the Dag's default.
 Result<Json> typed_params(const orchestration::Dag& dag, const Json& given) {
   Json params = Json::object();
   if (!given.is_object()) return params;
   for (const auto& [name, value] : given.as_object()) {
     const Json& fallback = dag.spec().params[name];
-    if (value.is_string() && !fallback.is_string() && !fallback.is_null())
-      params.set(name, TRY_DOING("the parameter '" + name + "'", Json::parse(value.as_string())));
-    else
+    if (!value.is_string() || fallback.is_string() || fallback.is_null()) {
       params.set(name, value);
+      continue;
+    }
+    const auto typed = Json::parse(value.as_string());
+    if (!typed.ok() || !has_type_of(*typed, fallback))
+      return Error(ErrorCode::Invalid,
+                   fmt::format("the parameter '{}' is {}, as its default {} is; found '{}'", name,
+                               type_of(fallback), fallback.dump(), value.as_string()));
+    params.set(name, *typed);
   }
   return params;
 }
@@ -84,10 +105,17 @@ Status forget_results(const Parts& parts, const std::vector<RunKey>& runs,
   });
 }
 
+/// For what people ask: the Dags of now, or the mistakes in their files.
+Result<std::shared_ptr<const orchestration::Dag>> dag_of_now(const Parts& parts,
+                                                             const std::string& id) {
+  TRY(parts.reload.refresh());
+  return dag_named(parts, id);
+}
+
 /// Asks for a run. One that has finished is cleared: tasks whose content key is unchanged keep
 /// their result.
 Result<Json> request_run(const Parts& parts, const Request& request) {
-  const auto dag = TRY(dag_named(parts, request.path_parameter("dag")));
+  const auto dag = TRY(dag_of_now(parts, request.path_parameter("dag")));
   const Json body = request.body.empty() ? Json::object() : TRY(request.json());
   const Json params = TRY(typed_params(*dag, body["params"]));
   const std::string text = body.string_or("logical_date", "");
@@ -130,12 +158,17 @@ Result<std::vector<RunKey>> finished_between(const Parts& parts, const orchestra
 }
 
 Result<Json> request_backfill(const Parts& parts, const Request& request) {
-  const auto dag = TRY(dag_named(parts, request.path_parameter("dag")));
+  const auto dag = TRY(dag_of_now(parts, request.path_parameter("dag")));
   const Json body = TRY(request.json());
   const Json params = TRY(typed_params(*dag, body["params"]));
   const TimeZone& zone = dag->schedule().zone();
   const Instant from = TRY(zone.parse(TRY(body.string_at("from"))));
   const Instant to = TRY(zone.parse(TRY(body.string_at("to"))));
+  if (to < from)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("a backfill goes from the earlier date to the later one; found {} to {}",
+                    format_instant(from), format_instant(to)));
   const bool clear = body.bool_or("clear", false);
   if (clear) TRY(forget_results(parts, TRY(finished_between(parts, *dag, from, to, params))));
   Json ids = Json::array();
@@ -143,6 +176,14 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
            dag->id(), from, to, params,
            clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
     ids.push(run.str());
+  if (ids.as_array().empty())
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("the schedule '{}' of the Dag '{}' has no date from {} to {}{}",
+                    dag->spec().schedule, dag->id().str(), format_instant(from), format_instant(to),
+                    dag->spec().start_date
+                        ? "; it begins at " + format_instant(*dag->spec().start_date)
+                        : ""));
   return Json::object({{"dag", dag->id().str()}, {"run_ids", std::move(ids)}});
 }
 
@@ -210,6 +251,7 @@ void add_run_routes(net::Router& api, const Parts& parts) {
   api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
           answering([parts](const Request& r) -> Result<Json> {
             const Json body = r.body.empty() ? Json::object() : TRY(r.json());
+            TRY(parts.reload.refresh());
             const std::string named = body.string_or("task", "");
             const auto task =
                 named.empty() ? std::nullopt : std::optional(orchestration::TaskId(named));

@@ -17,6 +17,7 @@
 #include "orchestration/orchestrator.h"
 #include "serve/endpoint.h"
 #include "server/api.h"
+#include "server/dag_reload.h"
 #include "server/deployer.h"
 #include "server/event_log.h"
 #include "server/project_lock.h"
@@ -46,6 +47,7 @@ struct Server::State {
   std::unique_ptr<orchestration::Orchestrator> orchestrator;
   std::unique_ptr<serve::Endpoint> endpoint;
   std::optional<Deployer> deployer;
+  std::optional<DagReload> reload;
   EventLog events;
   RunningProgram program;
   std::unique_ptr<net::HttpServer> api;
@@ -78,6 +80,7 @@ Parts Server::State::parts() {
           .endpoint = *endpoint,
           .deployer = *deployer,
           .program = program,
+          .reload = *reload,
           .resident = options.resident,
           .started_at = clock->now(),
           .request_stop = [this] {
@@ -129,6 +132,7 @@ Status Server::State::open_orchestrator() {
       TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks, chosen));
   for (const project::Pipeline& pipeline : project.pipelines)
     TRY_DOING(pipeline.place.str(), orchestrator->add_dag(pipeline.dag));
+  reload.emplace(project, *orchestrator);
   orchestrator->subscribe([this](const orchestration::Notice& notice) { events.add(notice); });
   return {};
 }
@@ -169,6 +173,7 @@ Result<std::unique_ptr<Server>> Server::start(project::Project project, ServerOp
   if (ready.ok()) ready = state.orchestrator->start();
   state.started.count_down();
   TRY(std::move(ready));
+  if (state.options.resident) state.reload->follow();
   return server;
 }
 
@@ -193,6 +198,7 @@ void Server::stop() {
   State& state = *state_;
   if (std::exchange(state.stopped, true)) return;
   request_stop();
+  if (state.reload) state.reload->stop_following();
   state.events.close();
   if (state.orchestrator != nullptr) state.orchestrator->stop();
   if (state.status != nullptr) state.status->stop(kStopPatience);
