@@ -2,9 +2,10 @@
 import json
 import os
 import signal
+import subprocess
 import unittest
 
-from harness import ProjectTest, wait_until
+from harness import MILLRACE, ProjectTest, wait_until
 
 SOURCES = """
 name: shop
@@ -61,16 +62,20 @@ class Shop(ProjectTest):
 class TestHelp(ProjectTest):
     def test_every_verb_has_help_with_an_example(self):
         project = self.project()
-        for verb in (["run"], ["backfill"], ["up"], ["down"], ["check"], ["status"], ["logs"], ["sql"], ["table", "ls"],
-                     ["table", "show"], ["table", "history"], ["table", "at"], ["model", "ls"], ["model", "show"],
-                     ["model", "promote"], ["model", "rollback"], ["model", "predict"], ["validate"], ["version"]):
+        for verb in (["run"], ["backfill"], ["cancel"], ["clear"], ["up"], ["down"], ["check"], ["status"], ["logs"],
+                     ["sql"], ["table", "ls"], ["table", "show"], ["table", "history"], ["table", "at"],
+                     ["model", "ls"], ["model", "show"], ["model", "promote"], ["model", "rollback"],
+                     ["model", "predict"], ["validate"], ["version"]):
             answer = self.assertRuns(project.millrace(*verb, "--help"))
             self.assertIn("Example:", answer.out, verb)
             self.assertIn("--json", answer.out, verb)
+            self.assertIn("130 interrupted", answer.out, verb)
 
     def test_a_wrong_command_line_is_a_mistake(self):
         project = self.project()
-        self.assertRuns(project.millrace("rum"), 2)
+        self.assertIn("did you mean 'run'?", self.assertRuns(project.millrace("rum"), 2).err)
+        self.assertIn("did you mean 'run'?", self.assertRuns(project.millrace("-C", "x", "rum"), 2).err)
+        self.assertIn("did you mean 'show'?", self.assertRuns(project.millrace("table", "shwo"), 2).err)
         self.assertRuns(project.millrace("sql"), 2)
         answer = self.assertRuns(project.millrace("check"), 2)
         self.assertIn("millrace.yml", answer.err)
@@ -99,7 +104,10 @@ class TestCheck(Shop):
             ("models/totals.sql", "select from where {{ source('shop', 'orders') }}", "models/totals.sql:1: "),
             ("models/totals.sql", "{% if x %} select 1", "models/totals.sql:1:1: the template statement '{% if %}'"),
             ("expectations/totals.yml", "expectations:\n - {type: expect_column_values_to_be_unik, column: day}\n",
-             "expectations/totals.yml"),
+             "expectations/totals.yml:2:4: expectation 1 (expect_column_values_to_be_unik)"),
+            ("pipelines/daily.yml", "schedule: '61 * * * *'\ntasks:\n  - {id: a, kind: land, source: shop.orders}\n",
+             "pipelines/daily.yml:1:11: "),
+            ("sources/shop.yml", SOURCES.replace("{date}", "{dat}"), "sources/shop.yml:6:14: "),
         ]
         for path, text, expected in cases:
             with self.subTest(expected):
@@ -107,6 +115,72 @@ class TestCheck(Shop):
                 project.write(path, text)
                 answer = self.assertRuns(project.millrace("check"), 2)
                 self.assertIn(expected, answer.err)
+
+
+class TestAnswers(ProjectTest):
+    """What is printed is all of it, or the exit code says otherwise."""
+
+    def empty(self):
+        project = self.project()
+        project.write("millrace.yml", "name: empty\n")
+        return project
+
+    def test_the_project_may_stand_before_the_verb(self):
+        project = self.empty()
+        project.write("elsewhere/x", "")
+        answer = subprocess.run([MILLRACE, "-C", project.root, "--json", "check"], cwd="/", capture_output=True)
+        self.assertEqual(answer.returncode, 0, answer)
+        self.assertEqual(json.loads(answer.stdout)["project"], "empty")
+
+    def test_an_answer_that_cannot_be_written_is_no_success(self):
+        project = self.empty()
+        for verb in (["sql", "select 1 as one", "--json"], ["sql", "select 1 as one"], ["table", "ls"], ["version"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([MILLRACE, *verb], cwd=project.root, stdout=full, stderr=subprocess.PIPE,
+                                      text=True)
+            self.assertEqual(done.returncode, 3, (verb, done.stderr))
+            self.assertIn("standard output", done.stderr)
+
+    def test_an_output_file_is_whole_or_not_there(self):
+        project = self.empty()
+        project.write("rows.csv", "as it was\n")
+        limited = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", MILLRACE]
+        rows = "select repeat('x', 1000) as x from range(100000)"
+        done = subprocess.run([*limited, "sql", rows, "--output", "rows.csv"], cwd=project.root, capture_output=True,
+                              text=True)
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("error: ", done.stderr)
+        self.assertEqual((project.root / "rows.csv").read_text(), "as it was\n")
+        self.assertEqual(sorted(path.name for path in project.root.iterdir()), ["millrace.yml", "rows.csv"])
+
+    def test_too_few_descriptors_are_a_sentence(self):
+        project = self.empty()
+        done = subprocess.run(["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", MILLRACE, "up"], cwd=project.root,
+                              capture_output=True, text=True, timeout=60)
+        self.assertIn(done.returncode, (2, 3), done)
+        self.assertIn("error: ", done.stderr)
+
+    def test_sql_says_what_it_is_for_and_shows_what_was_asked(self):
+        project = self.empty()
+        for statement in ("create table t as select 1", "attach 'x.db'", "pragma version", "delete from t"):
+            self.assertIn("only asks", self.assertRuns(project.millrace("sql", statement), 2).err, statement)
+        def asked(*words):
+            return self.assertRuns(project.millrace("sql", *words))
+
+        self.assertEqual(asked("select 1 as one where false").out, "one\n")
+        self.assertEqual(asked("select 1 as one", "--limit", 0).out.split("\n")[0], "one")
+        self.assertEqual(len(asked("from range(9)", "--limit", 3, "--json").json()), 3)
+        for limit in (-5, 9223372036854775807):
+            self.assertRuns(project.millrace("sql", "select 1 as one", f"--limit={limit}"), 2)
+        shown = asked("select chr(27) || '[2J' as screen").out
+        self.assertIn("\\x1b[2J", shown)
+        self.assertNotIn("\x1b", shown)
+
+    def test_versions_and_reasons_are_what_they_say(self):
+        project = self.empty()
+        for verb in (["show", "m", "-1"], ["show", "m", "0"], ["show", ""], ["rollback", ""],
+                     ["promote", "m", "1", "--reason", ""], ["promote", "m", "0", "--reason", "x"]):
+            self.assertRuns(project.millrace("model", *verb), 2)
 
 
 class TestRun(Shop):

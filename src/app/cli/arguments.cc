@@ -1,14 +1,20 @@
 // argv to plain values: the only file that knows CLI11.
 
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
 
 #include <CLI/CLI.hpp>
+#include <fmt/core.h>
 
 #include "base/suggest.h"
 #include "cli/completion.h"
+#include "cli/connection.h"
 #include "cli/verbs.h"
 
 namespace millrace::cli {
@@ -29,14 +35,25 @@ struct Plan {
   std::function<int()> action;
 };
 
+constexpr std::int64_t kMostRows = 1'000'000'000;
+const CLI::Range kVersion(std::int64_t{1}, std::int64_t{1'000'000'000});
+/// A text that must not be empty: an unset variable of a script is no date and no reason.
+const CLI::Validator kSomething(
+    [](const std::string& text) { return text.empty() ? std::string("is empty") : std::string(); },
+    "");
+
+void add_common(CLI::App& app, Plan& plan) {
+  app.add_option("-C,--project", plan.common.project, "The project folder")->type_name("FOLDER");
+  app.add_option("-t,--target", plan.common.target, "Where it runs: a target of millrace.yml")
+      ->type_name("NAME");
+  app.add_flag("--json", plan.common.json, "Answer in JSON, for machines");
+}
+
 CLI::App* add_verb(CLI::App& app, Plan& plan, const std::string& name, const std::string& what,
                    const std::string& example) {
   CLI::App* verb = app.add_subcommand(name, what);
   verb->footer("Example:\n  " + example + "\n\n" + kExitCodes);
-  verb->add_option("-C,--project", plan.common.project, "The project folder")->type_name("FOLDER");
-  verb->add_option("-t,--target", plan.common.target, "Where it runs: a target of millrace.yml")
-      ->type_name("NAME");
-  verb->add_flag("--json", plan.common.json, "Answer in JSON, for machines");
+  add_common(*verb, plan);
   return verb;
 }
 
@@ -65,7 +82,8 @@ void add_runs(CLI::App& app, Plan& plan) {
   verb->add_option("-d,--logical-date", run_arguments->logical_date,
                    "When the run is due; a date is midnight in the Dag's zone. Default: the latest "
                    "point of its schedule")
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->check(kSomething);
   verb->add_option("-p,--param", run_arguments->params, "A parameter of the run")
       ->type_name("NAME=VALUE");
   verb->add_flag("--clear", run_arguments->clear,
@@ -81,10 +99,12 @@ void add_runs(CLI::App& app, Plan& plan) {
                    "The Dag; may be left out when the project has one");
   verb->add_option("--from", backfill_arguments->from, "The first logical date")
       ->required()
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->check(kSomething);
   verb->add_option("--to", backfill_arguments->to, "The last logical date (included)")
       ->required()
-      ->type_name("TIME");
+      ->type_name("TIME")
+      ->check(kSomething);
   verb->add_option("-p,--param", backfill_arguments->params, "A parameter of the runs")
       ->type_name("NAME=VALUE");
   verb->add_flag("--clear", backfill_arguments->clear, "Run again those that succeeded");
@@ -136,8 +156,11 @@ void add_tables(CLI::App& app, Plan& plan) {
       ->required();
   verb->add_option("-o,--output", sql_arguments->output,
                    "Write all rows to a .parquet, .csv or .json file")
-      ->type_name("FILE");
-  verb->add_option("--limit", sql_arguments->limit, "Rows to print")->capture_default_str();
+      ->type_name("FILE")
+      ->check(kSomething);
+  verb->add_option("--limit", sql_arguments->limit, "Rows to print")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{0}, kMostRows));
 
   CLI::App* group = app.add_subcommand("table", "Tables of the lake: ls, show, history, at");
   group->require_subcommand(1);
@@ -159,7 +182,9 @@ void add_tables(CLI::App& app, Plan& plan) {
     if (each.function == table_at)
       verb->add_option("when", arguments->at, "A version, or a time")->required();
     if (each.function != table_show)
-      verb->add_option("--limit", arguments->limit, "Rows")->capture_default_str();
+      verb->add_option("--limit", arguments->limit, "Rows")
+          ->capture_default_str()
+          ->check(CLI::Range(std::int64_t{0}, kMostRows));
   }
 }
 
@@ -174,27 +199,31 @@ void add_models(CLI::App& app, Plan& plan) {
       add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
                "millrace model show flight_delay_departure 3");
   auto show = calls(verb, plan, model_show);
-  verb->add_option("model", show->name)->required();
-  verb->add_option("version", show->version, "Default: the one in Production, or the newest");
+  verb->add_option("model", show->name)->required()->check(kSomething);
+  verb->add_option("version", show->version, "Default: the one in Production, or the newest")
+      ->check(kVersion);
 
   verb = add_verb(*group, plan, "promote", "Tag a version Production and let the endpoint serve it",
                   "millrace model promote flight_delay_departure 2 --reason \"better calibrated\"");
   auto promote = calls(verb, plan, model_promote);
-  verb->add_option("model", promote->name)->required();
-  verb->add_option("version", promote->version)->required();
-  verb->add_option("--reason", promote->reason, "Why; kept in the history")->required();
+  verb->add_option("model", promote->name)->required()->check(kSomething);
+  verb->add_option("version", promote->version)->required()->check(kVersion);
+  verb->add_option("--reason", promote->reason, "Why; kept in the history")
+      ->required()
+      ->check(kSomething);
 
   verb = add_verb(*group, plan, "rollback", "Go back to the version that was in Production before",
                   "millrace model rollback flight_delay_departure");
   auto rollback = calls(verb, plan, model_rollback);
-  verb->add_option("model", rollback->name)->required();
-  verb->add_option("--reason", rollback->reason, "Why; kept in the history");
+  verb->add_option("model", rollback->name)->required()->check(kSomething);
+  verb->add_option("--reason", rollback->reason, "Why; kept in the history")->check(kSomething);
 
   verb = add_verb(*group, plan, "predict", "Score rows of a file",
                   "millrace model predict flight_delay_departure --input rows.csv");
   auto predict = calls(verb, plan, model_predict);
-  verb->add_option("model", predict->name)->required();
-  verb->add_option("--version", predict->version, "Default: the one in Production");
+  verb->add_option("model", predict->name)->required()->check(kSomething);
+  verb->add_option("--version", predict->version, "Default: the one in Production")
+      ->check(kVersion);
   verb->add_option("-i,--input", predict->input,
                    "Rows as CSV with a header or as JSON; - is standard input")
       ->required();
@@ -217,23 +246,60 @@ std::map<std::string, std::vector<std::string>> words_of(const CLI::App& app) {
 }
 
 /// "millrace tabel": which verb was meant. Nothing when all verbs are known.
-std::optional<std::string> unknown_verb(const CLI::App& app, int argc, char** argv) {
+std::optional<std::string> unknown_verb(const CLI::App& app,
+                                        const std::vector<std::string>& words) {
   const CLI::App* at = &app;
   std::string said = "millrace";
-  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+  for (const std::string& word : words) {
     std::vector<std::string> names;
     const CLI::App* next = nullptr;
     for (const CLI::App* verb : at->get_subcommands({})) {
-      if (verb->get_name() == argv[i]) next = verb;
+      if (verb->get_name() == word) next = verb;
       if (!verb->get_group().empty()) names.push_back(verb->get_name());
     }
-    if (names.empty()) return std::nullopt;
-    if (next == nullptr)
-      return said + " has no verb '" + argv[i] + "'" + suggestion(argv[i], names);
+    if (names.empty() || word.starts_with('-')) return std::nullopt;
+    if (next == nullptr) return said + " has no verb '" + word + "'" + suggestion(word, names);
     said += " " + next->get_name();
     at = next;
   }
   return std::nullopt;
+}
+
+/// What was typed without the options that may stand before a verb.
+std::vector<std::string> from_the_verb_on(int argc, char** argv) {
+  int first = 1;
+  for (; first < argc && argv[first][0] == '-'; ++first) {
+    const std::string_view option = argv[first];
+    const bool has_value =
+        option == "-C" || option == "--project" || option == "-t" || option == "--target";
+    if (has_value) ++first;
+  }
+  return {argv + std::min(first, argc), argv + argc};
+}
+
+/// Runs the verb. An exception here is what a library says when the machine gives no more.
+int act(const Plan& plan) {
+  try {
+    return plan.action();
+  } catch (const std::exception& error) {
+    return fail(plan.common,
+                Error(ErrorCode::Exhausted,
+                      fmt::format("{}; this process may use too few files, threads or too little "
+                                  "memory: see `ulimit -a`",
+                                  error.what())));
+  }
+}
+
+/// Whether all that was said has reached whoever reads it.
+int tell_all(const Plan& plan, int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  Common to_standard_error = plan.common;
+  to_standard_error.json = false;
+  fail(to_standard_error,
+       Error(ErrorCode::Exhausted,
+             fmt::format("the answer could not be written to standard output: {}",
+                         std::strerror(errno))));
+  return code == kSuccess ? kUnavailable : code;
 }
 
 void add_others(CLI::App& app, Plan& plan) {
@@ -271,6 +337,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every verb");
   Plan plan;
+  add_common(app, plan);
   add_runs(app, plan);
   add_tables(app, plan);
   add_models(app, plan);
@@ -279,14 +346,17 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    if (const auto mistake = unknown_verb(app, argc, argv)) {
+    if (const auto mistake = unknown_verb(app, from_the_verb_on(argc, argv))) {
       std::fprintf(stderr, "%s\nRun with --help for more information.\n", mistake->c_str());
       return kMistake;
     }
     app.exit(error);
     return kMistake;
   }
-  return plan.action();
+  // A file that grows beyond `ulimit -f` is an error of its writer, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  const int code = act(plan);
+  return tell_all(plan, code);
 }
 
 }  // namespace millrace::cli

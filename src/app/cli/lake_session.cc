@@ -48,24 +48,28 @@ Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const 
   return lake->snapshot_at(name, TRY(parse_instant(at)));
 }
 
-std::int64_t print_rows(Terminal& terminal, const std::vector<columnar::RecordBatch>& batches) {
-  if (batches.empty()) return 0;
+std::int64_t print_rows(Terminal& terminal, const columnar::Schema& columns,
+                        const std::vector<columnar::RecordBatch>& batches, std::int64_t most) {
   std::vector<std::vector<std::string>> rows;
+  std::int64_t count = 0;
   for (const columnar::RecordBatch& batch : batches)
     for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      if (++count > most) continue;
       std::vector<std::string> cells;
       for (std::size_t column = 0; column < batch.schema().size(); ++column)
-        cells.push_back(batch.column(column).to_string(row));
+        cells.push_back(printable(batch.column(column).to_string(row)));
       rows.push_back(std::move(cells));
     }
-  terminal.table(batches[0].schema().names(), rows);
-  return static_cast<std::int64_t>(rows.size());
+  std::vector<std::string> names = columns.names();
+  for (std::string& name : names) name = printable(name);
+  terminal.table(names, rows);
+  return count;
 }
 
-Json rows_to_json(const std::vector<columnar::RecordBatch>& batches) {
+Json rows_to_json(const std::vector<columnar::RecordBatch>& batches, std::int64_t most) {
   Json rows = Json::array();
   for (const columnar::RecordBatch& batch : batches)
-    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+    for (std::size_t row = 0; row < batch.row_count() && most > 0; ++row, --most) {
       Json object = Json::object();
       for (std::size_t column = 0; column < batch.schema().size(); ++column)
         object.set(batch.schema()[column].name,

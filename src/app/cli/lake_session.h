@@ -29,9 +29,11 @@ struct LakeSession {
   Result<lake::SnapshotPtr> snapshot(const std::string& table, const std::string& at);
 };
 
-/// Prints batches as a table or as JSON lines; returns the rows printed.
 class Terminal;
-std::int64_t print_rows(Terminal& terminal, const std::vector<columnar::RecordBatch>& batches);
-Json rows_to_json(const std::vector<columnar::RecordBatch>& batches);
+/// Prints at most `most` rows as a table, for people; returns how many there are.
+std::int64_t print_rows(Terminal& terminal, const columnar::Schema& columns,
+                        const std::vector<columnar::RecordBatch>& batches, std::int64_t most);
+/// At most `most` rows as objects.
+Json rows_to_json(const std::vector<columnar::RecordBatch>& batches, std::int64_t most);
 
 }  // namespace millrace::cli

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "base/file.h"
+#include "base/suggest.h"
 #include "cli/connection.h"
 #include "metadata/database.h"
 #include "model/model_store.h"
@@ -52,7 +53,9 @@ struct Registry {
       if (!found.has_value()) {
         const auto versions = TRY(model::list_versions(transaction, name, 1));
         if (versions.empty())
-          return Error(ErrorCode::NotFound, fmt::format("there is no model '{}'", name));
+          return Error(ErrorCode::NotFound,
+                       fmt::format("there is no model '{}'{}", name,
+                                   suggestion(name, TRY(model::list_models(transaction)))));
         found = versions.front();
       }
       return {};
@@ -123,6 +126,68 @@ Result<std::string> score_rows(const Common& common, const ModelArguments& argum
   return common.json ? serve::write_json(scores) + "\n" : serve::write_csv(scores);
 }
 
+/// "auc 0.9312, log_loss 0.2210".
+std::string metrics_text(const Json& metrics) {
+  std::string text;
+  for (const auto& [name, value] : metrics.as_object())
+    if (value.is_number())
+      text += fmt::format("{}{} {:.4f}", text.empty() ? "" : ", ", name, value.as_double());
+  return text;
+}
+
+std::string list_text(const Json& list) {
+  std::string text;
+  for (const Json& each : list.as_array()) text += (text.empty() ? "" : "; ") + each.as_string();
+  return text;
+}
+
+void print_features(Terminal& terminal, const Json& features) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& feature : features.as_array())
+    rows.push_back({feature.string_or("name", ""), feature.string_or("type", ""),
+                    feature.contains("categories")
+                        ? std::to_string(feature["categories"].as_array().size())
+                        : ""});
+  terminal.line("");
+  terminal.table({"FEATURE", "TYPE", "CATEGORIES"}, rows);
+}
+
+void print_tag_history(Terminal& terminal, const Json& history) {
+  if (history.as_array().empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& event : history.as_array())
+    rows.push_back({event.string_or("at", ""), event.string_or("tag", ""),
+                    std::to_string(event.integer_or("version", 0)), event.string_or("who", ""),
+                    printable(event.string_or("why", ""))});
+  terminal.line("");
+  terminal.table({"WHEN", "TAG", "VERSION", "WHO", "WHY"}, rows);
+}
+
+void print_model(const Json& model) {
+  Terminal terminal(stdout);
+  const Json& manifest = model["manifest"];
+  const Json& data = manifest["data"];
+  const std::string tags = list_text(model["tags"]);
+  terminal.line(terminal.paint(
+      Colour::Bold, fmt::format("{} version {}{}", model.string_or("model", ""),
+                                model.integer_or("version", 0), tags.empty() ? "" : ", " + tags)));
+  const std::vector<std::pair<const char*, std::string>> facts = {
+      {"state", model.string_or("state", "")},
+      {"because", list_text(model["reasons"])},
+      {"measured", metrics_text(model["metrics"])},
+      {"run", model.string_or("run_id", "")},
+      {"rows", fmt::format("{} of {} version {}", with_commas(data.integer_or("rows", 0)),
+                           data.string_or("table", ""), data.integer_or("version", 0))},
+      {"trained by", fmt::format("{}, {} rounds", manifest.string_or("library", ""),
+                                 manifest.integer_or("rounds", 0))},
+      {"objective", manifest.string_or("objective", "")},
+      {"artefact", model.string_or("artefact_sha256", "")}};
+  for (const auto& [name, value] : facts)
+    if (!value.empty()) terminal.line(fmt::format("  {:<11} {}", name, printable(value)));
+  print_features(terminal, manifest["features"]);
+  print_tag_history(terminal, model["tag_history"]);
+}
+
 }  // namespace
 
 int model_list(const Common& common) {
@@ -154,10 +219,10 @@ int model_list(const Common& common) {
 int model_show(const Common& common, const ModelArguments& arguments) {
   const Result<Json> model = show_one(common, arguments);
   if (!model.ok()) return fail(common, model.error());
-  if (!common.json)
-    std::printf("%s version %lld\n", arguments.name.c_str(),
-                static_cast<long long>(model->integer_or("version", 0)));
-  print_json(*model);
+  if (common.json)
+    print_json(*model);
+  else
+    print_model(*model);
   return kSuccess;
 }
 

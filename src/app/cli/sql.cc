@@ -5,11 +5,13 @@
 #include <set>
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include "cli/connection.h"
 #include "cli/lake_session.h"
 #include "sql/names.h"
 #include "sql/time_travel.h"
+#include "tasks/publish_file.h"
 
 namespace millrace::cli {
 namespace {
@@ -17,7 +19,12 @@ namespace {
 /// Defines every table that the statement names, at the version that it asks for, and gives the
 /// statement over those.
 Result<std::string> bind_tables(LakeSession& lake, const std::string& statement) {
-  Json tree = TRY(lake.session->parse(statement));
+  auto parsed = lake.session->parse(statement);
+  if (!parsed.ok() && parsed.error().message().find("Only SELECT statements") != std::string::npos)
+    return Error(
+        ErrorCode::Invalid,
+        "`millrace sql` only asks: write one SELECT; tables are written by the tasks of a Dag");
+  Json tree = TRY(std::move(parsed));
   std::vector<std::string> relations;
   for (const sql::TableUse& use : TRY(sql::find_tables(tree))) {
     const std::string name = use.text();
@@ -51,8 +58,15 @@ Result<Json> write_output(LakeSession& lake, const std::string& select, const st
   if (format.empty())
     return Error(ErrorCode::Invalid,
                  fmt::format("--output {}: name a .parquet, .csv or .json file", file));
-  return lake.session->scalar(
-      fmt::format("COPY ({}) TO {} ({})", select, sql::quote_literal(file), format));
+  // Under its own name the file is whole or not there.
+  const std::string unfinished = fmt::format("{}.{}.unfinished", file, ::getpid());
+  auto rows = lake.session->scalar(
+      fmt::format("COPY ({}) TO {} ({})", select, sql::quote_literal(unfinished), format));
+  const Status published = rows.ok() ? tasks::publish_file(unfinished, file) : Status();
+  std::error_code ignored;
+  if (!rows.ok() || !published.ok()) std::filesystem::remove(unfinished, ignored);
+  TRY(published);
+  return rows;
 }
 
 Status answer(const Common& common, const SqlArguments& arguments) {
@@ -72,11 +86,12 @@ Status answer(const Common& common, const SqlArguments& arguments) {
       lake.session->collect(fmt::format("SELECT * FROM ({}) LIMIT {}", select, arguments.limit + 1),
                             static_cast<std::size_t>(arguments.limit) + 1));
   if (common.json) {
-    print_json(rows_to_json(batches));
+    print_json(rows_to_json(batches, arguments.limit));
     return {};
   }
   Terminal terminal(stdout);
-  if (print_rows(terminal, batches) > arguments.limit)
+  const columnar::Schema columns = TRY(lake.session->bind(select)).result;
+  if (print_rows(terminal, columns, batches, arguments.limit) > arguments.limit)
     terminal.line(fmt::format("... more than {} rows; --limit shows more, --output writes all",
                               arguments.limit));
   return {};

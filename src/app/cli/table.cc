@@ -130,8 +130,10 @@ int table_history(const Common& common, const TableArguments& arguments) {
 int table_at(const Common& common, const TableArguments& arguments) {
   auto lake = LakeSession::open(common);
   if (!lake.ok()) return fail(common, lake.error());
+  columnar::Schema columns;
   const auto batches = [&]() -> Result<std::vector<columnar::RecordBatch>> {
     const auto snapshot = TRY(lake->snapshot(arguments.name, arguments.at));
+    columns = snapshot->schema();
     TRY(lake->session->define_scan("table_at.rows", TRY(snapshot->scan())));
     return lake->session->collect(
         fmt::format("SELECT * FROM table_at.rows LIMIT {}", arguments.limit),
@@ -140,9 +142,9 @@ int table_at(const Common& common, const TableArguments& arguments) {
   if (!batches.ok()) return fail(common, batches.error());
   Terminal terminal(stdout);
   if (common.json)
-    print_json(rows_to_json(*batches));
+    print_json(rows_to_json(*batches, arguments.limit));
   else
-    print_rows(terminal, *batches);
+    print_rows(terminal, columns, *batches, arguments.limit);
   return kSuccess;
 }
 

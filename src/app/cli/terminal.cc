@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -121,6 +122,25 @@ std::string Terminal::bar(double fraction, int width) {
   return "[" + std::string(static_cast<std::size_t>(filled), '#') +
          std::string(static_cast<std::size_t>(width - filled), '.') + "] " +
          std::to_string(static_cast<int>(bounded * 100)) + " %";
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (byte == '\n')
+      shown += "\\n";
+    else if (byte == '\t')
+      shown += "\\t";
+    else if (byte < 0x20 || byte == 0x7F)
+      shown += fmt::format("\\x{:02x}", byte);
+    else if (byte == 0xC2 && next >= 0x80 && next < 0xA0)  // those above ASCII
+      shown += fmt::format("\\u{:04x}", text[++i] & 0xFF);
+    else
+      shown += text[i];
+  }
+  return shown;
 }
 
 std::string with_commas(std::int64_t number) {

@@ -38,6 +38,9 @@ class Terminal {
   bool status_shown_ = false;
 };
 
+/// Text of unknown origin without what would steer a terminal: control characters as \n, \t, \x1b.
+std::string printable(std::string_view text);
+
 /// 1234567 -> "1,234,567".
 std::string with_commas(std::int64_t number);
 
