@@ -39,9 +39,15 @@ class TestShow(OfAWeek):
         self.assertEqual([(event["tag"], event["version"]) for event in shown["tag_history"]], [("Production", 1)])
         self.assertEqual(self.show("1"), shown)
 
-    def test_a_person_reads_the_version_first(self):
-        self.assertEqual(self.assertRuns(self.weekly.millrace("model", "show", MODEL)).out.splitlines()[0],
-                         f"{MODEL} version 1")
+    def test_a_person_reads_a_table(self):
+        lines = self.assertRuns(self.weekly.millrace("model", "show", MODEL)).out.splitlines()
+        self.assertEqual(lines[0], f"{MODEL} version 1")
+        words = [line.split() for line in lines]
+        self.assertIn(["tags", "Production"], words)
+        self.assertIn(["state", "accepted"], words)
+        self.assertIn(["FEATURE", "TYPE", "CATEGORIES"], words)
+        self.assertEqual([row[0] for row in words if row[:1] == ["carrier"]], ["carrier"])
+        self.assertNotIn("{", "".join(lines))
 
     def test_what_is_not_there_is_a_mistake(self):
         self.assertIn("has no version 7; its newest is 1",

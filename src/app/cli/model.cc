@@ -167,11 +167,11 @@ void print_model(const Json& model) {
   Terminal terminal(stdout);
   const Json& manifest = model["manifest"];
   const Json& data = manifest["data"];
-  const std::string tags = list_text(model["tags"]);
   terminal.line(terminal.paint(
-      Colour::Bold, fmt::format("{} version {}{}", model.string_or("model", ""),
-                                model.integer_or("version", 0), tags.empty() ? "" : ", " + tags)));
+      Colour::Bold,
+      fmt::format("{} version {}", model.string_or("model", ""), model.integer_or("version", 0))));
   const std::vector<std::pair<const char*, std::string>> facts = {
+      {"tags", list_text(model["tags"])},
       {"state", model.string_or("state", "")},
       {"because", list_text(model["reasons"])},
       {"measured", metrics_text(model["metrics"])},
