@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <fmt/core.h>
 
 #include "base/hash.h"
 #include "model/artefact.h"
 #include "model/booster_format.h"
+#include "model/tree_walker.h"
 #include "model/xgboost_library.h"
 
 namespace millrace::model {
 
 namespace {
+
+/// Up to so many rows a walk is quicker than a call of libxgboost.
+constexpr std::size_t kWalkedRows = 64;
 
 Error mismatch(std::string message) {
   return Error(ErrorCode::Corruption,
@@ -48,7 +53,18 @@ Result<FeatureRows> encode_golden(const FeatureEncoder& encoder,
   return rows;
 }
 
+/// Errors: Corruption when the model cannot be read.
+Result<std::optional<TreeWalker>> walker_of(const Booster& booster) {
+  Result<TreeWalker> walker = TreeWalker::read(TRY(booster.save_json()));
+  if (!walker.ok() && walker.error().code() == ErrorCode::Unsupported)
+    return std::optional<TreeWalker>();
+  return std::optional<TreeWalker>(TRY(std::move(walker)));
+}
+
 Status check_golden(const std::vector<float>& scores, const Manifest& manifest) {
+  if (scores.size() != manifest.golden_rows.size())
+    return Error(ErrorCode::Unsupported,
+                 "the model gives several scores per row; one is supported");
   for (std::size_t row = 0; row < scores.size(); ++row) {
     const double expected = manifest.golden_rows[row].score;
     const auto score = static_cast<double>(scores[row]);
@@ -67,6 +83,7 @@ struct Predictor::State {
   Manifest manifest;
   FeatureEncoder encoder;
   Booster booster;
+  std::optional<TreeWalker> walker;  // absent for models that it does not know
 };
 
 Predictor::Predictor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -86,8 +103,10 @@ Result<std::shared_ptr<const Predictor>> Predictor::load(std::string_view artefa
   const FeatureRows golden =
       TRY_DOING("reading golden rows", encode_golden(encoder, manifest.golden_rows));
   TRY(check_golden(TRY(booster.predict(golden.values, golden.width)), manifest));
-  auto state =
-      std::make_unique<State>(State{std::move(manifest), std::move(encoder), std::move(booster)});
+  std::optional<TreeWalker> walker = TRY(walker_of(booster));
+  if (walker) TRY_DOING("walking the trees", check_golden(walker->score(golden.values), manifest));
+  auto state = std::make_unique<State>(
+      State{std::move(manifest), std::move(encoder), std::move(booster), std::move(walker)});
   return std::shared_ptr<const Predictor>(new Predictor(std::move(state)));
 }
 
@@ -104,6 +123,7 @@ Result<std::vector<float>> Predictor::predict(const columnar::RecordBatch& batch
 
 Result<std::vector<float>> Predictor::predict(const FeatureRows& rows) const {
   INVARIANT(rows.width == state_->manifest.features.size(), "rows of this predictor's encoder");
+  if (state_->walker && rows.row_count() <= kWalkedRows) return state_->walker->score(rows.values);
   return state_->booster.predict(rows.values, rows.width);
 }
 

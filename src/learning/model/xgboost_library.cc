@@ -320,10 +320,18 @@ Result<Booster> Booster::first_rounds(int rounds) const {
 }
 
 Result<std::string> Booster::save() const {
+  return save_as(R"({"format":"ubj"})");
+}
+
+Result<std::string> Booster::save_json() const {
+  return save_as(R"({"format":"json"})");
+}
+
+Result<std::string> Booster::save_as(const char* config) const {
   const Api* xgboost = TRY(api());
   Size length = 0;
   const char* bytes = nullptr;
-  TRY(check(*xgboost, xgboost->booster_save(handle_.get(), R"({"format":"ubj"})", &length, &bytes),
+  TRY(check(*xgboost, xgboost->booster_save(handle_.get(), config, &length, &bytes),
             ErrorCode::Internal, "writing the model"));
   return std::string(bytes, length);
 }
@@ -370,11 +378,9 @@ Result<std::vector<float>> Booster::predict(std::span<const float> values,
                                            array_interface(values.data(), rows, width).c_str(),
                                            kPredictConfig, nullptr, &shape, &dimensions, &scores),
             ErrorCode::Invalid, "scoring"));
-  if (dimensions != 1 || shape[0] != rows) {
-    return Error(ErrorCode::Unsupported,
-                 "the model gives several scores per row; one is supported");
-  }
-  return std::vector<float>(scores, scores + rows);
+  if (dimensions < 1 || dimensions > 2 || shape[0] != rows)
+    return Error(ErrorCode::Unsupported, "the model's scores are no table with a line per row");
+  return std::vector<float>(scores, scores + rows * (dimensions == 2 ? shape[1] : 1));
 }
 
 }  // namespace millrace::model

@@ -78,13 +78,16 @@ class Booster {
 
   /// The model in UBJSON, as libxgboost writes it (see booster_format.h).
   Result<std::string> save() const;
+  /// The same in JSON, for TreeWalker.
+  Result<std::string> save_json() const;
   Result<int> rounds() const;
   Result<std::size_t> feature_count() const;
   /// Empty when the model has no names.
   Result<std::vector<std::string>> feature_names() const;
 
-  /// One score per row of the row-major `values`, NaN is missing. Safe from several threads at
-  /// once. Errors: Invalid (the width is not feature_count()), Internal.
+  /// The scores of each row of the row-major `values`, NaN is missing: one, or with
+  /// "multi:softprob" one for each class. Safe from several threads at once. Errors: Invalid (the
+  /// width is not feature_count()), Internal.
   Result<std::vector<float>> predict(std::span<const float> values, std::size_t width) const;
 
  private:
@@ -92,6 +95,7 @@ class Booster {
     void operator()(void* handle) const;
   };
   explicit Booster(void* handle) : handle_(handle) {}
+  Result<std::string> save_as(const char* config) const;
   std::unique_ptr<void, Free> handle_;
 };
 
