@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -326,7 +327,32 @@ class TestLogs(Servers):
         self.assertIn("I am 2013-06-01", self.assertRuns(project.millrace("logs")).out)
 
 
+class TestDeadStore(Servers):
+    def test_a_run_gives_up_a_store_that_does_not_answer(self):
+        project = self.commands()
+        run = project.start("run")
+        self.began(project)
+        store = sqlite3.connect(project.root / ".millrace" / "dev.db", isolation_level=None)
+        store.execute("BEGIN EXCLUSIVE")  # as a full disk: nothing can be written, what is there can be read
+        project.write("go", "")
+        said, _ = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 3, said)
+        self.assertIn("error: the store of runs has not answered for", said)
+        self.assertIn("ask again", said)
+        store.execute("ROLLBACK")
+        self.assertRuns(project.millrace("run"))
+
+
 class TestBackfill(Servers):
+    def test_runs_that_write_one_thing_write_it_in_the_order_of_their_dates(self):
+        project = self.commands(quick="true")
+        project.write("pipelines/quick.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"
+                      "tasks:\n  - {id: a, kind: command, command: 'echo $MILLRACE_RUN >>ran'}\n")
+        days = [f"2013-01-{day:02}T00:00:00Z" for day in range(1, 11)]
+        self.assertRuns(project.millrace("run", "--logical-date", days[-1]))
+        self.assertRuns(project.millrace("backfill", "--from", days[0], "--to", days[-1], "--clear"))
+        self.assertEqual((project.root / "ran").read_text().split(), [days[-1], *days])
+
     def test_what_is_done_is_not_waited_for_and_cleared_runs_are_done_again(self):
         project = self.commands(quick="echo x >>ran")
         project.write("pipelines/quick.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"

@@ -214,6 +214,7 @@ Result<Json> events_of(const Parts& parts, const Request& request) {
   EventLog::Page page =
       parts.events.after(key_of(request), number_or(request.query_parameter("after"), 0),
                          std::chrono::milliseconds(wait));
+  if (page.events.empty()) TRY(parts.orchestrator.health());
   TRY(add_summaries(parts, key_of(request), page.events));
   return Json::object(
       {{"events", Json(Json::Array(page.events.begin(), page.events.end()))}, {"next", page.next}});

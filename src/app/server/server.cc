@@ -28,6 +28,8 @@ namespace millrace::server {
 namespace {
 
 constexpr auto kStopPatience = std::chrono::seconds(5);
+// Of one that lives for a command: a person waits, and a script. A resident server waits for ever.
+constexpr auto kStorePatience = std::chrono::seconds(30);
 
 }  // namespace
 
@@ -128,6 +130,7 @@ Status Server::State::open_orchestrator() {
   chosen.scheduler.parallelism = options.idle ? 0 : project.target.parallelism;
   chosen.scheduler.pools = project.target.pools;
   chosen.scheduler.follow_schedules = options.resident;
+  if (!options.resident) chosen.store_patience = kStorePatience;
   orchestrator =
       TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks, chosen));
   for (const project::Pipeline& pipeline : project.pipelines)

@@ -70,23 +70,31 @@ Status Orchestrator::cancel(const RunKey& run) {
   return shell_->call<void>([=, this] { return shell_->cancel(run); });
 }
 
+Status Orchestrator::health() const {
+  const std::lock_guard lock(shell_->finished_mutex_);
+  if (shell_->given_up_) return *shell_->given_up_;
+  return {};
+}
+
 Result<RunRecord> Orchestrator::wait(const RunKey& run, Duration at_most) {
   const auto deadline = std::chrono::steady_clock::now() + at_most;
   for (;;) {
     std::unique_lock lock(shell_->finished_mutex_);
     const std::uint64_t ends = shell_->ends_;
     const bool ended = shell_->ended_;
+    const std::optional<Error> gave_up = shell_->given_up_;
     lock.unlock();
     const std::optional<RunRecord> found = TRY(shell_->store_.find_run(run));
     if (!found)
       return Error(ErrorCode::NotFound,
                    fmt::format("Dag '{}' has no run '{}'", run.dag.str(), run.run.str()));
     if (is_finished(found->state)) return *found;
+    if (gave_up) return *gave_up;
     if (ended)
       return Error(ErrorCode::Unavailable, fmt::format("the server was stopped while run {} was {}",
                                                        run.str(), to_string(found->state)));
     lock.lock();
-    const auto more = [&] { return shell_->ends_ != ends || shell_->ended_; };
+    const auto more = [&] { return shell_->ends_ != ends || shell_->ended_ || shell_->given_up_; };
     if (!shell_->run_finished_.wait_until(lock, deadline, more))
       return Error(ErrorCode::Timeout,
                    fmt::format("run {} is still {} after {}", run.str(), to_string(found->state),

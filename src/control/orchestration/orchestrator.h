@@ -32,10 +32,10 @@ namespace millrace::orchestration {
 struct OrchestratorOptions {
   SchedulerOptions scheduler;
   Duration kill_grace = std::chrono::seconds(10);  // between asking an attempt to end and making it
+  /// How long a store that fails is asked again (a full disk, a locked file); without it until it
+  /// answers or the server is stopped.
+  std::optional<Duration> store_patience;
 };
-
-/// What to do about a run that is there already.
-enum class IfExists : std::uint8_t { Return, Clear };
 
 /// What subscribers hear. Run and task records come after they were stored; messages of attempts as
 /// they arrive.
@@ -66,7 +66,7 @@ class Orchestrator {
 
   // Thread-safe. A call that comes before start() is done (add_dag apart) waits for it; after
   // stop() it is Unavailable. What returns ok is stored. Errors of all: Unavailable when the server
-  // was stopped while its store did not answer.
+  // was stopped while its store did not answer, or its patience with it is over.
 
   /// Adds a Dag or replaces the one of its id. Errors: those of Dag::make and Scheduler::check.
   Status add_dag(DagSpec spec);
@@ -87,7 +87,13 @@ class Orchestrator {
   /// Errors: NotFound. A finished run is left alone.
   Status cancel(const RunKey& run);
 
-  /// Returns the run when it has finished. Errors: NotFound, Timeout, Unavailable (stopped).
+  /// Whether it still works. Errors: Unavailable when it has given up, since its store did not
+  /// answer for store_patience: nothing is scheduled or stored any more, and who follows a run
+  /// waits in vain. Another server goes on from what is stored.
+  Status health() const;
+
+  /// Returns the run when it has finished. Errors: NotFound, Timeout, Unavailable (stopped, or
+  /// given up).
   Result<RunRecord> wait(const RunKey& run, Duration at_most);
 
   // From the store.

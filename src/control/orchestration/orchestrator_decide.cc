@@ -43,8 +43,8 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
   rebuilt_ = false;
   follow_clock(batch);
   if (stale_) TRY(rebuild(batch));
-  bool last_try = false;
-  for (Duration pause = kShortestPause;; pause = std::min(pause * 2, kLongestPause)) {
+  Asking asking{clock_.running()};
+  for (;;) {
     refused_now_ = false;
     Status stored = database_.write(
         [&](metadata::Transaction& transaction) { return try_to_store(transaction, batch); });
@@ -59,8 +59,7 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
     }
     log_error("the store of runs does not answer; nothing is scheduled until it does: " +
               stored.error().message());
-    if (last_try) return give_up(stored.error());
-    last_try = !wait(pause);
+    if (!ask_again(asking, stored.error())) return *given_up_;
   }
   if (rebuilt_) reopen_fence();
   for (const Message& message : batch)
@@ -68,12 +67,33 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
   return {};
 }
 
-Status Orchestrator::Shell::give_up(const Error& why) {
-  given_up_ = Error(ErrorCode::Unavailable,
-                    "the server was stopped while its store of runs did not answer, and what was "
-                    "asked last is not stored: " +
-                        why.message());
-  return *given_up_;
+bool Orchestrator::Shell::ask_again(Asking& asking, const Error& why) {
+  if (asking.last) {
+    give_up(
+        "the server was stopped while its store of runs did not answer, and what was asked last is "
+        "not stored: " +
+        why.message());
+    return false;
+  }
+  const Duration waited = clock_.running() - asking.since;
+  if (options_.store_patience && waited >= *options_.store_patience) {
+    give_up(fmt::format(
+        "the store of runs has not answered for {}, and nothing waits for it any longer: {}. What "
+        "was stored is kept: make room on its disk, or mend what it says, and ask again",
+        format_duration(waited), why.message()));
+    return false;
+  }
+  asking.pause = std::clamp(asking.pause * 2, kShortestPause, kLongestPause);
+  asking.last = !wait(asking.pause);
+  return true;
+}
+
+void Orchestrator::Shell::give_up(std::string because) {
+  {
+    const std::lock_guard lock(finished_mutex_);
+    given_up_ = Error(ErrorCode::Unavailable, std::move(because));
+  }
+  run_finished_.notify_all();
 }
 
 /// All that a new core must know: what is unfinished, which of its attempts are lost, and the Dags.
@@ -98,11 +118,12 @@ Result<std::vector<Orchestrator::Shell::Message>> Orchestrator::Shell::read_stor
 
 /// A new core that knows what is stored, and nothing of what it had decided about the batch.
 Status Orchestrator::Shell::rebuild(std::vector<Message>& batch) {
+  Asking asking{clock_.running()};
   Result<std::vector<Message>> stored = read_store();
-  for (Duration pause = kShortestPause; !stored.ok(); pause = std::min(pause * 2, kLongestPause)) {
+  while (!stored.ok()) {
     log_error("the store of runs cannot be read; nothing is scheduled until it can: " +
               stored.error().message());
-    if (!wait(pause)) return give_up(stored.error());
+    if (!ask_again(asking, stored.error())) return *given_up_;
     stored = read_store();
   }
   std::erase_if(batch, [](const Message& message) { return message.from_store; });

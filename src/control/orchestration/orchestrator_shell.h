@@ -86,9 +86,17 @@ class Orchestrator::Shell final : public ExecutorListener {
   template <typename Work>
   auto guarded(Work&& work) -> decltype(work());
 
+  /// A store that fails is asked again and again, less and less often.
+  struct Asking {
+    Duration since;  // Clock::running
+    Duration pause = Duration::zero();
+    bool last = false;  // the server is being stopped
+  };
   /// Errors: those of the store that asking again would not mend; Unavailable after giving up.
   Status decide_and_do(std::vector<Message> batch);
-  Status give_up(const Error& why);
+  /// False when it is no use to ask the store again; then it has given up.
+  bool ask_again(Asking& asking, const Error& why);
+  void give_up(std::string because);
   Result<std::vector<Message>> read_store();
   Status rebuild(std::vector<Message>& batch);
   void follow_clock(std::vector<Message>& batch);
@@ -129,7 +137,8 @@ class Orchestrator::Shell final : public ExecutorListener {
   bool rebuilt_ = false;                  // in this batch
   bool leaving_ = false;                  // nothing is started any more
   /// Why nothing is stored any more: a batch was given up, and what follows from it must not be
-  /// stored without it. The next server begins with what is there.
+  /// stored without it. The next server begins with what is there. Written by the thread under
+  /// finished_mutex_.
   std::optional<Error> given_up_;
   Instant latest_ = Instant::min();  // of the wall clock
 

@@ -52,7 +52,10 @@ class TestDatabase final : public Database {
   /// The next commit is made, and reported as lost.
   void hide_a_commit() { to_hide_ = 1; }
   void forbid(std::string query) { forbidden_ = std::move(query); }
-  void wait_for_failure() const { failures_.wait(0); }
+  void wait_for_failure() const { wait_for_failures(1); }
+  void wait_for_failures(int number) const {
+    for (int seen = failures_; seen < number; seen = failures_) failures_.wait(seen);
+  }
 
  private:
   Status try_to_write(const std::function<Status(Transaction&)>& work) {
@@ -398,6 +401,49 @@ TEST_F(OrchestratorTest, ARunThatCouldNotBeStoredIsNotPromised) {
   EXPECT_NE(run.error().message().find("is not stored: unplugged"), std::string::npos);
   database_.plug_in();
   EXPECT_TRUE(orchestrator_->runs()->empty());
+}
+
+TEST_F(OrchestratorTest, AStoreThatStaysDeadIsGivenUpAfterThePatience) {
+  auto& first = make<HeldExecutor>();
+  start(first, chain({"train"}), {.store_patience = seconds(30)});
+  const RunKey run = request();
+  const AttemptId train = first.wait_for_start(1).id;
+  ASSERT_TRUE(orchestrator_->add_dag(chain({"train"})).ok());  // nothing else is being written
+  database_.unplug();
+  first.listener().finished(train, success());
+  database_.wait_for_failures(2);
+  EXPECT_TRUE(orchestrator_->health().ok()) << "asked again, since no time has passed";
+  clock_.set(kDate + seconds(30));
+  const Result<RunRecord> waited = orchestrator_->wait(run, seconds(30));
+  ASSERT_FALSE(waited.ok());
+  EXPECT_EQ(waited.error().code(), ErrorCode::Unavailable);
+  EXPECT_NE(waited.error().message().find("has not answered for 30.0 s"), std::string::npos)
+      << waited.error().message();
+  EXPECT_FALSE(orchestrator_->health().ok());
+  EXPECT_EQ(orchestrator_->request_run(DagId("weekly"), kDate + seconds(1)).error().message(),
+            waited.error().message());
+  orchestrator_.reset();
+  database_.plug_in();
+  auto& second = make<HeldExecutor>();
+  start(second, chain({"train"}));
+  second.listener().finished(second.wait_for_start(1).id, success());
+  EXPECT_EQ(wait(run).state, RunState::Success);
+}
+
+TEST_F(OrchestratorTest, WithoutAPatienceADeadStoreIsWaitedFor) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"train"}));
+  const RunKey run = request();
+  const AttemptId train = executor.wait_for_start(1).id;
+  ASSERT_TRUE(orchestrator_->add_dag(chain({"train"})).ok());  // nothing else is being written
+  database_.unplug();
+  executor.listener().finished(train, success());
+  database_.wait_for_failures(1);
+  clock_.set(kDate + std::chrono::hours(24));
+  database_.wait_for_failures(2);
+  EXPECT_TRUE(orchestrator_->health().ok());
+  database_.plug_in();
+  EXPECT_EQ(wait(run).state, RunState::Success);
 }
 
 TEST_F(OrchestratorTest, AHookThatThrowsFailsItsAttemptAlone) {
