@@ -107,7 +107,9 @@ struct DagOptions {
   std::string start_date = "";
   std::string timezone = "UTC";
   bool catchup = false;
-  int max_active_runs = 16;
+  /// With 1 the runs go one after the other, by logical date, so that those that write one table
+  /// write it in that order.
+  int max_active_runs = 1;
   Json params = Json::object();
   std::string description = "";
 };

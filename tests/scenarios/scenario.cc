@@ -297,9 +297,12 @@ Status Scenario::act(const Words& words) {
     TRY(simulation().request_run(DagId(words[1]), TRY(parse_instant(words[2])), params));
     return {};
   }
-  if (words[0] == "backfill")
+  if (words[0] == "backfill") {
+    const IfExists if_exists = word(4) == "again" ? IfExists::Clear : IfExists::Return;
     return simulation().backfill(DagId(words[1]), TRY(parse_instant(words[2])),
-                                 TRY(parse_instant(word(3))));
+                                 TRY(parse_instant(word(3))),
+                                 if_exists);
+  }
   if (words[0] == "cancel") return simulation().cancel(key(words[1], words[2]));
   std::optional<TaskId> task;
   if (words.size() > 3) task = TaskId(words[3]);

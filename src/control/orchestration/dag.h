@@ -54,7 +54,9 @@ struct DagSpec {
   std::optional<Instant> start_date;  // no run is due before it
   std::optional<Instant> end_date;    // no run is due after it
   bool catchup = false;               // whether points missed since start_date are run
-  int max_active_runs = 16;
+  /// Runs at once. One by default: tasks that write one table then write it in the order of the
+  /// logical dates.
+  int max_active_runs = 1;
   Json params = Json::object();  // name -> default value
   std::vector<TaskSpec> tasks;
 

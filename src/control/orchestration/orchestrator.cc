@@ -236,14 +236,23 @@ Result<std::vector<RunId>> Orchestrator::Shell::backfill(const DagId& id, Instan
     RunRecord run = TRY(plan_run(*dag, *point, params, RunReason::Backfill));
     runs.push_back(run.key.run);
     const bool exists = scheduler_.find(run.key) || TRY(store_.find_run(run.key));
-    if (exists && if_exists == IfExists::Clear) TRY(clear(run.key, std::nullopt));
-    if (!exists) batch.push_back(at_once(event::RunRequested{std::move(run)}));
+    // In one batch, in the order of the dates: the first that is decided may begin at once.
+    if (!exists)
+      batch.push_back(at_once(event::RunRequested{std::move(run)}));
+    else if (if_exists == IfExists::Clear)
+      for (Message& message : TRY(cleared(run.key, std::nullopt, RunReason::Backfill)))
+        batch.push_back(std::move(message));
   }
   if (!batch.empty()) TRY(decide_and_do(std::move(batch)));
   return runs;
 }
 
 Status Orchestrator::Shell::clear(const RunKey& run, const std::optional<TaskId>& task) {
+  return decide_and_do(TRY(cleared(run, task)));
+}
+
+Result<std::vector<Orchestrator::Shell::Message>> Orchestrator::Shell::cleared(
+    const RunKey& run, const std::optional<TaskId>& task, std::optional<RunReason> reason) {
   std::vector<Message> batch;
   std::shared_ptr<const Dag> loaded;
   const auto active = scheduler_.find(run);
@@ -259,8 +268,8 @@ Status Orchestrator::Shell::clear(const RunKey& run, const std::optional<TaskId>
     return Error(ErrorCode::NotFound, fmt::format("run {} has no task '{}'{}", run.str(),
                                                   task->str(), suggestion(task->str(), known)));
   }
-  batch.push_back(at_once(event::RunCleared{run, task}));
-  return decide_and_do(std::move(batch));
+  batch.push_back(at_once(event::RunCleared{run, task, reason}));
+  return batch;
 }
 
 Status Orchestrator::Shell::cancel(const RunKey& run) {

@@ -76,6 +76,9 @@ class Orchestrator::Shell final : public ExecutorListener {
   };
   using Item = std::variant<Message, std::function<void()>>;  // a function is a user's call
 
+  /// What clears it, loading it first where it had finished.
+  Result<std::vector<Message>> cleared(const RunKey& run, const std::optional<TaskId>& task,
+                                       std::optional<RunReason> reason = std::nullopt);
   void post(Event event, std::optional<AttemptEnd> end = std::nullopt);
   Status begin();
   void run();

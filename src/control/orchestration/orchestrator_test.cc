@@ -614,6 +614,25 @@ TEST_F(OrchestratorTest, ABackfillMakesEachRunOnce) {
   EXPECT_EQ(too_many.error().code(), ErrorCode::Exhausted);
 }
 
+TEST_F(OrchestratorTest, ABackfillThatRunsAgainKeepsTheOrderOfTheDates) {
+  const Instant last = kDate + std::chrono::hours(24 * 7 * 2);
+  std::vector<std::string> done;  // by the orchestrator's thread; read when all has ended
+  auto& executor = make<InlineExecutor>([&](const AttemptRequest& request, ExecutorListener&) {
+    done.push_back(request.id.run.run.str());
+    return success();
+  });
+  start(executor, chain({"train"}));
+  wait({DagId("weekly"), *orchestrator_->request_run(DagId("weekly"), last)});
+  const auto runs = orchestrator_->backfill(DagId("weekly"), kDate, last, {}, IfExists::Clear);
+  ASSERT_TRUE(runs.ok());
+  for (const RunId& id : *runs) wait({DagId("weekly"), id});
+  EXPECT_EQ(done, (std::vector<std::string>{"2013-01-20T00:00:00Z", "2013-01-06T00:00:00Z",
+                                            "2013-01-13T00:00:00Z", "2013-01-20T00:00:00Z"}));
+  const auto cleared = orchestrator_->find_run({DagId("weekly"), runs->back()});
+  EXPECT_EQ((*cleared)->reason, RunReason::Backfill);
+  EXPECT_EQ((*cleared)->generation, 2);
+}
+
 TEST_F(OrchestratorTest, AnAttemptThatIsBeingKilledMayCommitNothing) {
   auto& executor = make<HeldExecutor>();
   start(executor, chain({"train", "deploy"}));

@@ -54,6 +54,9 @@ struct TaskRecord {
   bool operator==(const TaskRecord&) const = default;
 };
 
+/// What to do about a run that is asked for and is there already.
+enum class IfExists : std::uint8_t { Return, Clear };
+
 /// A run as it would be asked for, state queued. `given` holds parameters by name.
 /// Errors: Invalid for parameters that the Dag does not have (with a suggestion).
 ///

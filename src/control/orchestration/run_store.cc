@@ -139,9 +139,11 @@ Status save_new_run(Transaction& transaction, const RunRecord& run) {
 Status save_run(Transaction& transaction, const RunRecord& run) {
   TRY(transaction.query(
       "UPDATE orchestration_runs SET state = $3, generation = $4, cancelled = $5, "
-      "dag_version = $6, started_at = $7, finished_at = $8 WHERE dag_id = $1 AND run_id = $2",
+      "dag_version = $6, started_at = $7, finished_at = $8, reason = $9 "
+      "WHERE dag_id = $1 AND run_id = $2",
       {run.key.dag.str(), run.key.run.str(), std::string(to_string(run.state)), run.generation,
-       run.cancelled ? 1 : 0, run.dag_version, micros(run.started_at), micros(run.finished_at)}));
+       run.cancelled ? 1 : 0, run.dag_version, micros(run.started_at), micros(run.finished_at),
+       std::string(to_string(run.reason))}));
   return {};
 }
 

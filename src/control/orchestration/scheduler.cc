@@ -308,6 +308,7 @@ void Scheduler::Core::on(const event::RunCleared& event) {
   }
   if (was_finished) {
     run->record.state = RunState::Queued;
+    run->record.reason = event.reason.value_or(run->record.reason);
     run->record.started_at.reset();
     run->record.finished_at.reset();
   }

@@ -12,8 +12,10 @@
 // ordered queue for each pool.
 //
 // What runs first: a backfill stands behind everything else; then the older logical date, the run
-// asked for earlier, the Dag's order. A pool without free slots holds up nobody but its own tasks;
-// within a pool the order is strict, so that a task of many slots is not starved by small ones.
+// asked for earlier, the Dag's order. A Dag whose max_active_runs is 1 therefore does the runs that
+// wait together in the order of their logical dates, retries included. A pool without free slots
+// holds up nobody but its own tasks; within a pool the order is strict, so that a task of many
+// slots is not starved by small ones.
 
 #include <cstdint>
 #include <map>
@@ -86,9 +88,11 @@ struct RunsLoaded {
 };
 /// Run again: everything (with the newest version of the Dag if the run had finished), or one task
 /// and what comes after it. The generation of what is cleared grows by one.
+/// `reason`: the run had finished, and waits now as one that is asked for by this.
 struct RunCleared {
   RunKey run;
   std::optional<TaskId> task;
+  std::optional<RunReason> reason;
 };
 /// Kills what runs, skips what has not started; the run fails.
 struct RunCancelled {

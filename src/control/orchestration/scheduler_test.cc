@@ -89,7 +89,7 @@ TEST_F(OneAttempt, WhatIsLeftOfItsTimeSurvivesTheServer) {
 }
 
 TEST_F(OneAttempt, WhatWasToDieBeforeTheServerDiedIsKilledByTheNext) {
-  step(event::RunCleared{attempt_.run, std::nullopt});
+  step(event::RunCleared{attempt_.run, {}, {}});
   const event::RunsLoaded stored = {{{scheduler_.find(attempt_.run)->run,
                                       dag_,
                                       {*scheduler_.find_task(attempt_.run, attempt_.task)}}}};

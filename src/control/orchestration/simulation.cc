@@ -66,21 +66,27 @@ Result<RunId> Simulation::request_run(const DagId& id, Instant logical_date, con
   return name;
 }
 
-Status Simulation::backfill(const DagId& id, Instant from, Instant to) {
+Status Simulation::backfill(const DagId& id, Instant from, Instant to, IfExists if_exists) {
   const auto dag = dags_.find(id);
   if (dag == dags_.end()) return Error(ErrorCode::NotFound, "no Dag '" + id.str() + "'");
   const Schedule& schedule = dag->second->schedule();
   for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
-       point = schedule.next_after(*point))
-    TRY(request_run(id, *point, {}, RunReason::Backfill));
+       point = schedule.next_after(*point)) {
+    const RunKey key = TRY(plan_run(*dag->second, *point, {}, RunReason::Backfill)).key;
+    if (!stored_.contains(key))
+      TRY(request_run(id, *point, {}, RunReason::Backfill));
+    else if (if_exists == IfExists::Clear)
+      TRY(clear(key, std::nullopt, RunReason::Backfill));
+  }
   return {};
 }
 
-Status Simulation::clear(const RunKey& key, const std::optional<TaskId>& task) {
+Status Simulation::clear(const RunKey& key, const std::optional<TaskId>& task,
+                         std::optional<RunReason> reason) {
   const auto found = stored_.find(key);
   if (found == stored_.end()) return Error(ErrorCode::NotFound, "no run " + key.str());
   if (is_finished(found->second.run.state)) apply(event::RunsLoaded{{as_loaded(found->second)}});
-  apply(event::RunCleared{key, task});
+  apply(event::RunCleared{key, task, reason});
   return {};
 }
 

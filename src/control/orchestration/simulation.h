@@ -72,9 +72,11 @@ class Simulation {
   /// Errors: Invalid (parameters), NotFound (no such Dag). A run that exists is left alone.
   Result<RunId> request_run(const DagId& dag, Instant logical_date, const Json& params = {},
                             RunReason reason = RunReason::Manual);
-  Status backfill(const DagId& dag, Instant from, Instant to);
+  Status backfill(const DagId& dag, Instant from, Instant to,
+                  IfExists if_exists = IfExists::Return);
   /// Errors: NotFound.
-  Status clear(const RunKey& run, const std::optional<TaskId>& task);
+  Status clear(const RunKey& run, const std::optional<TaskId>& task,
+               std::optional<RunReason> reason = std::nullopt);
   Status cancel(const RunKey& run);
   /// A report that comes from nowhere: duplicated, late, or of an attempt long dead.
   void report(const Event& event) { apply(event); }
