@@ -153,6 +153,14 @@ class TestAnswers(ProjectTest):
         self.assertEqual((project.root / "rows.csv").read_text(), "as it was\n")
         self.assertEqual(sorted(path.name for path in project.root.iterdir()), ["millrace.yml", "rows.csv"])
 
+    def test_a_broken_store_of_runs_says_what_to_do(self):
+        project = self.empty()
+        project.write("pipelines/a.yml", "tasks:\n  - {id: a, kind: command, command: 'true'}\n")
+        store = project.write(".millrace/metadata.db", "not a database\n" * 100)
+        self.assertIn("move it away and run again", self.assertRuns(project.millrace("run"), 3).err)
+        store.unlink()
+        self.assertRuns(project.millrace("run"))
+
     def test_too_few_descriptors_are_a_sentence(self):
         project = self.empty()
         done = subprocess.run(["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", MILLRACE, "up"], cwd=project.root,

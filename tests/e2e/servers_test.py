@@ -183,7 +183,10 @@ class TestBrokenFiles(Servers):
         self.assertRuns(project.millrace("logs", "two"))
         self.assertRuns(project.millrace("sql", "select 1"))
         self.assertRuns(project.millrace("model", "ls"))
+        self.assertIn("no version of model", self.assertRuns(project.millrace("model", "rollback", "any"), 2).err)
+        self.assertIn("nothing runs", self.assertRuns(project.millrace("cancel", "two")).out)
         self.assertRuns(project.millrace("down"))
+        self.assertRuns(project.millrace("model", "rollback", "any"), 2)
 
 
 class TestStarting(Servers):
@@ -251,6 +254,14 @@ class TestChangedFiles(Servers):
         project.write("go", "")
         self.ended(child, 0)
         self.assertIn("==> ", self.assertRuns(project.millrace("logs", "--task", "wait")).out)
+        self.assertRuns(project.millrace("down"))
+
+    def test_the_schedule_of_a_new_dag_is_followed_without_being_asked(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        project.write("pipelines/later.yml", "schedule: '@daily'\nstart_date: 2013-01-01\nend_date: 2013-01-02\n"
+                      "catchup: true\ntasks:\n  - {id: a, kind: command, command: 'touch began'}\n")
+        self.began(project)
         self.assertRuns(project.millrace("down"))
 
     def test_mistakes_are_told_and_what_was_whole_goes_on(self):
@@ -376,7 +387,8 @@ class TestBackfill(Servers):
                                 ("share=1e999", "a number"), ("share=half", "a number")):
             self.assertIn(expected, self.assertRuns(project.millrace("run", "--param", given), 2).err)
         backfills = {("2013-01-05", "2013-01-01"): "from the earlier date to the later",
-                     ("2012-01-01", "2012-01-05"): "it begins at 2013-01-01"}
+                     ("2012-01-01", "2012-01-05"): "it begins at 2013-01-01",
+                     ("2013-01-01", "2099-01-01"): "more than 10000 runs"}
         for (first, last), expected in backfills.items():
             answer = self.assertRuns(project.millrace("backfill", "--from", first, "--to", last), 2)
             self.assertIn(expected, answer.err)

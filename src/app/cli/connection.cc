@@ -11,9 +11,13 @@ namespace {
 constexpr std::chrono::milliseconds kPatience(30'000);
 constexpr std::chrono::milliseconds kPause(50);
 
-std::unique_ptr<net::HttpClient> client_for(const project::Project& project) {
-  return std::make_unique<net::HttpClient>(net::ClientOptions{
-      .unix_path = server::socket_path(project), .timeout = std::chrono::seconds(120)});
+constexpr std::chrono::seconds kLongestAnswer(120);
+constexpr std::chrono::seconds kLongestStatus(15);  // a server that does not tell it is no help
+
+std::unique_ptr<net::HttpClient> client_for(const project::Project& project,
+                                            std::chrono::seconds timeout = kLongestAnswer) {
+  return std::make_unique<net::HttpClient>(
+      net::ClientOptions{.unix_path = server::socket_path(project), .timeout = timeout});
 }
 
 }  // namespace
@@ -50,7 +54,7 @@ Result<project::Project> open_project(const Common& common, const project::Parts
 }
 
 Result<Json> status_of_running(const project::Project& project) {
-  const auto status = client_for(project)->get_json("/api/v1/status");
+  const auto status = client_for(project, kLongestStatus)->get_json("/api/v1/status");
   if (!status.ok())
     return Error(ErrorCode::Unavailable, "no server runs for this project (" +
                                              status.error().message() +

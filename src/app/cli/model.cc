@@ -97,7 +97,8 @@ Result<Json> show_one(const Common& common, const ModelArguments& arguments) {
 /// Moves a tag: through the server that runs, or one of our own.
 Result<Json> move_tag(const Common& common, const ModelArguments& arguments,
                       const std::string& verb, const Json& body) {
-  const project::Project project = TRY(open_project(common));
+  // Nothing of the project but its registry: a broken pipeline keeps nobody from going back.
+  const project::Project project = TRY(open_project(common, project::Parts::config()));
   Connection connection = TRY(Connection::open(project, Attempts::Wait));
   return connection.post_json("/api/v1/models/" + net::encode_part(arguments.name) + "/" + verb,
                               body);

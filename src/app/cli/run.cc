@@ -118,8 +118,13 @@ Result<std::vector<std::string>> runs_to_cancel(Connection& connection, const st
 }
 
 Result<Json> cancel_some(const Common& common, const CancelArguments& arguments) {
-  const project::Project project = TRY(open_project(common));
-  const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
+  const auto whole = open_project(common);
+  // Files with mistakes keep nobody from ending what runs; only the Dag has to be named then.
+  if (!whole.ok() && arguments.dag.empty()) return whole.error();
+  const project::Project project =
+      whole.ok() ? *whole : TRY(open_project(common, project::Parts::config()));
+  const std::string dag =
+      whole.ok() ? TRY(project.pipeline(arguments.dag))->dag.id.str() : arguments.dag;
   // Without a server nothing of it runs, and nothing shall begin only to be cancelled.
   Connection connection = TRY(Connection::open(project, Attempts::Wait));
   Terminal silent(stderr);

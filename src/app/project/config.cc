@@ -249,6 +249,8 @@ std::vector<std::string> read_config(const Node& root, const std::string& wanted
                                      Problems& problems) {
   Fields fields(root, "project", problems);
   project.name = fields.text("name", fs::path(project.root).filename().string());
+  if (fields.readable() && project.name.empty())
+    fields.problem("name", "'name' is the project's name; found an empty text");
   fields.text("description", "");
   fields.any("version");
   if (const Node* vars = fields.mapping("vars")) project.vars = vars->to_json();

@@ -88,6 +88,9 @@ Result<orchestration::DagSpec> describe_program(const std::string& path) {
   if (failed != 0) {
     ::close(output[0]);
     ::close(errors[0]);
+    if (failed == EACCES || failed == ENOEXEC)
+      return Error(ErrorCode::Denied, fmt::format("{}: {}; name the program that was built", path,
+                                                  std::strerror(failed)));
     return Error(failed == ENOENT ? ErrorCode::NotFound : ErrorCode::Unavailable,
                  fmt::format("{}: {}; build it first", path, std::strerror(failed)));
   }

@@ -13,6 +13,7 @@
 
 #include "base/suggest.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 namespace millrace::project {
 namespace {
@@ -191,6 +192,7 @@ Result<Node> parse_yaml(std::string_view text, const std::string& file, Problems
   };
   if (text.size() > kLargestFile)
     return fail({file}, fmt::format("larger than {} MiB", kLargestFile >> 20U));
+  if (!is_utf8(text)) return fail({file}, "not UTF-8 text; save it in this encoding");
   const std::size_t before = problems.size();
   try {
     std::istringstream stream{std::string(text)};

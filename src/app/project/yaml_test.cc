@@ -56,6 +56,13 @@ TEST(Yaml, MistakesNameFileLineAndColumn) {
   }
 }
 
+TEST(Yaml, IsUtf8) {
+  Problems problems;
+  EXPECT_FALSE(parse_yaml("description: caf\xe9\n", "f.yml", problems).ok());
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].str(), "f.yml: not UTF-8 text; save it in this encoding");
+}
+
 TEST(Yaml, IsBounded) {
   std::string many = "[";
   for (int i = 0; i < 100'001; ++i) many += "1,";

@@ -139,20 +139,43 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   return answer;
 }
 
-/// The runs of a backfill that have ended already.
-Result<std::vector<RunKey>> finished_between(const Parts& parts, const orchestration::Dag& dag,
-                                             Instant from, Instant to, const Json& params) {
-  std::vector<RunKey> finished;
+/// The points of the schedule in [from, to]. Errors: Invalid when there are none, or too many.
+Result<std::vector<Instant>> points_between(const orchestration::Dag& dag, Instant from,
+                                            Instant to) {
+  if (to < from)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("a backfill goes from the earlier date to the later one; found {} to {}",
+                    format_instant(from), format_instant(to)));
+  std::vector<Instant> points;
   const orchestration::Schedule& schedule = dag.schedule();
   for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
        point = schedule.next_after(*point)) {
+    points.push_back(*point);
+    if (points.size() > kMostRuns)
+      return Error(ErrorCode::Invalid,
+                   fmt::format("more than {} runs; ask for fewer at a time", kMostRuns));
+  }
+  if (points.empty() && schedule.has_points())
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("the schedule '{}' of the Dag '{}' has no date from {} to {}{}",
+                    dag.spec().schedule, dag.id().str(), format_instant(from), format_instant(to),
+                    dag.spec().start_date
+                        ? "; it begins at " + format_instant(*dag.spec().start_date)
+                        : ""));
+  return points;
+}
+
+/// Those of the runs that have ended already.
+Result<std::vector<RunKey>> finished_at(const Parts& parts, const orchestration::Dag& dag,
+                                        const std::vector<Instant>& points, const Json& params) {
+  std::vector<RunKey> finished;
+  for (const Instant point : points) {
     const auto planned =
-        TRY(orchestration::plan_run(dag, *point, params, orchestration::RunReason::Backfill));
+        TRY(orchestration::plan_run(dag, point, params, orchestration::RunReason::Backfill));
     const auto run = TRY(parts.orchestrator.find_run(planned.key));
     if (run.has_value() && is_finished(run->state)) finished.push_back(planned.key);
-    if (finished.size() > kMostRuns)
-      return Error(ErrorCode::Exhausted,
-                   fmt::format("more than {} runs; clear fewer at a time", kMostRuns));
   }
   return finished;
 }
@@ -164,26 +187,14 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const TimeZone& zone = dag->schedule().zone();
   const Instant from = TRY(zone.parse(TRY(body.string_at("from"))));
   const Instant to = TRY(zone.parse(TRY(body.string_at("to"))));
-  if (to < from)
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("a backfill goes from the earlier date to the later one; found {} to {}",
-                    format_instant(from), format_instant(to)));
+  const auto points = TRY(points_between(*dag, from, to));
   const bool clear = body.bool_or("clear", false);
-  if (clear) TRY(forget_results(parts, TRY(finished_between(parts, *dag, from, to, params))));
+  if (clear) TRY(forget_results(parts, TRY(finished_at(parts, *dag, points, params))));
   Json ids = Json::array();
   for (const RunId& run : TRY(parts.orchestrator.backfill(
            dag->id(), from, to, params,
            clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
     ids.push(run.str());
-  if (ids.as_array().empty())
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("the schedule '{}' of the Dag '{}' has no date from {} to {}{}",
-                    dag->spec().schedule, dag->id().str(), format_instant(from), format_instant(to),
-                    dag->spec().start_date
-                        ? "; it begins at " + format_instant(*dag->spec().start_date)
-                        : ""));
   return Json::object({{"dag", dag->id().str()}, {"run_ids", std::move(ids)}});
 }
 

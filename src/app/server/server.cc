@@ -97,7 +97,13 @@ Parts Server::State::parts() {
 Status Server::State::open_stores() {
   TRY(make_folders(project.state));
   lock.emplace(TRY(ProjectLock::take(project.state, format_instant(clock->now()))));
-  database = TRY_DOING("the metadata store", metadata::open_sqlite(project.target.metadata));
+  auto opened = metadata::open_sqlite(project.target.metadata);
+  if (!opened.ok() && opened.error().code() == ErrorCode::Corruption)
+    return Error(ErrorCode::Corruption,
+                 fmt::format("the metadata store: {}; put a backup of it back, or move it away and "
+                             "run again: tables stay as they are, models are registered anew",
+                             opened.error().message()));
+  database = TRY_DOING("the metadata store", std::move(opened));
   TRY(model::migrate_model_store(*database));
   models = TRY(storage::open_local_store(project.target.models));
   return {};

@@ -5,8 +5,8 @@
 #include "base/suggest.h"
 #include "features/point_in_time.h"
 #include "sql/names.h"
-#include "tasks/check_tables.h"
 #include "tasks/run_relations.h"
+#include "tasks/table_rehearsal.h"
 #include "tasks/task_kind.h"
 #include "transform/compile.h"
 
@@ -68,12 +68,18 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
     return {};
   }
   const auto session = TRY((*engine)->open_session());
+  TableRehearsal rehearsal(**engine, *session, problems);
+  bool sources_are_well = true;
+  for (const auto& [name, source] : project.sources)
+    sources_are_well = rehearsal.land(source) && sources_are_well;
+  if (!sources_are_well) return {};  // SQL over them would only repeat it
   std::map<std::string, columnar::Schema> schemas;
   for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
   std::vector<Error> errors;
   transform::check_models(*session, project.models, schemas, variables_of(project), errors);
   for (const Error& error : errors) problems.push_back({{}, error.message()});
-  check_tables(**engine, *session, project, problems);
+  for (const transform::SqlModel* model : project.models.in_order())
+    if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
   for (const auto& set : project.features.training_sets) {
     const auto bound = training_set(project, set.name);

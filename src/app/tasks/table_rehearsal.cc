@@ -1,60 +1,45 @@
-#include "tasks/check_tables.h"
+#include "tasks/table_rehearsal.h"
 
 #include <fmt/core.h>
 
-#include "base/clock.h"
 #include "ingest/land.h"
 #include "sql/names.h"
-#include "storage/object_store.h"
 
 namespace millrace::tasks {
-namespace {
 
-class Rehearsal {
- public:
-  Rehearsal(engine::Engine& engine, engine::Session& session, project::Problems& problems)
-      : session_(session), problems_(problems), lake_(*store_, engine, *clock_) {}
+TableRehearsal::TableRehearsal(engine::Engine& engine, engine::Session& session,
+                               project::Problems& problems)
+    : session_(session),
+      problems_(problems),
+      clock_(make_system_clock()),
+      store_(storage::make_memory_store()),
+      deliveries_(storage::make_memory_store()),
+      lake_(std::make_unique<lake::Lake>(*store_, engine, *clock_)) {}
 
-  void land(const project::SourceTable& source);
-  void write(const transform::SqlModel& model);
+TableRehearsal::~TableRehearsal() = default;
 
- private:
-  /// `owner`: "the source 'shop.orders'".
-  Status make(const std::string& name, const std::string& owner, const columnar::Schema& schema,
-              const std::vector<std::string>& partition_by);
-  Status land_nothing(const project::SourceTable& source);
-
-  engine::Session& session_;
-  project::Problems& problems_;
-  std::unique_ptr<Clock> clock_ = make_system_clock();
-  std::unique_ptr<storage::ObjectStore> store_ = storage::make_memory_store();
-  std::unique_ptr<storage::ObjectStore> deliveries_ = storage::make_memory_store();
-  lake::Lake lake_;
-  std::map<std::string, std::string> owners_;  // by table
-};
-
-Status Rehearsal::make(const std::string& name, const std::string& owner,
-                       const columnar::Schema& schema,
-                       const std::vector<std::string>& partition_by) {
+Status TableRehearsal::make(const std::string& name, const std::string& owner,
+                            const columnar::Schema& schema,
+                            const std::vector<std::string>& partition_by) {
   const auto [at, fresh] = owners_.try_emplace(sql::fold_case(name), owner);
   if (!fresh)
     return Error(
         ErrorCode::AlreadyExists,
         fmt::format("{} writes the table {}, and so does {}; give one of them another name", owner,
                     name, at->second));
-  TRY(lake_.create(TRY(lake::TableName::parse(name)), schema, partition_by));
+  TRY(lake_->create(TRY(lake::TableName::parse(name)), schema, partition_by));
   return {};
 }
 
 /// Finds what is wrong with the source, and then that nothing is delivered.
-Status Rehearsal::land_nothing(const project::SourceTable& source) {
+Status TableRehearsal::land_nothing(const project::SourceTable& source) {
   const auto opened = TRY(ingest::open_file_source(source.files, *deliveries_));
   ingest::LandSpec spec{.table = TRY(lake::TableName::parse(source.table)),
                         .event_time = source.event_time,
                         .before = clock_->now(),
                         .writer = {.app_id = "check", .generation = 1}};
   spec.limits.max_bad_share = source.max_bad_share;
-  const auto landed = ingest::land(lake_, session_, *opened, spec);
+  const auto landed = ingest::land(*lake_, session_, *opened, spec);
   const bool in_order = landed.ok() || landed.error().code() == ErrorCode::NotFound;
   if (!in_order) return landed.error();
   std::vector<columnar::Field> fields = landed_schema(source).fields();
@@ -70,17 +55,18 @@ Status Rehearsal::land_nothing(const project::SourceTable& source) {
               fmt::format("the rejected rows of {}", owner), letters, {});
 }
 
-void Rehearsal::land(const project::SourceTable& source) {
+bool TableRehearsal::land(const project::SourceTable& source) {
   const Status landed = land_nothing(source);
-  if (landed.ok()) return;
+  if (landed.ok()) return true;
   std::string message = landed.error().message();
   for (const std::string& itself :
        {fmt::format("source {}: ", source.name), fmt::format("landing {}: ", source.table)})
     if (message.starts_with(itself)) message.erase(0, itself.size());
   problems_.push_back({project::place_of_mistake(source.node, message), message});
+  return false;
 }
 
-void Rehearsal::write(const transform::SqlModel& model) {
+void TableRehearsal::write(const transform::SqlModel& model) {
   const auto bound =
       session_.bind("SELECT * FROM " + sql::parse_table_name(model.relation())->quoted());
   if (!bound.ok()) return;  // said already
@@ -88,8 +74,6 @@ void Rehearsal::write(const transform::SqlModel& model) {
                            bound->result, model.partition_by);
   if (!made.ok()) problems_.push_back({{model.path}, made.error().message()});
 }
-
-}  // namespace
 
 columnar::Schema landed_schema(const project::SourceTable& source) {
   std::vector<columnar::Field> fields = source.files.columns.fields();
@@ -103,14 +87,6 @@ columnar::Schema landed_schema(const project::SourceTable& source) {
   add(ingest::kFile, columnar::Kind::String);
   add(ingest::kRow, columnar::Kind::Int64);
   return columnar::Schema(std::move(fields));
-}
-
-void check_tables(engine::Engine& engine, engine::Session& session, const project::Project& project,
-                  project::Problems& problems) {
-  Rehearsal rehearsal(engine, session, problems);
-  for (const auto& [name, source] : project.sources) rehearsal.land(source);
-  for (const transform::SqlModel* model : project.models.in_order())
-    if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
 }
 
 }  // namespace millrace::tasks
