@@ -23,6 +23,40 @@ RULES = [
 WIDEST = 120
 WIDER = "examples/daily_training_pipeline/pipeline.cc"  # the program of the design, as it stands there
 
+# What in C++ is no code: raw strings, comments, strings, characters (not the ' of 1'000).
+NO_CODE = re.compile(r'R"([^(\s]*)\(.*?\)\1"|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'
+                     r"(?<!\w)'(?:\\.|[^'\\\n])+'", re.DOTALL)
+# What stands before a brace that opens a block; any other opens a braced list.
+BEFORE_BLOCK = re.compile(r"([)\]]|\b(else|do|try|const|noexcept|mutable|override|final)|->[^(){};]*"
+                          r"|\b(namespace|struct|class|enum)\b[^(){};]*)\s*$")
+
+
+def tries_behind_members(text):
+    """The lines on which a TRY stands in a braced list, behind another member of it (foundation/base/result.h)."""
+    code = NO_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    around = []  # the brackets that are open: what each is, and whether a comma has been seen in it
+    for found in re.finditer(r"[(){}\[\],;]|\bTRY(?:_DOING)?\(", code):
+        mark = found[0]
+        if mark == "{":
+            is_block = not around or BEFORE_BLOCK.search(code[max(0, found.start() - 300):found.start()])
+            around.append(["block" if is_block else "list", False])
+        elif mark in "([":
+            around.append([mark, False])
+        elif mark in ")]}":
+            del around[-1:]
+        elif mark == "," and around:
+            around[-1][1] = True
+        elif mark == ";" and around:
+            around[-1] = ["block" if around[-1][0] == "list" else around[-1][0], False]
+        elif mark.startswith("TRY"):
+            for kind, has_member in reversed(around):
+                if kind == "block":
+                    break
+                if kind == "list" and has_member:
+                    yield code.count("\n", 0, found.start()) + 1
+                    break
+            around.append(["(", False])
+
 
 def main() -> int:
     root = pathlib.Path(sys.argv[1])
@@ -32,7 +66,11 @@ def main() -> int:
             if not path.is_file() or path.name == "check_tidy.py":
                 continue
             name = str(path.relative_to(root))
-            for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            text = path.read_text(errors="replace")
+            for number in tries_behind_members(text) if path.suffix in (".cc", ".h") else ():
+                errors.append(f"{name}:{number}: TRY behind another member of a braced list: give it a name before, "
+                              "else gcc 12 does not destroy that member when TRY returns")
+            for number, line in enumerate(text.splitlines(), 1):
                 for rule, allowed, why in RULES:
                     if re.search(rule, line) and not (allowed and re.fullmatch(allowed, name)):
                         errors.append(f"{name}:{number}: {why}")

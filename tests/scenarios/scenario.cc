@@ -336,7 +336,8 @@ Status Scenario::restart(const Words& words) {
 /// report success DAG RUN TASK EPOCH: a message that comes from nowhere.
 Status Scenario::report(const Words& words) {
   if (words.size() != 6) return unclear("report success DAG RUN TASK EPOCH");
-  const AttemptId attempt{key(words[2], words[3]), TaskId(words[4]), TRY(number(words[5]))};
+  const auto epoch = TRY(number(words[5]));
+  const AttemptId attempt{key(words[2], words[3]), TaskId(words[4]), epoch};
   simulation().report(event::AttemptFinished{attempt, {}});
   return {};
 }

@@ -43,9 +43,8 @@ Result<Request> Request::from_json(const Json& json) {
   request.generation = TRY(json.integer_at("generation"));
   request.number = TRY(json.integer_at("number"));
   request.epoch = TRY(json.integer_at("epoch"));
-  request.resources = {.threads = static_cast<int>(TRY(json.integer_at("threads"))),
-                       .memory_bytes = static_cast<std::uint64_t>(
-                           TRY(json.integer_at("memory_bytes")))};
+  request.resources.threads = static_cast<int>(TRY(json.integer_at("threads")));
+  request.resources.memory_bytes = static_cast<std::uint64_t>(TRY(json.integer_at("memory_bytes")));
   request.upstream = json["upstream"];
   request.prepared = json["prepared"];
   if (const Json* previous = json.find("previous"))

@@ -259,8 +259,9 @@ Status LocalAttempt::take_result(const Json& message) {
     reported_ =
         Outcome{Outcome::Kind::Skipped, std::nullopt, kept(message.string_or("message", ""))};
   } else if (status == "failed") {
+    std::string why = kept(TRY(message.string_at("message")));
     reported_ = Outcome{Outcome::Kind::Failed, error_code_from(message.string_or("code", "")),
-                        kept(TRY(message.string_at("message")))};
+                        std::move(why)};
   } else {
     return Error(ErrorCode::Invalid,
                  "'" + status + "' is no status of a result (success, skipped, failed)");

@@ -116,8 +116,9 @@ Result<Range> read_range(const Field& field, std::string_view range, bool has_st
     const int value = TRY(read_value(field, range));
     return Range{value, has_step ? std::max(last, value) : value};
   }
-  return Range{.from = TRY(read_value(field, range.substr(0, dash))),
-               .to = TRY(read_value(field, range.substr(dash + 1)))};
+  const int from = TRY(read_value(field, range.substr(0, dash)));
+  const int to = TRY(read_value(field, range.substr(dash + 1)));
+  return Range{from, to};
 }
 
 /// Adds what one item of a list ("1-5/2") stands for to `chosen`, which is indexed by value.

@@ -377,7 +377,8 @@ class TypeParser {
     std::vector<Field> fields;
     do {
       std::string name = TRY(field_name());
-      fields.push_back({std::move(name), TRY(parse(depth + 1))});
+      DataType type = TRY(parse(depth + 1));
+      fields.push_back({std::move(name), std::move(type)});
     } while (take(','));
     TRY(expect(')'));
     return struct_of(std::move(fields));

@@ -396,9 +396,9 @@ Status LeakChecker::compare() {
   for (std::size_t i = 0; i < features.size(); ++i) {
     const std::int64_t differing = rows.front().column(2 * i).integer(0);
     if (differing == 0) continue;
+    std::vector<LeakExample> examples = TRY(examples_of(features[i].alias));
     verdict_.leaks.push_back({features[i].alias, differing,
-                              rows.front().column(2 * i + 1).boolean(0),
-                              TRY(examples_of(features[i].alias))});
+                              rows.front().column(2 * i + 1).boolean(0), std::move(examples)});
   }
   return {};
 }

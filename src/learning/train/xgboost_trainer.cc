@@ -117,9 +117,9 @@ Result<Rounds> run_rounds(Booster& booster, const TrainingMatrix& training,
       return Error(ErrorCode::Cancelled, fmt::format("cancelled after {} rounds", round));
     }
     TRY(booster.update(round, training));
-    RoundMetrics metrics{.round = round + 1,
-                         .training = TRY(booster.evaluate(round, training)),
-                         .validation = std::nullopt};
+    RoundMetrics metrics;
+    metrics.round = round + 1;
+    metrics.training = TRY(booster.evaluate(round, training));
     if (validation != nullptr) metrics.validation = TRY(booster.evaluate(round, *validation));
     rounds.add(metrics, larger_is_better(plan.metric));
     if (control.progress) control.progress(metrics);
