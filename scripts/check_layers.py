@@ -1,5 +1,5 @@
 """Fail when a file includes a room that its own room does not declare in CMakeLists.txt, or when a room declares
-one that its floor may not know (the table in src/README.md).
+one that it does not include or that its floor may not know (the table in src/README.md).
 
 usage: check_layers.py PROJECT_FOLDER LAYERS_FILE
 """
@@ -36,12 +36,17 @@ def main() -> int:
         if room not in floor_of:
             errors.append(f"{folder.relative_to(root)}: not declared in CMakeLists.txt")
             continue
+        included = set()
         for path in sorted(folder.rglob("*.[hc]*")):
             for number, text in enumerate(path.read_text(errors="replace").splitlines(), 1):
                 found = re.match(r'\s*#\s*include\s+"([^"/]+)/', text)
+                if found:
+                    included.add(found[1])
                 if found and found[1] in floor_of and found[1] != room and found[1] not in may_know[room]:
                     errors.append(f"{path.relative_to(root)}:{number}: {room} may not include {found[1]}; "
                                   f"it declares {', '.join(sorted(may_know[room])) or 'nothing'}")
+        for dep in sorted(may_know[room] - included):
+            errors.append(f"CMakeLists.txt: {floor_of[room]}/{room} declares {dep} and includes nothing of it")
         if not (folder / "README.md").exists():
             errors.append(f"{folder.relative_to(root)}: a room has a README.md")
     print("\n".join(errors))

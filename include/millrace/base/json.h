@@ -1,0 +1,1 @@
+../../../src/foundation/base/json.h
