@@ -6,7 +6,7 @@
 
 #include "net/http_client.h"
 #include "net/http_server.h"
-#include "net/raw_connection.h"
+#include "net/raw_connection_fixture.h"
 
 namespace millrace::net {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "net/http_client.h"
-#include "net/raw_connection.h"
+#include "net/raw_connection_fixture.h"
 
 namespace millrace::net {
 namespace {
