@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/byte_budget.h"
 #include "net/listener.h"
 
 namespace millrace::net {
@@ -40,6 +42,7 @@ using BeastRequest = http::request<http::string_body>;
 using BeastResponse = http::response<http::string_body>;
 using Parser = http::request_parser<http::string_body>;
 
+constexpr std::uint64_t kSmallBody = 64U << 10U;
 constexpr milliseconds kLinger{500};
 constexpr milliseconds kGraceOfTheNew{100};
 
@@ -125,6 +128,15 @@ Response refusal(boost::system::error_code error, const ServerOptions& options) 
         431, Error(ErrorCode::Invalid,
                    fmt::format("the headers are larger than {} bytes", options.header_bytes_max)));
   return Response::error(400, Error(ErrorCode::Invalid, "not an HTTP request: " + error.message()));
+}
+
+Response too_many_bodies() {
+  Response response = Response::error(
+      503, Error(ErrorCode::Unavailable,
+                 "the bodies of other requests fill the memory that there is for them; ask again, "
+                 "or send fewer rows at a time"));
+  response.headers.add("Retry-After", "1");
+  return response;
 }
 
 /// What a handler may not answer: such a response would break the connection's framing.
@@ -215,7 +227,7 @@ struct HttpServer::State {
   Response answer(const Request& request) const;
   Task<bool> respond(Connection& connection, Response response, bool keep_alive, bool head);
   Task<bool> wait_for_bytes(Connection& connection);
-  Task<Read> read_request(Connection& connection, Parser& parser);
+  Task<Read> read_request(Connection& connection, Parser& parser, ByteBudget::Share& held);
   Task<Read> serve_requests(Connection& connection);
   Task<void> serve(ConnectionPtr connection);
   Task<void> linger(Stream& stream);
@@ -231,6 +243,7 @@ struct HttpServer::State {
   const std::unique_ptr<Clock> clock = make_system_clock();
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> answered{0};
+  ByteBudget bodies{options.all_bodies_bytes_max};
 
   asio::io_context loop;
   asio::executor_work_guard<asio::io_context::executor_type> work{loop.get_executor()};
@@ -287,7 +300,8 @@ Task<bool> HttpServer::State::wait_for_bytes(Connection& connection) {
   co_return !error;
 }
 
-Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parser) {
+Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parser,
+                                           ByteBudget::Share& held) {
   if (!co_await wait_for_bytes(connection)) co_return Read::Ended;
   Stream& stream = connection.stream;
   stream.expires_after(options.request_timeout);
@@ -302,8 +316,14 @@ Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parse
     const BeastResponse go_on(http::status::continue_, 11);
     std::tie(error, bytes) = co_await http::async_write(stream, go_on, kNoThrow);
   }
-  if (!error)
-    std::tie(error, bytes) = co_await http::async_read(stream, connection.buffer, parser, kNoThrow);
+  parser.eager(true);
+  while (!error && !parser.is_done()) {
+    std::tie(error, bytes) =
+        co_await http::async_read_some(stream, connection.buffer, parser, kNoThrow);
+    if (error || held.grow_to(parser.get().body().size())) continue;
+    co_await respond(connection, too_many_bodies(), false, false);
+    co_return Read::Refused;
+  }
   if (!error) co_return Read::Request;
   const bool broken_off = error.category() != http::make_error_code({}).category();
   if (broken_off || error == http::error::end_of_stream || error == http::error::partial_message)
@@ -317,12 +337,15 @@ Task<Read> HttpServer::State::serve_requests(Connection& connection) {
     Parser parser;
     parser.header_limit(options.header_bytes_max);
     parser.body_limit(options.body_bytes_max);
-    const Read read = co_await read_request(connection, parser);
+    std::optional<ByteBudget::Share> held(std::in_place, bodies, kSmallBody);
+    const Read read = co_await read_request(connection, parser, *held);
     if (read != Read::Request) co_return read;
     const bool head = parser.get().method() == http::verb::head;
-    const Result<Request> request = to_request(parser.get(), connection.remote);
+    Result<Request> request = to_request(parser.get(), connection.remote);
     Response response = request.ok() ? answer(*request) : Response::error(request.error());
     const bool keep_alive = parser.get().keep_alive() && !stopping && request.ok();
+    if (request.ok()) std::string().swap(request->body);
+    held.reset();  // before the answer, which a slow client may take its time to read
     ++answered;
     if (!co_await respond(connection, std::move(response), keep_alive, head)) co_return Read::Ended;
     if (!keep_alive) co_return Read::Refused;

@@ -32,6 +32,9 @@ struct ServerOptions {
   int threads = 1;
   std::uint32_t header_bytes_max = 16U << 10U;
   std::uint64_t body_bytes_max = 8U << 20U;
+  /// Of all bodies that are being read or answered, each beyond its first 64 KiB; a request that
+  /// would hold more is answered with 503 and Retry-After. Small requests are always taken.
+  std::uint64_t all_bodies_bytes_max = 64U << 20U;
   std::chrono::milliseconds request_timeout{30'000};  // from the first byte to the last
   std::chrono::milliseconds idle_timeout{75'000};     // between requests of a connection
   int connections_max = 1'024;

@@ -38,6 +38,37 @@ class Hostile : public testing::Test {
   std::unique_ptr<HttpServer> server_;
 };
 
+TEST(HttpServer, TheBodiesOfAllRequestsAreBoundedTogether) {
+  std::atomic<int> held{0};
+  std::atomic<bool> go{false};
+  ServerOptions options;
+  options.threads = 3;
+  options.all_bodies_bytes_max = 100'000;
+  auto server = *HttpServer::start(options, [&](const Request& request) {
+    if (request.path.at(0) == "hold") {
+      ++held;
+      held.notify_all();
+      go.wait(false);
+    }
+    return Response::text(std::to_string(request.body.size()));
+  });
+  const auto post = [&](const std::string& path, std::size_t bytes) {
+    HttpClient client({.base_url = "http://" + server->address()});
+    return *client.send(Method::Post, path, std::string(bytes, 'x'));
+  };
+  std::thread holder([&] { EXPECT_EQ(post("/hold", 150'000).body, "150000"); });
+  held.wait(0);
+  const Response refused = post("/large", 150'000);
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(refused.headers.get("Retry-After"), "1");
+  EXPECT_NE(refused.body.find("fewer rows at a time"), std::string::npos) << refused.body;
+  EXPECT_EQ(post("/small", 60'000).body, "60000");
+  go = true;
+  go.notify_all();
+  holder.join();
+  EXPECT_EQ(post("/large", 150'000).body, "150000") << "what was held is given back";
+}
+
 struct Case {
   const char* why;
   std::string bytes;
