@@ -40,6 +40,11 @@ Status GroupCommit::write(const Work& work) {
   return request.outcome;
 }
 
+std::size_t GroupCommit::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
 std::vector<GroupCommit::Request*> GroupCommit::take_batch(std::unique_lock<std::mutex>& lock) {
   if (last_batch_ > 1) {
     const auto longest = std::min<std::chrono::steady_clock::duration>(last_commit_, kLongestWait);

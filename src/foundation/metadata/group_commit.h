@@ -44,12 +44,14 @@ class GroupCommit {
 
   /// Returns when `work` is committed or has failed.
   Status write(const Work& work);
+  /// How many writes wait for a commit that has not begun.
+  std::size_t waiting() const;
 
  private:
   std::vector<Request*> take_batch(std::unique_lock<std::mutex>& lock);
 
   const CommitBatch commit_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Request*> queue_;
   bool leading_ = false;

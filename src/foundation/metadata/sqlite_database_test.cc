@@ -1,3 +1,4 @@
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <random>
@@ -96,6 +97,48 @@ TEST_F(SqliteDatabase, ADamagedPageIsCorruption) {
   });
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code(), ErrorCode::Corruption) << status.error().message();
+}
+
+/// How many commits a write-ahead log holds: frames of 24 + page bytes behind a header of 32,
+/// whose bytes 4 to 7 are not zero where a transaction ends (sqlite.org/fileformat2.html, 4.1).
+int commits_in_log(const std::string& log) {
+  const auto number = [&](std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = at; i < at + 4; ++i)
+      value = value << 8U | static_cast<std::uint8_t>(log[i]);
+    return value;
+  };
+  if (log.size() < 32) return 0;
+  const std::size_t frame = 24 + number(8);
+  int commits = 0;
+  for (std::size_t at = 32; at + frame <= log.size(); at += frame)
+    commits += number(at + 4) != 0 ? 1 : 0;
+  return commits;
+}
+
+TEST_F(SqliteDatabase, WritesGoToAWriteAheadLogAndThoseThatMeetShareACommit) {
+  const auto database = open();
+  const int before = commits_in_log(*read_file(path() + "-wal"));
+  EXPECT_GT(before, 0) << "WAL is on";
+  constexpr int kWriters = 16;
+  std::atomic<int> arrived = 0;
+  std::vector<std::thread> writers;
+  for (int i = 0; i < kWriters; ++i)
+    writers.emplace_back([&, i] {
+      ++arrived;
+      const Status written = database->write([&, i](Transaction& transaction) -> Status {
+        while (arrived < kWriters) std::this_thread::yield();  // the first waits for the others
+        TRY(transaction.query("INSERT INTO contract_pairs (k, v) VALUES ($1, 1)",
+                              {std::to_string(i)}));
+        return {};
+      });
+      EXPECT_TRUE(written.ok());
+    });
+  for (std::thread& writer : writers) writer.join();
+  const int commits = commits_in_log(*read_file(path() + "-wal")) - before;
+  EXPECT_EQ(keys().size(), static_cast<std::size_t>(kWriters));
+  EXPECT_GE(commits, 1);
+  EXPECT_LT(commits, kWriters) << "each had a commit of its own";
 }
 
 TEST_F(SqliteDatabase, AnotherProgramsDatabaseIsLeftAlone) {
