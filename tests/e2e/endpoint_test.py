@@ -75,7 +75,7 @@ class TestInvocations(EndpointTest):
                 ("a text for a number", json.dumps({"instances": [INSTANCES[0], {**INSTANCES[1], "distance": "far"}]}),
                  "application/json", "/invocations", 400, "row 2, feature 'distance'"),
                 ("too few columns", "1,2\n", "text/csv", "/invocations", 400, "row 1 has 2 values"),
-                ("no JSON", "{", "application/json", "/invocations", 415, "not JSON"),
+                ("no JSON", "{", "application/json", "/invocations", 400, "not JSON"),
                 ("another media type", "1", "text/libsvm", "/invocations", 415, "text/libsvm"),
                 ("a model of another name", BODY, "application/json", "/models/late/invocations", 404, "late")):
             with self.subTest(why):

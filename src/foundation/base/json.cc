@@ -4,12 +4,14 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <unordered_map>
 
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <fmt/core.h>
 
+#include "base/json_unique_members.h"
 #include "base/utf8.h"
 
 namespace millrace {
@@ -39,6 +41,8 @@ class Builder {
     keep_last_of_each_name(object.as_object());
     return add(std::move(object));
   }
+  /// The first member that stood twice in an object.
+  const std::optional<std::string>& repeated() const { return repeated_; }
   bool on_array_begin(Code&) {
     open_.push_back(Json::array());
     return true;
@@ -102,19 +106,23 @@ class Builder {
       open_.back().as_object().back().second = std::move(value);
     return true;
   }
-  static void keep_last_of_each_name(Json::Object& members) {
+  void keep_last_of_each_name(Json::Object& members) {
     std::unordered_map<std::string_view, std::size_t> last;
     for (std::size_t i = 0; i < members.size(); ++i) last[members[i].first] = i;
     if (last.size() == members.size()) return;
     Json::Object kept;
     for (std::size_t i = 0; i < members.size(); ++i)
-      if (last.at(members[i].first) == i) kept.push_back(members[i]);
+      if (last.at(members[i].first) == i)
+        kept.push_back(members[i]);
+      else if (!repeated_)
+        repeated_ = members[i].first;
     members = std::move(kept);
   }
 
   std::vector<Json> open_;  // containers whose end has not come yet
   std::string text_;        // a key, string or number that came in parts
   Json root_;
+  std::optional<std::string> repeated_;
 };
 
 void write_string(std::string& out, const std::string& text) {
@@ -221,11 +229,7 @@ Error wrong_type(std::string_view name, std::string_view expected, const Json* f
                fmt::format("'{}' is {}; expected {}", name, state, with_article(expected)));
 }
 
-}  // namespace
-
-Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin(), values.end())) {}
-
-Result<Json> Json::parse(std::string_view text, std::size_t deepest) {
+Result<Builder> read(std::string_view text, std::size_t deepest) {
   bj::parse_options options;
   options.max_depth = deepest;
   bj::basic_parser<Builder> parser(options);
@@ -238,7 +242,24 @@ Result<Json> Json::parse(std::string_view text, std::size_t deepest) {
   if (error)
     return Error(ErrorCode::Invalid,
                  fmt::format("not JSON at {}: {}", line_and_column(text, used), error.message()));
-  return parser.handler().take();
+  return std::move(parser.handler());
+}
+
+}  // namespace
+
+Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin(), values.end())) {}
+
+Result<Json> Json::parse(std::string_view text, std::size_t deepest) {
+  return TRY(read(text, deepest)).take();
+}
+
+Result<Json> parse_json_with_unique_members(std::string_view text) {
+  Builder builder = TRY(read(text, 64));
+  if (builder.repeated())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("the member '{}' stands twice in one object; give it once",
+                             builder.repeated()->substr(0, 100)));
+  return builder.take();
 }
 
 std::string Json::dump() const {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json_unique_members.h"
+
 namespace millrace {
 namespace {
 
@@ -66,7 +68,12 @@ TEST(Json, ReadsNumbersAtTheEdges) {
 }
 
 TEST(Json, LastOfEqualNamesCounts) {
-  EXPECT_EQ(Json::parse(R"({"a":1,"b":{"c":2},"a":[3]})")->dump(), R"({"b":{"c":2},"a":[3]})");
+  const std::string text = R"([{"a":1,"b":{"c":2},"a":[3]}])";
+  EXPECT_EQ(Json::parse(text)->dump(), R"([{"b":{"c":2},"a":[3]}])");
+  const Result<Json> refused = parse_json_with_unique_members(text);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message(), "the member 'a' stands twice in one object; give it once");
+  EXPECT_TRUE(parse_json_with_unique_members(R"([{"a":1},{"a":1}])").ok());
 }
 
 TEST(Json, ReadsEscapesAndLongText) {

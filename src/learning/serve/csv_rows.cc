@@ -10,7 +10,7 @@ namespace millrace::serve {
 namespace {
 
 Error no_csv(std::size_t line, std::string_view why) {
-  return Error(ErrorCode::Unsupported, fmt::format("line {} is no CSV: {}", line, why));
+  return Error(ErrorCode::Invalid, fmt::format("line {} is no CSV: {}", line, why));
 }
 
 /// Cuts CSV into lines of fields.

@@ -75,18 +75,10 @@ Response empty_answer(int status) {
   return response;
 }
 
-/// Unsupported: the body is not what its media type says. Everything else is the rows' fault, or
-/// ours.
-int status_of(const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::Unsupported:
-      return 415;
-    case ErrorCode::Invalid:
-    case ErrorCode::NotFound:
-      return 400;
-    default:
-      return net::http_status(error.code());
-  }
+/// A feature that there is not is the rows' fault: it is not the address that was not found.
+Response refuse_rows(const Error& error) {
+  const bool theirs = error.code() == ErrorCode::NotFound || error.code() == ErrorCode::Invalid;
+  return theirs ? refuse(400, Error(ErrorCode::Invalid, error.message())) : Response::error(error);
 }
 
 Response score(const Request& request, const Serving& serving) {
@@ -111,7 +103,7 @@ Response score(const Request& request, const Serving& serving) {
   const Result<model::FeatureRows> rows = *format == Format::Csv
                                               ? read_csv(predictor.encoder(), request.body)
                                               : read_json(predictor.encoder(), request.body);
-  if (!rows) return refuse(status_of(rows.error()), rows.error());
+  if (!rows) return refuse_rows(rows.error());
   const Result<std::vector<float>> scores = predictor.predict(*rows);
   if (!scores) return refuse(500, scores.error());
   serving.rows.fetch_add(scores->size(), std::memory_order_relaxed);

@@ -134,12 +134,16 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
       {"no body", "", "text/csv", 204, ""},
       {"another media type", kRow, "text/libsvm", 415, "text/libsvm"},
       {"no media type", kRow, "", 415, "Content-Type"},
-      {"no JSON", "{", "application/json", 415, "not JSON"},
-      {"no CSV", "1,\"", "text/csv", 415, "no CSV"},
+      {"no JSON", "{", "application/json", 400, "not JSON"},
+      {"no CSV", "1,\"", "text/csv", 400, "no CSV"},
+      {"a member twice", R"({"instances":[{"delay":1,"delay":500}]})", "application/json", 400,
+       "'delay'"},
       {"too few columns", "1,2\n", "text/csv", 400, "row 1 has 2 values"},
       {"NaN", "nan,700,EV,false\n", "text/csv", 400, "row 1, feature 'delay'"},
       {"a name that is no feature", R"({"instances":[{"dealy":1}]})", "application/json", 400,
        "did you mean 'delay'"},
+      {"its code is of the rows", R"({"instances":[{"dealy":1}]})", "application/json", 400,
+       R"("code":"invalid")"},
       {"too large", std::string(100'001, 'x'), "text/csv", 413, ""},
   };
   for (const Case& c : cases) {
@@ -149,7 +153,7 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
     EXPECT_NE(response.body.find(c.says), std::string::npos) << response.body;
   }
   EXPECT_EQ(endpoint_->served().front().requests, 0U);
-  EXPECT_EQ(endpoint_->served().front().refused, 7U);
+  EXPECT_EQ(endpoint_->served().front().refused, 9U);
 }
 
 TEST_F(Serving, ModelsAnswerUnderTheirNames) {

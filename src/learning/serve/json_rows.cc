@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "base/json_unique_members.h"
 #include "base/suggest.h"
 #include "serve/row_columns.h"
 #include "serve/scoring.h"
@@ -102,8 +103,8 @@ Result<FeatureRows> read_split(const FeatureEncoder& encoder, const Json& split)
 Result<model::FeatureRows> read_json(const FeatureEncoder& encoder, std::string_view body) {
   static const std::vector<std::string> forms = {"instances", "dataframe_split",
                                                  "dataframe_records"};
-  const Result<Json> json = Json::parse(body);
-  if (!json) return Error(ErrorCode::Unsupported, json.error().message());
+  const Result<Json> json = parse_json_with_unique_members(body);
+  if (!json) return json.error();
   if (!json->is_object() || json->as_object().size() != 1) {
     return invalid(
         "expected an object with one member: 'instances', 'dataframe_split' or "

@@ -28,7 +28,7 @@ std::optional<Format> accepted_format(std::string_view accept, Format preferred)
 /// Rows as CSV (RFC 4180, also with bare line feeds), one line for each, in the order of the
 /// features; an empty field is a missing value. The first line may name the columns: then they must
 /// be exactly the features, in any order.
-/// Errors: Invalid and NotFound name row (from 1, without the header) and column; Unsupported when
+/// Errors: Invalid and NotFound name row (from 1, without the header) and column; Invalid also when
 /// the text is no CSV.
 Result<model::FeatureRows> read_csv(const model::FeatureEncoder& encoder, std::string_view body);
 
@@ -38,7 +38,8 @@ Result<model::FeatureRows> read_csv(const model::FeatureEncoder& encoder, std::s
 ///   {"dataframe_split": {"columns": [...], "data": [[...], ...]}}
 ///   {"dataframe_records": [{...}, ...]}
 /// A missing value is null; a feature that a row does not name is an error.
-/// Errors: as above; Unsupported when the text is no JSON.
+/// Errors: as above; Invalid also when the text is no JSON, or an object has a member twice: of two
+/// values for one feature neither is guessed to be meant.
 Result<model::FeatureRows> read_json(const model::FeatureEncoder& encoder, std::string_view body);
 
 /// One score per line.

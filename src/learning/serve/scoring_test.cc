@@ -102,9 +102,9 @@ TEST(ReadCsv, NamesRowAndColumn) {
            "'weekend' is not given"},
           {"a header that names one twice", "delay,delay,carrier,weekend\n", ErrorCode::Invalid,
            "given twice"},
-          {"an open quote", "1,\"DL,1", ErrorCode::Unsupported, "line 1 is no CSV"},
-          {"text behind a quote", "1,\"DL\"x,1", ErrorCode::Unsupported, "closing quote"},
-          {"a quote inside", "1,D\"L,1", ErrorCode::Unsupported, "not quoted"},
+          {"an open quote", "1,\"DL,1", ErrorCode::Invalid, "line 1 is no CSV"},
+          {"text behind a quote", "1,\"DL\"x,1", ErrorCode::Invalid, "closing quote"},
+          {"a quote inside", "1,D\"L,1", ErrorCode::Invalid, "not quoted"},
       },
       read_csv);
 }
@@ -141,8 +141,11 @@ TEST(ReadJson, TakesEveryForm) {
 TEST(ReadJson, NamesRowAndColumn) {
   expect_refused(
       {
-          {"no JSON", "{\"instances\":[[1,", ErrorCode::Unsupported, "not JSON at line 1"},
-          {"too deep", std::string(1000, '['), ErrorCode::Unsupported, "not JSON"},
+          {"no JSON", "{\"instances\":[[1,", ErrorCode::Invalid, "not JSON at line 1"},
+          {"too deep", std::string(1000, '['), ErrorCode::Invalid, "not JSON"},
+          {"a member twice",
+           R"({"instances":[{"delay":1,"carrier":"AA","weekend":0,"delay":500}]})",
+           ErrorCode::Invalid, "the member 'delay' stands twice in one object"},
           {"a bare array", "[[1,2,3]]", ErrorCode::Invalid, "expected an object"},
           {"a slip", R"({"instancs":[]})", ErrorCode::Invalid, "did you mean 'instances'"},
           {"two forms", R"({"instances":[],"dataframe_records":[]})", ErrorCode::Invalid,
