@@ -16,8 +16,10 @@ namespace millrace::model {
 
 namespace {
 
-/// Up to so many rows a walk is quicker than a call of libxgboost.
-constexpr std::size_t kWalkedRows = 64;
+/// Up to so many rows a walk is quicker than a call of libxgboost. Measured with 83 trees over 32
+/// features, CPU a row: 0.7 microseconds against 35 for one row, 0.7 against 2.0 for 32, 1.3 against
+/// 1.4 for 256, from where on they are alike.
+constexpr std::size_t kWalkedRows = 256;
 
 Error mismatch(std::string message) {
   return Error(ErrorCode::Corruption,
