@@ -161,12 +161,21 @@ class TestAnswers(ProjectTest):
         store.unlink()
         self.assertRuns(project.millrace("run"))
 
-    def test_too_few_descriptors_are_a_sentence(self):
+    def test_too_few_descriptors_or_threads_are_a_sentence(self):
         project = self.empty()
-        done = subprocess.run(["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", MILLRACE, "up"], cwd=project.root,
-                              capture_output=True, text=True, timeout=60)
-        self.assertIn(done.returncode, (2, 3), done)
-        self.assertIn("error: ", done.stderr)
+        project.write("pipelines/a.yml", "tasks:\n  - {id: a, kind: command, command: 'true'}\n")
+        limits = [f"-n {files}" for files in (12, 30, 63, 64)] + [f"-v {kilobytes}" for kilobytes in (300000, 500000)]
+        codes = set()
+        for limit in limits:
+            with self.subTest(limit):
+                done = subprocess.run(["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", MILLRACE, "run"],
+                                      cwd=project.root, capture_output=True, text=True, timeout=60)
+                self.assertIn(done.returncode, (0, 1, 2, 3), done)
+                if done.returncode in (2, 3):
+                    self.assertIn("error: ", done.stderr)
+                codes.add(done.returncode)
+        self.assertIn(3, codes)
+        self.assertRuns(project.millrace("run"))  # and all of them recover
 
     def test_sql_says_what_it_is_for_and_shows_what_was_asked(self):
         project = self.empty()

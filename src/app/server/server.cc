@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -30,6 +31,18 @@ namespace {
 constexpr auto kStopPatience = std::chrono::seconds(5);
 // Of one that lives for a command: a person waits, and a script. A resident server waits for ever.
 constexpr auto kStorePatience = std::chrono::seconds(30);
+
+/// With fewer a server comes up and then cannot answer; one that ran for a day held 40.
+constexpr rlim_t kLeastDescriptors = 64;
+
+Status check_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kLeastDescriptors) return {};
+  return Error(ErrorCode::Exhausted,
+               fmt::format("a server needs at least {} open files, and this process may have {}; "
+                           "raise the limit with `ulimit -n`",
+                           kLeastDescriptors, limit.rlim_cur));
+}
 
 }  // namespace
 
@@ -175,6 +188,7 @@ Result<std::unique_ptr<Server>> Server::start(project::Project project, ServerOp
   std::unique_ptr<Server> server(
       new Server(std::make_unique<State>(std::move(project), std::move(options))));
   State& state = *server->state_;
+  TRY(check_descriptors());
   TRY(state.open_stores());
   TRY(state.open_endpoint());
   TRY(state.open_orchestrator());

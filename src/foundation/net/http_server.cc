@@ -235,6 +235,8 @@ struct HttpServer::State {
   asio::awaitable<void> wait_for_descriptors();
   void take_in(Protocol::socket::rebind_executor<Strand>::other socket);
   void take_in_the_backlog();
+  /// Ends the threads of a server that did not come into being.
+  void give_up();
   void refuse_full(Protocol::socket::rebind_executor<Strand>::other socket);
 
   const ServerOptions options;
@@ -435,16 +437,34 @@ void HttpServer::State::refuse_full(Protocol::socket::rebind_executor<Strand>::o
   static_cast<void>(socket.shutdown(asio::socket_base::shutdown_both, ignored));
 }
 
+void HttpServer::State::give_up() {
+  stopping = true;
+  loop.stop();
+  for (std::thread& thread : threads) thread.join();
+  threads.clear();
+}
+
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const ServerOptions& options,
                                                       Handler handler) {
   Listener listener = TRY(Listener::open(options.listen));
-  auto state = std::make_unique<State>(options, std::move(handler), std::move(listener));
-  for (int i = 0; i < std::max(1, options.threads); ++i)
-    state->threads.emplace_back([&loop = state->loop] { loop.run(); });
-  asio::co_spawn(state->door, state->accept_all(), asio::detached);
-  state->doorkeeper = std::thread([&door = state->door] { door.run(); });
+  std::unique_ptr<State> state;
+  try {
+    state = std::make_unique<State>(options, std::move(handler), std::move(listener));
+    // Makes the loop's own descriptors here, where it can fail.
+    const Protocol::socket never_opened(state->loop);
+    for (int i = 0; i < std::max(1, options.threads); ++i)
+      state->threads.emplace_back([&loop = state->loop] { loop.run(); });
+    asio::co_spawn(state->door, state->accept_all(), asio::detached);
+    state->doorkeeper = std::thread([&door = state->door] { door.run(); });
+  } catch (const std::exception& error) {
+    if (state != nullptr) state->give_up();
+    return Error(ErrorCode::Exhausted,
+                 fmt::format("a server could not be started: {}; it needs {} threads and some "
+                             "descriptors: see `ulimit -a`",
+                             error.what(), options.threads + 1));
+  }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
