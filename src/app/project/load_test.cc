@@ -1,25 +1,14 @@
-#include <gtest/gtest.h>
-
-#include "base/file.h"
-#include "project/project.h"
+#include "project/project_folder_fixture.h"
 
 namespace millrace::project {
 namespace {
 
-class LoadProject : public testing::Test {
+class LoadProject : public ProjectFolder {
  protected:
-  void write(const std::string& path, const std::string& text) {
-    ASSERT_TRUE(write_file(folder_.path() + "/" + path, text).ok());
-  }
   std::vector<std::string> problems(const std::string& target = "") {
-    const auto loaded = load_project(folder_.path(), target);
-    if (!loaded.ok()) return {loaded.error().message()};
-    std::vector<std::string> messages;
-    for (const Problem& problem : loaded->problems) messages.push_back(problem.str());
-    return messages;
+    const auto loaded = load_project(root(), target);
+    return loaded.ok() ? texts(loaded->problems) : std::vector{loaded.error().message()};
   }
-
-  TemporaryFolder folder_ = *TemporaryFolder::make();
 };
 
 constexpr const char* kSource = R"(
@@ -43,7 +32,7 @@ TEST_F(LoadProject, AWholeProjectHasNoProblems) {
   write("expectations/orders.yml",
         "expectations:\n  - {type: expect_column_values_to_not_be_null, column: id}\n");
   write("pipelines/daily.yml", "tasks:\n  - {id: land, kind: land, source: shop.orders}\n");
-  const auto loaded = load_project(folder_.path() + "/models", "");  // found from a folder below
+  const auto loaded = load_project(root() + "/models", "");  // found from a folder below
   ASSERT_TRUE(loaded.ok()) << loaded.error().message();
   ASSERT_TRUE(loaded->problems.empty()) << loaded->problems[0].str();
   const Project& project = loaded->project;

@@ -16,18 +16,18 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "metadata/database.h"
 #include "model/model_store.h"
 #include "orchestration/run.h"
 #include "project/project.h"
+#include "project/project_folder_fixture.h"
 #include "tasks/check_project.h"
 #include "tasks/hooks.h"
 #include "tasks/run_attempt.h"
 
 namespace millrace::tasks {
 
-class ProjectTest : public testing::Test {
+class ProjectTest : public project::ProjectFolder {
  protected:
   static constexpr const char* kSource = R"(
 name: cafe
@@ -95,19 +95,6 @@ tasks:
     ASSERT_TRUE(model::migrate_model_store(*database_).ok());
   }
 
-  std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
-  void write(const std::string& name, const std::string& text) {
-    const Status written = write_file(path(name), text);
-    ASSERT_TRUE(written.ok()) << written.error().message();
-  }
-  /// Replaces `old`, which stands there, in a file of the project.
-  void change(const std::string& name, const std::string& old, const std::string& by) {
-    std::string text = *read_file(path(name));
-    const std::size_t at = text.find(old);
-    ASSERT_NE(at, std::string::npos) << name << " has no " << old;
-    write(name, text.replace(at, old.size(), by));
-  }
-
   static std::string delivery(int day) {
     return fmt::format("deliveries/orders-2013-01-{:02}.jsonl", day);
   }
@@ -130,7 +117,7 @@ tasks:
   /// those of this test's last calls for the same date.
   Result<Json> run(const std::string& task, const std::string& date = "2013-01-21",
                    const std::function<void(orchestration::TaskInstance&)>& set_up = {}) {
-    project_.emplace(TRY(project::whole(TRY(project::load_project(folder_.path(), "")))));
+    project_.emplace(TRY(project::whole(TRY(project::load_project(root(), "")))));
     const ServerSide server{*project_, *database_, *models(), *clock_};
     const auto hooks = TRY(Hooks::open(server, ""));
     orchestration::TaskInstance instance = TRY(instance_of(task, date));
@@ -149,18 +136,16 @@ tasks:
   /// All of the pipeline's tasks; the result of the last one.
   Result<Json> run_all(const std::string& date = "2013-01-21") {
     Json last;
-    const auto loaded = TRY(project::whole(TRY(project::load_project(folder_.path(), ""))));
+    const auto loaded = TRY(project::whole(TRY(project::load_project(root(), ""))));
     for (const auto& task : loaded.pipelines.at(0).dag.tasks) last = TRY_DOING(task.id.str(), run(task.id.str(), date));
     return last;
   }
 
   /// The problems that `millrace check` finds, each with its place.
   std::vector<std::string> problems() const {
-    auto loaded = *project::load_project(folder_.path(), "");
+    auto loaded = *project::load_project(root(), "");
     EXPECT_TRUE(check_project(loaded).ok());
-    std::vector<std::string> found;
-    for (const project::Problem& problem : loaded.problems) found.push_back(problem.str());
-    return found;
+    return texts(loaded.problems);
   }
 
   model::ModelVersion version(std::int64_t number) {
@@ -208,7 +193,6 @@ tasks:
     return instance;
   }
 
-  TemporaryFolder folder_ = *TemporaryFolder::make();
   std::unique_ptr<Clock> clock_ = make_system_clock();
   std::unique_ptr<metadata::Database> database_;
   std::unique_ptr<storage::ObjectStore> models_;
@@ -216,18 +200,5 @@ tasks:
   std::map<std::string, Json> results_;  // by date, then by task
   int epoch_ = 0;
 };
-
-/// The value, or a failed test with the Error's words.
-template <typename T>
-T good(Result<T> result) {
-  EXPECT_TRUE(result.ok()) << result.error().message();
-  return result.ok() ? *std::move(result) : T();
-}
-
-/// What a Result says, in place of the value.
-template <typename T>
-std::string said(const Result<T>& result) {
-  return result.ok() ? "no error" : result.error().message();
-}
 
 }  // namespace millrace::tasks

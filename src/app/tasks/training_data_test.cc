@@ -42,7 +42,7 @@ TEST_F(TrainingData, ATableThatIsGoneIsWrittenAgain) {
 TEST_F(TrainingData, ASupersededAttemptPublishesNothingAndLeavesNothing) {
   good(run("land"));
   fence_ = [] { return Status(Error(ErrorCode::Denied, "superseded")); };
-  EXPECT_EQ(said(run("training_data")), "writing table features.orders: superseded");
+  EXPECT_EQ(said(run("training_data")), "denied: writing table features.orders: superseded");
   EXPECT_TRUE(beside_the_file().empty());
   fence_ = [] { return Status(); };
   good(run("training_data"));

@@ -4,23 +4,15 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/result_fixture.h"
+
 namespace millrace::engine {
 
 using columnar::Kind;
 using columnar::Schema;
 using columnar::simple;
 
-#define EXPECT_HAS(text, part) \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
-#define EXPECT_OK(status) EXPECT_EQ(said(status), "ok")
-
 namespace {
-
-template <typename T>
-std::string said(const Result<T>& result) {
-  if (result.ok()) return "ok";
-  return std::string(to_string(result.error().code())) + ": " + result.error().message();
-}
 
 /// Batches of one row, without an end. `each` is called with the number of the batch, from 1.
 class Endless final : public columnar::BatchReader {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/result_fixture.h"
 #include "engine/engine.h"
 #include "sql/names.h"
 
@@ -14,9 +15,6 @@ namespace {
 
 using columnar::Kind;
 using columnar::Schema;
-
-#define EXPECT_HAS(text, part) \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
 
 class ParquetTest : public testing::Test {
  protected:

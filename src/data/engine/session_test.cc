@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/result_fixture.h"
 #include "engine/engine.h"
 
 namespace millrace::engine {
@@ -56,9 +57,6 @@ class SessionTest : public testing::Test {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Session> session_;
 };
-
-#define EXPECT_HAS(text, part) \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
 
 TEST_F(SessionTest, AnswersComeInBatchesWithTheirTypes) {
   EXPECT_EQ(engine_->version(), "duckdb 1.5.5");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/result_fixture.h"
 #include "engine/engine.h"
 #include "engine/syntax_tree.h"
 #include "sql/statement_text.h"
@@ -11,9 +12,6 @@ namespace {
 
 using columnar::Kind;
 using columnar::Schema;
-
-#define EXPECT_HAS(text, part) \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
 
 class StatementsTest : public testing::Test {
  protected:

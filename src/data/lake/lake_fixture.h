@@ -11,37 +11,15 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/result_fixture.h"
 #include "engine/engine.h"
 #include "lake/lake.h"
 #include "storage/object_store.h"
 
 namespace millrace::lake {
 
-#define EXPECT_HAS(text, part) \
-  EXPECT_NE(std::string(text).find(part), std::string::npos) << "found: " << (text)
-
 inline TableName table(std::string_view name) {
   return *TableName::parse(name);
-}
-
-/// The value of a Result that must be there.
-template <typename T>
-T good(Result<T> result) {
-  if (!result.ok()) {
-    ADD_FAILURE() << to_string(result.error().code()) << ": " << result.error().message();
-    throw std::runtime_error("no value");  // ends this test alone
-  }
-  return *std::move(result);
-}
-inline void good(const Status& status) {
-  EXPECT_TRUE(status.ok()) << to_string(status.error().code()) << ": " << status.error().message();
-}
-
-/// "conflict: ...", or "ok".
-template <typename T>
-std::string said(const Result<T>& result) {
-  if (result.ok()) return "ok";
-  return std::string(to_string(result.error().code())) + ": " + result.error().message();
 }
 
 class LakeTest : public testing::Test {
