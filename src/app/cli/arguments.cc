@@ -258,7 +258,8 @@ std::optional<std::string> unknown_verb(const CLI::App& app,
       if (!verb->get_group().empty()) names.push_back(verb->get_name());
     }
     if (names.empty() || word.starts_with('-')) return std::nullopt;
-    if (next == nullptr) return said + " has no verb '" + word + "'" + suggestion(word, names);
+    if (next == nullptr)
+      return fmt::format("{} has no verb '{}'{}", said, word, suggestion(word, names));
     said += " " + next->get_name();
     at = next;
   }

@@ -94,6 +94,7 @@ void Terminal::status(std::string_view text) {
 void Terminal::table(const std::vector<std::string>& head,
                      const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
+  widths.reserve(head.size());
   std::vector<bool> numeric(head.size(), true);
   for (const std::string& name : head) widths.push_back(width_of(name));
   for (const auto& row : rows)

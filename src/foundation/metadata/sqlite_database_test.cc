@@ -123,6 +123,7 @@ TEST_F(SqliteDatabase, WritesGoToAWriteAheadLogAndThoseThatMeetShareACommit) {
   constexpr int kWriters = 16;
   std::atomic<int> arrived = 0;
   std::vector<std::thread> writers;
+  writers.reserve(kWriters);
   for (int i = 0; i < kWriters; ++i)
     writers.emplace_back([&, i] {
       ++arrived;
