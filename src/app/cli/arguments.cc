@@ -1,10 +1,7 @@
 // argv to plain values: the only file that knows CLI11.
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
@@ -14,7 +11,7 @@
 
 #include "base/suggest.h"
 #include "cli/completion.h"
-#include "cli/connection.h"
+#include "cli/to_the_end.h"
 #include "cli/verbs.h"
 
 namespace millrace::cli {
@@ -278,31 +275,6 @@ std::vector<std::string> from_the_verb_on(int argc, char** argv) {
   return {argv + std::min(first, argc), argv + argc};
 }
 
-/// Runs the verb. An exception here is what a library says when the machine gives no more.
-int act(const Plan& plan) {
-  try {
-    return plan.action();
-  } catch (const std::exception& error) {
-    return fail(plan.common,
-                Error(ErrorCode::Exhausted,
-                      fmt::format("{}; this process may use too few files, threads or too little "
-                                  "memory: see `ulimit -a`",
-                                  error.what())));
-  }
-}
-
-/// Whether all that was said has reached whoever reads it.
-int tell_all(const Plan& plan, int code) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  Common to_standard_error = plan.common;
-  to_standard_error.json = false;
-  fail(to_standard_error,
-       Error(ErrorCode::Exhausted,
-             fmt::format("the answer could not be written to standard output: {}",
-                         std::strerror(errno))));
-  return code == kSuccess ? kUnavailable : code;
-}
-
 void add_others(CLI::App& app, Plan& plan) {
   CLI::App* verb = add_verb(app, plan, "validate", "Check a table against a suite of expectations",
                             "millrace validate training_data --table ml.training_data");
@@ -354,10 +326,7 @@ int main(int argc, char** argv) {
     app.exit(error);
     return kMistake;
   }
-  // A file that grows beyond `ulimit -f` is an error of its writer, not the end of the process.
-  std::signal(SIGXFSZ, SIG_IGN);
-  const int code = act(plan);
-  return tell_all(plan, code);
+  return to_the_end(plan.common, plan.action);
 }
 
 }  // namespace millrace::cli

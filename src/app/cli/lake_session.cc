@@ -56,6 +56,7 @@ std::int64_t print_rows(Terminal& terminal, const columnar::Schema& columns,
     for (std::size_t row = 0; row < batch.row_count(); ++row) {
       if (++count > most) continue;
       std::vector<std::string> cells;
+      cells.reserve(columns.size());
       for (std::size_t column = 0; column < batch.schema().size(); ++column)
         cells.push_back(printable(batch.column(column).to_string(row)));
       rows.push_back(std::move(cells));

@@ -10,14 +10,17 @@
 
 namespace millrace::cli {
 
-/// Exit codes, the same for every verb.
-enum ExitCode : int {
-  kSuccess = 0,
-  kFailed = 1,       // what was asked for was done and failed: a run, an expectation, a prediction
-  kMistake = 2,      // the command line or the project's files have to be mended first
-  kUnavailable = 3,  // could not be done now: no server, a full disk, an error of ours
-  kInterrupted = 130,  // by Ctrl-C
-};
+// Exit codes, the same for every verb.
+
+inline constexpr int kSuccess = 0;
+/// What was asked for was done and failed: a run, an expectation, a prediction.
+inline constexpr int kFailed = 1;
+/// The command line or the project's files have to be mended first.
+inline constexpr int kMistake = 2;
+/// Could not be done now: no server, a full disk, an error of ours.
+inline constexpr int kUnavailable = 3;
+/// By Ctrl-C.
+inline constexpr int kInterrupted = 130;
 
 /// What stands before or behind any verb.
 struct Common {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -9,6 +8,7 @@
 #include "orchestration/scheduler.h"
 #include "project/config.h"
 #include "project/dag_files.h"
+#include "project/feature_files.h"
 #include "project/mistake_place.h"
 #include "project/program.h"
 #include "project/project.h"
@@ -184,52 +184,9 @@ class Loader {
   }
 
   void load_features() {
-    Project& project = loaded_.project;
     for (const std::string& file : files("features", {".yml", ".yaml"}))
-      each_yaml(file, [&](const Node& node) {
-        keep_definitions(node);
-        const Status read = features::read_definitions(node.to_json(), project.features);
-        if (!read.ok())
-          problems().push_back(
-              {place_of_mistake(node, read.error().message()), read.error().message()});
-      });
-    if (const Status resolved = features::resolve(project.features); !resolved.ok())
-      feature_problem(resolved.error().message(), resolved.error().message());
-    for (const auto& view : project.features.views)
-      check_model_read("feature view " + view.name, "source", view.source);
-    for (const auto& set : project.features.training_sets)
-      check_model_read("training set " + set.name, "labels", set.labels);
-  }
-
-  /// `way` begins with the definition that is at fault.
-  void feature_problem(std::string_view way, std::string message) {
-    problems().push_back(
-        {place_in_definition(loaded_.project.definitions, way, {"features"}), std::move(message)});
-  }
-
-  void check_model_read(const std::string& definition, const std::string& member,
-                        const std::string& model) {
-    const transform::ModelGraph& models = loaded_.project.models;
-    if (models.find(model) != nullptr) return;
-    feature_problem(fmt::format("{}: {}: ", definition, member),
-                    fmt::format("the {} reads the model '{}', which does not exist{}", definition,
-                                model, suggestion(model, models.names())));
-  }
-
-  void keep_definitions(const Node& file) {
-    constexpr std::array<std::pair<const char*, const char*>, 3> kKinds = {
-        {{"entity", "entities"},
-         {"feature view", "feature_views"},
-         {"training set", "training_sets"}}};
-    for (const auto& [kind, list] : kKinds) {
-      const Node* found = file.find(list);
-      if (found == nullptr) continue;
-      for (const Node& definition : found->elements())
-        if (const Node* name = definition.find("name");
-            name != nullptr && name->scalar().is_string())
-          loaded_.project.definitions.emplace(std::string(kind) + " " + name->scalar().as_string(),
-                                              definition);
-    }
+      each_yaml(file, [&](const Node& node) { read_features(node, loaded_.project, problems()); });
+    check_features(loaded_.project, problems());
   }
 
   void load_program(const std::string& program) {

@@ -10,7 +10,7 @@ namespace millrace::server {
 
 /// A handler that gives JSON or an Error.
 template <typename Function>
-net::Handler answering(Function function, int status = 200) {
+net::Handler answering(const Function& function, int status = 200) {
   return [function, status](const net::Request& request) {
     const Result<Json> answer = function(request);
     return answer.ok() ? net::Response::json(*answer, status)

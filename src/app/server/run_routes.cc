@@ -79,6 +79,7 @@ Result<Json> run_json(const Parts& parts, const RunKey& key) {
                  fmt::format("there is no run '{}' of '{}'", key.run.str(), key.dag.str()));
   const auto instances = TRY(parts.orchestrator.task_instances(key));
   std::vector<orchestration::TaskId> ids;
+  ids.reserve(instances.size());
   for (const auto& task : instances) ids.push_back(task.task);
   const Json results = TRY(parts.orchestrator.results(key, ids));
   Json tasks = Json::array();

@@ -1,0 +1,44 @@
+#include "cli/to_the_end.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "cli/connection.h"
+
+namespace millrace::cli {
+namespace {
+
+/// What comes as an exception here is what libraries say when the machine gives no more.
+int act(const Common& common, const std::function<int()>& verb) {
+  try {
+    return verb();
+  } catch (const std::exception& error) {
+    return fail(common,
+                Error(ErrorCode::Exhausted,
+                      fmt::format("{}; this process may use too few files, threads or too little "
+                                  "memory: see `ulimit -a`",
+                                  error.what())));
+  }
+}
+
+}  // namespace
+
+int to_the_end(const Common& common, const std::function<int()>& verb) {
+  // A file that grows beyond `ulimit -f` is an error of its writer, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  const int code = act(common, verb);
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  Common to_standard_error = common;
+  to_standard_error.json = false;
+  fail(to_standard_error,
+       Error(ErrorCode::Exhausted,
+             fmt::format("the answer could not be written to standard output: {}",
+                         std::strerror(errno))));
+  return code == kSuccess ? kUnavailable : code;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,74 @@
+#include "project/feature_files.h"
+
+#include <array>
+
+#include <fmt/core.h>
+
+#include "base/suggest.h"
+
+namespace millrace::project {
+namespace {
+
+struct Kind {
+  const char* name;  // as messages have it
+  const char* list;  // in the file
+};
+constexpr std::array<Kind, 3> kKinds = {
+    {{"entity", "entities"}, {"feature view", "feature_views"}, {"training set", "training_sets"}}};
+
+void keep_definitions(const Node& root, NamedNodes& definitions) {
+  for (const Kind& kind : kKinds) {
+    const Node* list = root.find(kind.list);
+    if (list == nullptr) continue;
+    for (const Node& definition : list->elements()) {
+      const Node* name = definition.find("name");
+      if (name != nullptr && name->scalar().is_string())
+        definitions.emplace(fmt::format("{} {}", kind.name, name->scalar().as_string()),
+                            definition);
+    }
+  }
+}
+
+class Checker {
+ public:
+  Checker(const Project& project, Problems& problems) : project_(project), problems_(problems) {}
+
+  /// `way` begins with the definition that is at fault.
+  void problem(std::string_view way, std::string message) {
+    problems_.push_back(
+        {place_in_definition(project_.definitions, way, {"features"}), std::move(message)});
+  }
+
+  void model_is_there(const std::string& definition, const std::string& member,
+                      const std::string& model) {
+    if (project_.models.find(model) != nullptr) return;
+    problem(fmt::format("{}: {}: ", definition, member),
+            fmt::format("the {} reads the model '{}', which does not exist{}", definition, model,
+                        suggestion(model, project_.models.names())));
+  }
+
+ private:
+  const Project& project_;
+  Problems& problems_;
+};
+
+}  // namespace
+
+void read_features(const Node& root, Project& project, Problems& problems) {
+  keep_definitions(root, project.definitions);
+  const Status read = features::read_definitions(root.to_json(), project.features);
+  if (!read.ok())
+    problems.push_back({place_of_mistake(root, read.error().message()), read.error().message()});
+}
+
+void check_features(Project& project, Problems& problems) {
+  const Status resolved = features::resolve(project.features);
+  Checker checker(project, problems);
+  if (!resolved.ok()) checker.problem(resolved.error().message(), resolved.error().message());
+  for (const auto& view : project.features.views)
+    checker.model_is_there("feature view " + view.name, "source", view.source);
+  for (const auto& set : project.features.training_sets)
+    checker.model_is_there("training set " + set.name, "labels", set.labels);
+}
+
+}  // namespace millrace::project
