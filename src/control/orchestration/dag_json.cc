@@ -89,6 +89,25 @@ Status read(const Json& json, std::string_view name, const std::string& zone,
   return {};
 }
 
+/// Text, or an object that says by its one member what it is: later versions know more than "cron".
+Status read_schedule(const Json& json, std::string& out) {
+  if (json.is_null()) return {};
+  if (json.is_string()) {
+    out = json.as_string();
+    return {};
+  }
+  if (!json.is_object())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("schedule must be text or an object, not {}", json.type_name()));
+  for (const auto& [name, value] : json.as_object())
+    if (name != "cron")
+      return Error(
+          ErrorCode::Unsupported,
+          fmt::format("schedule: '{}' is not known to this version; it knows 'cron'", name));
+  out = TRY_DOING("schedule", json.string_at("cron"));
+  return {};
+}
+
 Json task_to_json(const TaskSpec& task) {
   Json upstream = Json::array();
   for (const TaskId& id : task.upstream) upstream.push(id.str());
@@ -204,7 +223,7 @@ Result<DagSpec> DagSpec::from_json(const Json& json) {
   DagSpec spec;
   spec.id = DagId(TRY_DOING(place, json.string_at("id")));
   TRY_DOING(place, read(json, "description", spec.description));
-  TRY_DOING(place, read(json, "schedule", spec.schedule));
+  TRY_DOING(place, read_schedule(json["schedule"], spec.schedule));
   TRY_DOING(place, read(json, "timezone", spec.timezone));
   TRY_DOING(place, read(json, "start_date", spec.timezone, spec.start_date));
   TRY_DOING(place, read(json, "end_date", spec.timezone, spec.end_date));

@@ -20,7 +20,8 @@ DagSpec dag(std::vector<TaskSpec> tasks) {
   return spec;
 }
 
-void expect_refused(const Result<std::shared_ptr<const Dag>>& made, std::string_view says) {
+template <typename T>
+void expect_refused(const Result<T>& made, std::string_view says) {
   ASSERT_FALSE(made.ok());
   EXPECT_NE(made.error().message().find(says), std::string::npos) << made.error().message();
 }
@@ -109,6 +110,23 @@ TEST(Dag, ItsVersionIsItsContent) {
   DagSpec other = dag({task("a")});
   other.tasks[0].retries = 1;
   EXPECT_NE(one->version(), (*Dag::make(other))->version());
+}
+
+TEST(DagJson, AScheduleIsTextOrAnObjectThatSaysWhatItIs) {
+  const auto read = [](const std::string& schedule) {
+    return DagSpec::from_json(
+        *Json::parse(R"({"millrace_dag":1,"id":"d","tasks":[],"schedule":)" + schedule + "}"));
+  };
+  EXPECT_EQ(read(R"("0 0 * * 0")")->schedule, "0 0 * * 0");
+  EXPECT_EQ(read(R"({"cron":"0 0 * * 0"})")->schedule, "0 0 * * 0");
+  EXPECT_EQ(read("null")->schedule, "");
+  EXPECT_EQ(read(R"({"cron":"@daily"})")->to_json()["schedule"].as_string(), "@daily");
+  const auto later = read(R"({"assets":["raw.flights"]})");
+  ASSERT_FALSE(later.ok());
+  EXPECT_EQ(later.error().code(), ErrorCode::Unsupported);
+  expect_refused(later, "schedule: 'assets' is not known to this version; it knows 'cron'");
+  expect_refused(read("7"), "schedule must be text or an object, not integer");
+  expect_refused(read("{}"), "'cron' is missing");
 }
 
 TEST(DagJson, ReadsBackAsWritten) {
