@@ -79,6 +79,8 @@ Result<ChannelRequest> to_request(const Json& message) {
   request.attempt.run.dag = orchestration::DagId(TRY(attempt.string_at("dag")));
   request.attempt.run.run = orchestration::RunId(TRY(attempt.string_at("run")));
   request.attempt.task = orchestration::TaskId(TRY(attempt.string_at("task")));
+  request.attempt.map_index =
+      static_cast<int>(attempt.integer_or("map_index", orchestration::kNotMapped));
   request.attempt.epoch = static_cast<int>(TRY(attempt.integer_at("epoch")));
   request.generation = static_cast<int>(TRY(attempt.integer_at("generation")));
   request.number = static_cast<int>(TRY(attempt.integer_at("number")));

@@ -48,7 +48,7 @@ class ChannelTest : public testing::Test {
   }
   void say_request(const std::string& version = "1", const std::string& beat = "3000") {
     say(R"({"millrace_attempt":)" + version +
-        R"(,"type":"request","attempt":{"dag":"d","run":"r","task":"t","epoch":3,)" +
+        R"(,"type":"request","attempt":{"dag":"d","run":"r","task":"t","map_index":7,"epoch":3,)" +
         R"("generation":2,"number":1},"heartbeat_seconds":)" + beat +
         R"(,"resources":{"threads":4,"memory_bytes":5},"document":{"a":1}})" + "\n");
   }
@@ -64,7 +64,7 @@ TEST_F(ChannelTest, ReadsTheRequestAndSaysHello) {
   const auto channel = AttemptChannel::open();
   ASSERT_TRUE(channel.ok()) << channel.error().message();
   const ChannelRequest& request = (*channel)->request();
-  EXPECT_EQ(request.attempt.str(), "d/r/t/3");
+  EXPECT_EQ(request.attempt.str(), "d/r/t[7]/3");
   EXPECT_EQ(request.generation, 2);
   EXPECT_EQ(request.resources.threads, 4);
   EXPECT_EQ(request.document.dump(), R"({"a":1})");
@@ -188,6 +188,7 @@ TEST(AttemptLog, CutsLongLinesAndKeepsTheLast) {
       {orchestration::DagId("d"), orchestration::RunId("r")}, orchestration::TaskId("t"), 1};
   const std::string path = attempt_log_path(folder.path(), id, 2, 3);
   EXPECT_TRUE(path.ends_with("/d/r/t/2.3.log"));
+  EXPECT_TRUE(attempt_log_path("", {id.run, id.task, 1, 7}, 2, 3).ends_with("/d/r/t/7/2.3.log"));
   {
     AttemptLog log = *AttemptLog::create(path, id, 1'000'000, clock);
     log.stream("out", std::string(100'000, 'x'));

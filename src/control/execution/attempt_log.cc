@@ -19,8 +19,10 @@ constexpr std::size_t kLongestLastLine = 300;
 
 std::string attempt_log_path(const std::string& folder, const orchestration::AttemptId& attempt,
                              int generation, int number) {
-  return fmt::format("{}/{}/{}/{}/{}.{}.log", folder, attempt.run.dag.str(), attempt.run.run.str(),
-                     attempt.task.str(), generation, number);
+  const std::string index =
+      attempt.map_index == orchestration::kNotMapped ? "" : fmt::format("/{}", attempt.map_index);
+  return fmt::format("{}/{}/{}/{}{}/{}.{}.log", folder, attempt.run.dag.str(),
+                     attempt.run.run.str(), attempt.task.str(), index, generation, number);
 }
 
 Result<AttemptLog> AttemptLog::create(const std::string& path,

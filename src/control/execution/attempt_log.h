@@ -20,7 +20,8 @@
 
 namespace millrace::execution {
 
-/// "<folder>/<dag>/<run>/<task>/<generation>.<number>.log"
+/// "<folder>/<dag>/<run>/<task>/<generation>.<number>.log"; of a mapped task with its index before
+/// the last part
 std::string attempt_log_path(const std::string& folder, const orchestration::AttemptId& attempt,
                              int generation, int number);
 

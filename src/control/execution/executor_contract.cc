@@ -20,6 +20,7 @@ class Recorder final : public orchestration::ExecutorListener {
   void started(const AttemptId& attempt) override { note(attempt, "started"); }
   void heartbeat(const AttemptId&) override {}
   void message(const AttemptId&, AttemptMessage) override {}
+  void resumable(const AttemptId&, std::string) override {}
   bool may_commit(const AttemptId&) override { return true; }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
     {
@@ -136,6 +137,27 @@ TEST_P(ExecutorContract, KillingWhatIsNotThereDoesNothing) {
   executor->kill(request(1, {}).id, Duration::zero());
   executor->stop(Duration::zero());
   EXPECT_EQ(recorder.heard(), 2U);
+}
+
+TEST_P(ExecutorContract, WhatItDoesNotKnowIsNotAdopted) {
+  Recorder recorder;
+  const auto executor = GetParam().make();
+  executor->listen(recorder);
+  EXPECT_FALSE(executor->adopt(request(1, {}).id, "of another executor"));
+  executor->stop(Duration::zero());
+  EXPECT_EQ(recorder.heard(), 0U);
+}
+
+TEST_P(KillContract, AfterLettingGoNothingIsHeard) {
+  Recorder recorder;
+  const auto executor = GetParam().make();
+  executor->listen(recorder);
+  ASSERT_TRUE(executor->start(request(1, GetParam().runs_until_killed())).ok());
+  recorder.wait_for_start(request(1, {}).id);
+  executor->detach(Duration::zero());
+  const std::size_t heard = recorder.heard();
+  EXPECT_FALSE(executor->start(request(9, GetParam().succeeds())).ok());
+  EXPECT_EQ(recorder.heard(), heard);
 }
 
 TEST_P(KillContract, AKilledAttemptFinishes) {

@@ -63,6 +63,7 @@ Json request_message(const orchestration::AttemptRequest& request, Duration hear
   const Json attempt = Json::object({{"dag", request.id.run.dag.str()},
                                      {"run", request.id.run.run.str()},
                                      {"task", request.id.task.str()},
+                                     {"map_index", request.id.map_index},
                                      {"epoch", request.id.epoch},
                                      {"generation", request.generation},
                                      {"number", request.number}});

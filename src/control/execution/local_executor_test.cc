@@ -47,6 +47,7 @@ class Listener final : public orchestration::ExecutorListener {
     }
     changed_.notify_all();
   }
+  void resumable(const AttemptId&, std::string) override {}
   bool may_commit(const AttemptId& attempt) override { return attempt.epoch != 13; }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
     {

@@ -64,14 +64,17 @@ struct AttemptMessage {
   Json body;
 };
 
-/// What an executor tells; thread-safe. Of each attempt: started once, then heartbeats and
-/// messages, then finished or lost, once.
+/// What an executor tells; thread-safe. Of each attempt: started once (not again once adopted), then
+/// heartbeats and messages, then finished or lost, once.
 class ExecutorListener {
  public:
   virtual ~ExecutorListener() = default;
   virtual void started(const AttemptId& attempt) = 0;
   virtual void heartbeat(const AttemptId& attempt) = 0;
   virtual void message(const AttemptId& attempt, AttemptMessage message) = 0;
+  /// It outlives this server, and another one finds it again by `token` (a pod, an operation of
+  /// another system; not a secret): Executor::adopt. May be said again; the last one counts.
+  virtual void resumable(const AttemptId& attempt, std::string token) = 0;
   /// The fence question: whether the attempt is the current one, so that what it is about to commit
   /// may stand. Answers at once.
   virtual bool may_commit(const AttemptId& attempt) = 0;
@@ -88,11 +91,21 @@ class Executor {
   /// Returns when the attempt is accepted, not when it runs. An Error says that it will not run;
   /// then the listener hears nothing of it.
   virtual Status start(AttemptRequest request) = 0;
+  /// Takes up an attempt that an earlier server started, by the token that was left with it. True:
+  /// it is alive or its end is known, and its reports follow, from now on. False: it is gone. Asked
+  /// when a server starts, before the first start().
+  virtual bool adopt(const AttemptId& attempt, const std::string& token) {
+    static_cast<void>(attempt), static_cast<void>(token);
+    return false;
+  }
   /// Asks it to end, and makes it end after `grace`. finished or lost follows. Nothing happens when
   /// there is no such attempt.
   virtual void kill(const AttemptId& attempt, Duration grace) = 0;
   /// Ends all attempts and returns when they are gone. The listener hears nothing more after that.
   virtual void stop(Duration grace) = 0;
+  /// Lets go of the attempts that can live without this server, for another to adopt, and ends the
+  /// rest as stop does.
+  virtual void detach(Duration grace) { stop(grace); }
 };
 
 /// Calls a function within start(): for tests and for work that takes no time.

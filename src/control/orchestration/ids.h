@@ -25,6 +25,10 @@ struct RunKey {
   std::string str() const { return dag.str() + "/" + run.str(); }
 };
 
+/// The map_index of a task instance that is not one of several of a mapped task; no task is mapped
+/// yet.
+inline constexpr int kNotMapped = -1;
+
 /// One attempt of one task. `epoch` counts every start of this task in this run, over retries,
 /// restarts and clearing: of two attempts of a task the one with the higher epoch is the current
 /// one, and what the other reports is refused.
@@ -32,10 +36,14 @@ struct AttemptId {
   RunKey run;
   TaskId task;
   int epoch = 0;
+  int map_index = kNotMapped;
 
   auto operator<=>(const AttemptId&) const = default;
-  /// "weekly_retraining/2013-12-01T05:00:00Z/train/3"
-  std::string str() const { return run.str() + "/" + task.str() + "/" + std::to_string(epoch); }
+  /// "weekly_retraining/2013-12-01T05:00:00Z/train/3", of a mapped task ".../train[7]/3"
+  std::string str() const {
+    const std::string index = map_index == kNotMapped ? "" : "[" + std::to_string(map_index) + "]";
+    return run.str() + "/" + task.str() + index + "/" + std::to_string(epoch);
+  }
 };
 
 }  // namespace millrace::orchestration
@@ -52,7 +60,7 @@ struct std::hash<millrace::orchestration::AttemptId> {
   std::size_t operator()(const millrace::orchestration::AttemptId& id) const noexcept {
     return (std::hash<millrace::orchestration::RunKey>{}(id.run) * 31 +
             std::hash<std::string>{}(id.task.str())) *
-               31 +
-           static_cast<std::size_t>(id.epoch);
+               31 * 31 +
+           static_cast<std::size_t>(id.map_index) * 31 + static_cast<std::size_t>(id.epoch);
   }
 };

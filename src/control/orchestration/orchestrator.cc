@@ -26,8 +26,8 @@ Status Orchestrator::start() {
   return shell_->start();
 }
 
-void Orchestrator::stop() {
-  shell_->stop();
+void Orchestrator::stop(LiveAttempts attempts) {
+  shell_->stop(attempts);
 }
 
 Status Orchestrator::add_dag(DagSpec spec) {

@@ -37,6 +37,12 @@ struct OrchestratorOptions {
   std::optional<Duration> store_patience;
 };
 
+/// What becomes of the attempts when a server stops.
+enum class LiveAttempts : std::uint8_t {
+  End,   // all; they count as interrupted
+  Keep,  // those that outlive the server go on, and the next one adopts them
+};
+
 /// What subscribers hear. Run and task records come after they were stored; messages of attempts as
 /// they arrive.
 struct TaskNotice {
@@ -61,8 +67,8 @@ class Orchestrator {
   /// Continues what is unfinished in the store, with the Dags that were added so far, and starts
   /// the thread. Once.
   Status start();
-  /// Ends all attempts, which count as interrupted and not as failed, and the thread. Idempotent.
-  void stop();
+  /// Ends the attempts, which count as interrupted and not as failed, and the thread. Idempotent.
+  void stop(LiveAttempts attempts = LiveAttempts::End);
 
   // Thread-safe. A call that comes before start() is done (add_dag apart) waits for it; after
   // stop() it is Unavailable. What returns ok is stored. Errors of all: Unavailable when the server

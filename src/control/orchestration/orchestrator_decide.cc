@@ -106,14 +106,28 @@ Result<std::vector<Orchestrator::Shell::Message>> Orchestrator::Shell::read_stor
   all.push_back(at_once(unfinished.loaded));
   for (const event::RunsLoaded::Stored& stored : unfinished.loaded.runs)
     for (const TaskRecord& task : stored.tasks) {
-      const AttemptId attempt{stored.run.key, task.task, task.epoch};
-      if (is_live(task.state) && !handed_.contains(attempt))
+      const AttemptId attempt{stored.run.key, task.task, task.epoch, task.map_index};
+      if (is_live(task.state) && !handed_.contains(attempt) &&
+          !adopt(stored.run, task, attempt, unfinished))
         all.push_back(at_once(event::AttemptLost{attempt, event::AttemptLost::Because::ServerDied,
                                                  "the server ended while it ran"}));
     }
   for (auto& dag : all_dags()) all.push_back(at_once(TRY(dag_added(std::move(dag)))));
   for (Message& message : all) message.from_store = true;
   return all;
+}
+
+/// Whether the executor has found again what an earlier server had started.
+bool Orchestrator::Shell::adopt(const RunRecord& run, const TaskRecord& task,
+                                const AttemptId& attempt, const RunStore::Unfinished& unfinished) {
+  const auto token = unfinished.resume_tokens.find(attempt);
+  if (token == unfinished.resume_tokens.end() || !executor_.adopt(attempt, token->second))
+    return false;
+  handed_.insert(attempt);
+  if (run.cancelled || task.state == TaskState::Restarting) return true;  // it is being killed
+  const std::lock_guard lock(fence_mutex_);
+  current_.insert(attempt);
+  return true;
 }
 
 /// A new core that knows what is stored, and nothing of what it had decided about the batch.

@@ -49,11 +49,15 @@ Status Orchestrator::Shell::begin() {
     TRY(database_.write([&](metadata::Transaction& transaction) {
       return store_.save_dag(transaction, *dag, clock_.now());
     }));
-  for (Message& message : TRY(read_store())) queue_.emplace_back(std::move(message));
+  std::vector<Message> stored = TRY(read_store());
+  // Before what adopted attempts have reported meanwhile.
+  const std::lock_guard lock(mutex_);
+  queue_.insert(queue_.begin(), std::make_move_iterator(stored.begin()),
+                std::make_move_iterator(stored.end()));
   return {};
 }
 
-void Orchestrator::Shell::stop() {
+void Orchestrator::Shell::stop(LiveAttempts attempts) {
   {
     std::unique_lock lock(mutex_);
     if (stopping_) {  // somebody else is at it
@@ -66,6 +70,7 @@ void Orchestrator::Shell::stop() {
       return;
     }
     stopping_ = true;
+    at_the_end_ = attempts;
   }
   something_.notify_all();
   thread_.join();
@@ -74,7 +79,10 @@ void Orchestrator::Shell::stop() {
     ended_ = true;
   }
   run_finished_.notify_all();
-  executor_.stop(options_.kill_grace);
+  if (attempts == LiveAttempts::Keep)
+    executor_.detach(options_.kill_grace);
+  else
+    executor_.stop(options_.kill_grace);
   const std::lock_guard lock(mutex_);
   stage_ = Stage::Stopped;
   queue_.clear();
@@ -104,6 +112,21 @@ void Orchestrator::Shell::lost(const AttemptId& attempt, std::string why) {
 }
 void Orchestrator::Shell::message(const AttemptId& attempt, AttemptMessage message) {
   tell(MessageNotice{attempt, std::move(message)});
+}
+void Orchestrator::Shell::resumable(const AttemptId& attempt, std::string token) {
+  const auto keep = [this, attempt, token = std::move(token)] {
+    const Status kept = database_.write([&](metadata::Transaction& transaction) {
+      return store_.save_resume_token(transaction, attempt, token);
+    });
+    if (!kept.ok())
+      log_warning(fmt::format("attempt {} will not be found again by another server: {}",
+                              attempt.str(), kept.error().message()));
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.emplace_back(keep);
+  }
+  something_.notify_one();
 }
 bool Orchestrator::Shell::may_commit(const AttemptId& attempt) {
   const std::lock_guard lock(fence_mutex_);
@@ -155,7 +178,8 @@ void Orchestrator::Shell::run() {
   end(std::move(left));
 }
 
-/// What users still wait for is answered; reports that came are taken; what lives is interrupted.
+/// What users still wait for is answered; reports that came are taken; what lives is interrupted,
+/// or left to the next server.
 void Orchestrator::Shell::end(std::deque<Item> left) {
   std::vector<Message> last;
   for (Item& item : left)
@@ -166,6 +190,7 @@ void Orchestrator::Shell::end(std::deque<Item> left) {
   last.push_back(at_once(event::Stopping{}));
   leaving_ = true;
   take(std::move(last));
+  if (at_the_end_ == LiveAttempts::Keep) return;
   std::vector<Message> interrupted;
   for (const AttemptId& attempt : scheduler_.live_attempts())
     interrupted.push_back(at_once(event::AttemptLost{

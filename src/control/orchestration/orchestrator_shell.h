@@ -36,7 +36,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   ~Shell() override { stop(); }
 
   Status start();
-  void stop();
+  void stop(LiveAttempts attempts = LiveAttempts::End);
   /// Runs `work` on the thread and returns what it returns. Waits until the thread runs. Errors:
   /// Unavailable when it is stopping.
   template <typename T>
@@ -56,6 +56,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   void started(const AttemptId& attempt) override;
   void heartbeat(const AttemptId& attempt) override;
   void message(const AttemptId& attempt, AttemptMessage message) override;
+  void resumable(const AttemptId& attempt, std::string token) override;
   bool may_commit(const AttemptId& attempt) override;
   void finished(const AttemptId& attempt, AttemptEnd end) override;
   void lost(const AttemptId& attempt, std::string why) override;
@@ -101,6 +102,8 @@ class Orchestrator::Shell final : public ExecutorListener {
   bool ask_again(Asking& asking, const Error& why);
   void give_up(std::string because);
   Result<std::vector<Message>> read_store();
+  bool adopt(const RunRecord& run, const TaskRecord& task, const AttemptId& attempt,
+             const RunStore::Unfinished& unfinished);
   Status rebuild(std::vector<Message>& batch);
   void follow_clock(std::vector<Message>& batch);
   Status try_to_store(metadata::Transaction& transaction, std::vector<Message>& batch);
@@ -152,6 +155,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   enum class Stage : std::uint8_t { New, Running, Stopped };
   Stage stage_ = Stage::New;
   bool stopping_ = false;
+  LiveAttempts at_the_end_ = LiveAttempts::End;
   std::thread thread_;
 
   mutable std::mutex dags_mutex_;

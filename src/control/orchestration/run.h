@@ -34,6 +34,7 @@ struct RunRecord {
 
 struct TaskRecord {
   TaskId task;
+  int map_index = kNotMapped;
   TaskState state = TaskState::None;
   /// The run's generation when this task was last cleared: equal for all its retries. What a task
   /// writes under this number is written once.

@@ -78,6 +78,7 @@ Result<TaskRecord> task_from_row(const Rows& rows, std::size_t row) {
   task.error = error_code_from(rows.text(row, 12));
   task.message = rows.text(row, 13);
   task.conflicts = count(rows, row, 14);
+  task.map_index = count(rows, row, 15);
   return task;
 }
 
@@ -85,7 +86,8 @@ Result<AttemptRecord> attempt_from_row(const Rows& rows, std::size_t row) {
   AttemptRecord attempt;
   attempt.id = {{DagId(rows.text(row, 0)), RunId(rows.text(row, 1))},
                 TaskId(rows.text(row, 2)),
-                count(rows, row, 3)};
+                count(rows, row, 3),
+                count(rows, row, 17)};
   attempt.generation = count(rows, row, 4);
   attempt.number = count(rows, row, 5);
   attempt.state = TRY(state(attempt_state_from(rows.text(row, 6)), rows.text(row, 6)));

@@ -16,10 +16,10 @@ inline constexpr const char* kRunColumns =
     "generation, cancelled, dag_version, requested_at, started_at, finished_at";
 inline constexpr const char* kTaskColumns =
     "task_id, state, generation, attempt, epoch, failures, losses, scheduled_at, queued_at, "
-    "started_at, finished_at, retry_at, error, message, conflicts";
+    "started_at, finished_at, retry_at, error, message, conflicts, map_index";
 inline constexpr const char* kAttemptColumns =
     "dag_id, run_id, task_id, epoch, generation, number, state, queued_at, started_at, "
-    "finished_at, error, message, exit_code, signal, cpu_us, wall_us, max_rss_bytes";
+    "finished_at, error, message, exit_code, signal, cpu_us, wall_us, max_rss_bytes, map_index";
 
 // Errors: Corruption for a word that is no state.
 Result<RunRecord> run_from_row(const metadata::Rows& rows, std::size_t row);

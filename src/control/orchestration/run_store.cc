@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "orchestration/run_rows.h"
+#include "orchestration/run_schema.h"
 
 namespace millrace::orchestration {
 namespace {
@@ -16,97 +17,13 @@ using metadata::Rows;
 using metadata::Transaction;
 using metadata::Value;
 
-constexpr std::array<metadata::Migration, 2> kMigrations = {{{1, R"sql(
-CREATE TABLE orchestration_dags (
-  dag_id TEXT NOT NULL PRIMARY KEY,
-  version TEXT NOT NULL,
-  last_point BIGINT,
-  updated_at BIGINT NOT NULL
-);
-CREATE TABLE orchestration_dag_versions (
-  dag_id TEXT NOT NULL,
-  version TEXT NOT NULL,
-  spec TEXT NOT NULL,
-  created_at BIGINT NOT NULL,
-  PRIMARY KEY (dag_id, version)
-);
-CREATE TABLE orchestration_runs (
-  dag_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
-  logical_date BIGINT NOT NULL,
-  interval_start BIGINT NOT NULL,
-  interval_end BIGINT NOT NULL,
-  params TEXT NOT NULL,
-  reason TEXT NOT NULL,
-  state TEXT NOT NULL,
-  generation BIGINT NOT NULL,
-  cancelled BIGINT NOT NULL,
-  dag_version TEXT NOT NULL,
-  requested_at BIGINT NOT NULL,
-  started_at BIGINT,
-  finished_at BIGINT,
-  PRIMARY KEY (dag_id, run_id)
-);
-CREATE INDEX orchestration_runs_by_state ON orchestration_runs (state, logical_date);
-CREATE INDEX orchestration_runs_by_date ON orchestration_runs (dag_id, logical_date);
-CREATE TABLE orchestration_tasks (
-  dag_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
-  task_id TEXT NOT NULL,
-  state TEXT NOT NULL,
-  generation BIGINT NOT NULL,
-  attempt BIGINT NOT NULL,
-  epoch BIGINT NOT NULL,
-  failures BIGINT NOT NULL,
-  losses BIGINT NOT NULL,
-  scheduled_at BIGINT,
-  queued_at BIGINT,
-  started_at BIGINT,
-  finished_at BIGINT,
-  retry_at BIGINT,
-  error TEXT,
-  message TEXT NOT NULL,
-  PRIMARY KEY (dag_id, run_id, task_id)
-);
-CREATE TABLE orchestration_attempts (
-  dag_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
-  task_id TEXT NOT NULL,
-  epoch BIGINT NOT NULL,
-  generation BIGINT NOT NULL,
-  number BIGINT NOT NULL,
-  state TEXT NOT NULL,
-  queued_at BIGINT NOT NULL,
-  started_at BIGINT,
-  finished_at BIGINT,
-  error TEXT,
-  message TEXT NOT NULL,
-  exit_code BIGINT,
-  signal BIGINT,
-  cpu_us BIGINT NOT NULL,
-  wall_us BIGINT NOT NULL,
-  max_rss_bytes BIGINT NOT NULL,
-  PRIMARY KEY (dag_id, run_id, task_id, epoch)
-);
-CREATE TABLE orchestration_xcoms (
-  dag_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
-  task_id TEXT NOT NULL,
-  name TEXT NOT NULL,
-  value TEXT NOT NULL,
-  PRIMARY KEY (dag_id, run_id, task_id, name)
-);
-)sql"},
-                                                             {2, R"sql(
-ALTER TABLE orchestration_tasks ADD COLUMN conflicts BIGINT NOT NULL DEFAULT 0;
-)sql"}}};
-
 constexpr std::string_view kReturnValue = "return_value";
 
 /// A task that was cleared has given nothing, until it succeeds again.
 constexpr const char* kXcomsOfSucceeded =
     " FROM orchestration_xcoms x JOIN orchestration_tasks t ON t.dag_id = x.dag_id AND "
-    "t.run_id = x.run_id AND t.task_id = x.task_id WHERE t.state = 'success'";
+    "t.run_id = x.run_id AND t.task_id = x.task_id AND t.map_index = x.map_index WHERE t.state = "
+    "'success'";
 
 Result<std::optional<RunRecord>> read_run(Transaction& transaction, const RunKey& run) {
   const Rows rows = TRY(transaction.query(std::string("SELECT ") + kRunColumns +
@@ -151,9 +68,9 @@ Status save_task(Transaction& transaction, const RunKey& run, const TaskRecord& 
   TRY(transaction.query(
       "INSERT INTO orchestration_tasks (dag_id, run_id, task_id, state, generation, attempt, "
       "epoch, failures, losses, scheduled_at, queued_at, started_at, finished_at, retry_at, error, "
-      "message, conflicts) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
-      "ON CONFLICT (dag_id, run_id, task_id) DO UPDATE SET state = excluded.state, "
+      "message, conflicts, map_index) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
+      "ON CONFLICT (dag_id, run_id, task_id, map_index) DO UPDATE SET state = excluded.state, "
       "generation = excluded.generation, attempt = excluded.attempt, epoch = excluded.epoch, "
       "failures = excluded.failures, losses = excluded.losses, "
       "scheduled_at = excluded.scheduled_at, queued_at = excluded.queued_at, "
@@ -164,15 +81,16 @@ Status save_task(Transaction& transaction, const RunKey& run, const TaskRecord& 
        task.generation, task.attempt, task.epoch, task.failures, task.losses,
        micros(task.scheduled_at), micros(task.queued_at), micros(task.started_at),
        micros(task.finished_at), micros(task.retry_at), code(task.error), task.message,
-       task.conflicts}));
+       task.conflicts, task.map_index}));
   return {};
 }
 
 Status save_running(Transaction& transaction, const RunKey& run, const TaskRecord& task) {
   TRY(transaction.query(
       "UPDATE orchestration_attempts SET state = 'running', started_at = $5 "
-      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
-      {run.dag.str(), run.run.str(), task.task.str(), task.epoch, micros(task.started_at)}));
+      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4 AND map_index = $6",
+      {run.dag.str(), run.run.str(), task.task.str(), task.epoch, micros(task.started_at),
+       task.map_index}));
   return {};
 }
 
@@ -180,11 +98,11 @@ Status save_start(Transaction& transaction, const action::StartAttempt& start, I
   const AttemptId& id = start.attempt;
   TRY(transaction.query(
       "INSERT INTO orchestration_attempts (dag_id, run_id, task_id, epoch, generation, number, "
-      "state, queued_at, message, cpu_us, wall_us, max_rss_bytes) "
-      "VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, '', 0, 0, 0) "
-      "ON CONFLICT (dag_id, run_id, task_id, epoch) DO NOTHING",
+      "state, queued_at, message, cpu_us, wall_us, max_rss_bytes, map_index) "
+      "VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, '', 0, 0, 0, $8) "
+      "ON CONFLICT (dag_id, run_id, task_id, map_index, epoch) DO NOTHING",
       {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, start.generation, start.number,
-       micros(now)}));
+       micros(now), id.map_index}));
   return {};
 }
 
@@ -192,9 +110,10 @@ Status save_verdict(Transaction& transaction, const action::AttemptEnded& end, I
   const AttemptId& id = end.attempt;
   TRY(transaction.query(
       "UPDATE orchestration_attempts SET state = $5, finished_at = $6, error = $7, message = $8 "
-      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
+      "WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4 AND map_index = $9",
       {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch,
-       std::string(to_string(end.state)), micros(now), code(end.error), end.message}));
+       std::string(to_string(end.state)), micros(now), code(end.error), end.message,
+       id.map_index}));
   return {};
 }
 
@@ -207,10 +126,11 @@ Status save_point(Transaction& transaction, const action::ScheduleAdvanced& adva
 Status save_xcom(Transaction& transaction, const AttemptId& id, std::string_view name,
                  const Json& value) {
   TRY(transaction.query(
-      "INSERT INTO orchestration_xcoms (dag_id, run_id, task_id, name, value) "
-      "VALUES ($1, $2, $3, $4, $5) "
-      "ON CONFLICT (dag_id, run_id, task_id, name) DO UPDATE SET value = excluded.value",
-      {id.run.dag.str(), id.run.run.str(), id.task.str(), std::string(name), value.dump()}));
+      "INSERT INTO orchestration_xcoms (dag_id, run_id, task_id, name, value, map_index) "
+      "VALUES ($1, $2, $3, $4, $5, $6) "
+      "ON CONFLICT (dag_id, run_id, task_id, map_index, name) DO UPDATE SET value = excluded.value",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), std::string(name), value.dump(),
+       id.map_index}));
   return {};
 }
 
@@ -255,7 +175,7 @@ Result<event::RunsLoaded::Stored> read_stored(Transaction& transaction, RunRecor
 }  // namespace
 
 Result<RunStore> RunStore::open(metadata::Database& database) {
-  TRY_DOING("opening the store of runs", database.migrate("orchestration", kMigrations));
+  TRY_DOING("opening the store of runs", database.migrate("orchestration", run_migrations()));
   return RunStore(database);
 }
 
@@ -287,12 +207,12 @@ Status RunStore::save(Transaction& transaction, std::span<const Action> actions,
   }
   // From the end, so that the first record met of each thing is the one that counts.
   std::unordered_set<RunKey> runs;
-  std::unordered_set<AttemptId> tasks;  // with epoch 0: the task of the run
+  std::unordered_set<AttemptId> tasks;  // with epoch 0: the task instance of the run
   for (auto it = actions.rbegin(); it != actions.rend(); ++it) {
     if (const auto* run = std::get_if<action::RunChanged>(&*it)) {
       if (runs.insert(run->run.key).second) TRY(save_run(transaction, run->run));
     } else if (const auto* task = std::get_if<action::TaskChanged>(&*it)) {
-      if (tasks.insert({task->run, task->task.task, 0}).second)
+      if (tasks.insert({task->run, task->task.task, 0, task->task.map_index}).second)
         TRY(save_task(transaction, task->run, task->task));
     } else if (const auto* end = std::get_if<action::AttemptEnded>(&*it)) {
       TRY(save_verdict(transaction, *end, now));
@@ -305,22 +225,33 @@ Status RunStore::save_end(Transaction& transaction, const AttemptId& id,
                           const AttemptEnd& end) const {
   TRY(transaction.query(
       "UPDATE orchestration_attempts SET exit_code = $5, signal = $6, cpu_us = $7, wall_us = $8, "
-      "max_rss_bytes = $9 WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4",
+      "max_rss_bytes = $9 WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 AND epoch = $4 "
+      "AND map_index = $10",
       {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, number(end.exit_code),
        number(end.signal), end.used.cpu.count(), end.used.wall.count(),
-       static_cast<std::int64_t>(end.used.max_rss_bytes)}));
+       static_cast<std::int64_t>(end.used.max_rss_bytes), id.map_index}));
   return {};
 }
 
 Status RunStore::save_xcoms(Transaction& transaction, const AttemptId& id,
                             const AttemptEnd& end) const {
   TRY(transaction.query(
-      "DELETE FROM orchestration_xcoms WHERE dag_id = $1 AND run_id = $2 AND task_id = $3",
-      {id.run.dag.str(), id.run.run.str(), id.task.str()}));
+      "DELETE FROM orchestration_xcoms WHERE dag_id = $1 AND run_id = $2 AND task_id = $3 "
+      "AND map_index = $4",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), id.map_index}));
   if (!end.result.is_null()) TRY(save_xcom(transaction, id, kReturnValue, end.result));
   if (!end.xcoms.is_object()) return {};
   for (const auto& [name, value] : end.xcoms.as_object())
     if (name != kReturnValue) TRY(save_xcom(transaction, id, name, value));
+  return {};
+}
+
+Status RunStore::save_resume_token(Transaction& transaction, const AttemptId& id,
+                                   const std::string& token) const {
+  TRY(transaction.query(
+      "UPDATE orchestration_attempts SET resume_token = $6 WHERE dag_id = $1 AND run_id = $2 "
+      "AND task_id = $3 AND epoch = $4 AND map_index = $5",
+      {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, id.map_index, token}));
   return {};
 }
 
@@ -342,6 +273,15 @@ Result<RunStore::Unfinished> RunStore::load_unfinished() const {
       else
         found.unreadable.push_back(name + ": " + stored.error().message());
     }
+    const Rows tokens =
+        TRY(transaction.query("SELECT dag_id, run_id, task_id, epoch, map_index, resume_token "
+                              "FROM orchestration_attempts WHERE resume_token IS NOT NULL "
+                              "AND state IN ('queued', 'running')"));
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      found.resume_tokens[{{DagId(tokens.text(i, 0)), RunId(tokens.text(i, 1))},
+                           TaskId(tokens.text(i, 2)),
+                           static_cast<int>(tokens.integer(i, 3)),
+                           static_cast<int>(tokens.integer(i, 4))}] = tokens.text(i, 5);
     return {};
   }));
   return found;
@@ -452,8 +392,9 @@ Result<Json> RunStore::xcoms(const RunKey& run, const TaskId& task) const {
   TRY(database_->read([&](Transaction& transaction) -> Status {
     const Rows rows = TRY(transaction.query(
         std::string("SELECT x.name, x.value") + kXcomsOfSucceeded +
-            " AND x.dag_id = $1 AND x.run_id = $2 AND x.task_id = $3 ORDER BY x.name",
-        {run.dag.str(), run.run.str(), task.str()}));
+            " AND x.dag_id = $1 AND x.run_id = $2 AND x.task_id = $3 AND x.map_index = $4 "
+            "ORDER BY x.name",
+        {run.dag.str(), run.run.str(), task.str(), kNotMapped}));
     for (std::size_t i = 0; i < rows.size(); ++i)
       all.set(rows.text(i, 0), TRY(Json::parse(rows.text(i, 1))));
     return {};
@@ -464,7 +405,8 @@ Result<Json> RunStore::xcoms(const RunKey& run, const TaskId& task) const {
 Result<Json> RunStore::results(const RunKey& run, std::span<const TaskId> tasks) const {
   Json all = Json::object();
   if (tasks.empty()) return all;
-  std::vector<Value> parameters = {run.dag.str(), run.run.str(), std::string(kReturnValue)};
+  std::vector<Value> parameters = {run.dag.str(), run.run.str(), std::string(kReturnValue),
+                                   std::int64_t{kNotMapped}};
   std::string places;
   for (const TaskId& task : tasks) {
     parameters.emplace_back(task.str());
@@ -473,8 +415,9 @@ Result<Json> RunStore::results(const RunKey& run, std::span<const TaskId> tasks)
   TRY(database_->read([&](Transaction& transaction) -> Status {
     const Rows rows = TRY(transaction.query(
         std::string("SELECT x.task_id, x.value") + kXcomsOfSucceeded +
-            " AND x.dag_id = $1 AND x.run_id = $2 AND x.name = $3 AND x.task_id IN (" + places +
-            ") ORDER BY x.task_id",
+            " AND x.dag_id = $1 AND x.run_id = $2 AND x.name = $3 AND x.map_index = $4 AND "
+            "x.task_id IN (" +
+            places + ") ORDER BY x.task_id",
         parameters));
     for (std::size_t i = 0; i < rows.size(); ++i)
       all.set(rows.text(i, 0), TRY(Json::parse(rows.text(i, 1))));

@@ -3,6 +3,7 @@
 // RunStore: what the scheduler decided, kept in tables of our own (orchestration_*), so that a
 // server that died continues from there.
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,6 +53,9 @@ class RunStore {
               Instant now) const;
   Status save_end(metadata::Transaction& transaction, const AttemptId& attempt,
                   const AttemptEnd& end) const;
+  /// What another server finds the attempt again by.
+  Status save_resume_token(metadata::Transaction& transaction, const AttemptId& attempt,
+                           const std::string& token) const;
   /// What a task that succeeded gives to those behind it: its result as "return_value", and what it
   /// pushed.
   Status save_xcoms(metadata::Transaction& transaction, const AttemptId& attempt,
@@ -64,6 +68,7 @@ class RunStore {
   struct Unfinished {
     event::RunsLoaded loaded;
     std::vector<std::string> unreadable;
+    std::map<AttemptId, std::string> resume_tokens;  // of live attempts that left one
   };
   Result<Unfinished> load_unfinished() const;
   /// Errors: NotFound; Corruption when its Dag cannot be read.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "orchestration/dag_fixture.h"
 
 namespace millrace::orchestration {
 namespace {
@@ -14,15 +15,7 @@ const Instant kNow = *parse_instant("2013-01-06T12:34:56.789Z");
 class RunStoreTest : public testing::Test {
  protected:
   RunStoreTest() {
-    DagSpec spec;
-    spec.id = DagId("weekly");
-    for (const char* id : {"land", "train"}) {
-      TaskSpec task;
-      task.id = TaskId(id);
-      task.kind = "test";
-      spec.tasks.push_back(task);
-    }
-    dag_ = *Dag::make(spec);
+    dag_ = *Dag::make(chain_of("weekly", {"land", "train"}));
     run_ = *plan_run(*dag_, kNow, {}, RunReason::Backfill);
     run_.state = RunState::Running;
     run_.requested_at = kNow;
@@ -36,6 +29,14 @@ class RunStoreTest : public testing::Test {
     });
   }
 
+  Status write(const std::function<Status(Transaction&)>& work) { return database_->write(work); }
+  TaskRecord record(const std::string& task, TaskState state = TaskState::None) {
+    TaskRecord record;
+    record.task = TaskId(task);
+    record.state = state;
+    return record;
+  }
+
   TemporaryFolder folder_ = *TemporaryFolder::make();
   std::unique_ptr<metadata::Database> database_ = *metadata::open_sqlite(folder_.path() + "/m.db");
   RunStore store_ = *RunStore::open(*database_);
@@ -44,9 +45,7 @@ class RunStoreTest : public testing::Test {
 };
 
 TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
-  TaskRecord task;
-  task.task = TaskId("train");
-  task.state = TaskState::UpForRetry;
+  TaskRecord task = record("train", TaskState::UpForRetry);
   task.generation = 2;
   task.attempt = 3;
   task.epoch = 5;
@@ -71,8 +70,7 @@ TEST_F(RunStoreTest, RecordsReadBackAsWritten) {
 }
 
 TEST_F(RunStoreTest, OfSeveralRecordsOfOneThingTheLastCounts) {
-  TaskRecord task;
-  task.task = TaskId("train");
+  TaskRecord task = record("train");
   std::vector<Action> actions = {action::RunCreated{run_}};
   for (const TaskState state : {TaskState::Scheduled, TaskState::Queued, TaskState::Running}) {
     task.state = state;
@@ -115,9 +113,7 @@ TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
                     action::AttemptEnded{id, AttemptState::Failed, std::nullopt, "killed"}})
                   .ok());
   ASSERT_TRUE(
-      database_
-          ->write([&](Transaction& transaction) { return store_.save_end(transaction, id, end); })
-          .ok());
+      write([&](Transaction& transaction) { return store_.save_end(transaction, id, end); }).ok());
   const auto attempts = *store_.attempts(run_.key);
   ASSERT_EQ(attempts.size(), 1U);
   EXPECT_EQ(attempts[0].id, id);
@@ -130,25 +126,57 @@ TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
   EXPECT_EQ(attempts[0].used.wall, std::chrono::seconds(3));
 }
 
+TEST_F(RunStoreTest, TheInstancesOfAMappedTaskAreKeptApart) {
+  TaskRecord first = record("train", TaskState::Success);
+  first.map_index = 0;
+  TaskRecord second = record("train", TaskState::Failed);
+  second.map_index = 1;
+  const AttemptId one{run_.key, TaskId("train"), 1, 0};
+  const AttemptId two{run_.key, TaskId("train"), 1, 1};
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::TaskChanged{run_.key, first},
+                    action::TaskChanged{run_.key, second}, action::StartAttempt{one, 1, 1},
+                    action::StartAttempt{two, 1, 1},
+                    action::AttemptEnded{two, AttemptState::Failed, std::nullopt, "no rows"}})
+                  .ok());
+  EXPECT_EQ(store_.load_run(run_.key)->tasks, (std::vector{first, second}));
+  const auto attempts = *store_.attempts(run_.key);
+  ASSERT_EQ(attempts.size(), 2U);
+  EXPECT_EQ(attempts[0].id, one);
+  EXPECT_EQ(attempts[0].state, AttemptState::Queued);
+  EXPECT_EQ(attempts[1].id, two);
+  EXPECT_EQ(attempts[1].message, "no rows");
+}
+
+TEST_F(RunStoreTest, TellsTheResumeTokensOfAttemptsThatLive) {
+  const AttemptId living{run_.key, TaskId("land"), 1};
+  const AttemptId ended{run_.key, TaskId("train"), 1};
+  const AttemptId without{run_.key, TaskId("train"), 2};
+  ASSERT_TRUE(save({action::RunCreated{run_}, action::StartAttempt{living, 1, 1},
+                    action::StartAttempt{ended, 1, 1}, action::StartAttempt{without, 1, 2}})
+                  .ok());
+  ASSERT_TRUE(write([&](Transaction& transaction) -> Status {
+                TRY(store_.save_resume_token(transaction, living, "pod-7"));
+                return store_.save_resume_token(transaction, ended, "pod-8");
+              }).ok());
+  ASSERT_TRUE(save({action::AttemptEnded{ended, AttemptState::Success, {}, ""}}).ok());
+  EXPECT_EQ(store_.load_unfinished()->resume_tokens,
+            (std::map<AttemptId, std::string>{{living, "pod-7"}}));
+}
+
 TEST_F(RunStoreTest, GivesTheResultsOfWhatHasSucceededAndWasNotClearedSince) {
-  TaskRecord land;
-  land.task = TaskId("land");
-  land.state = TaskState::Success;
-  TaskRecord train = land;
-  train.task = TaskId("train");
+  const TaskRecord land = record("land", TaskState::Success);
+  TaskRecord train = record("train", TaskState::Success);
   const std::vector<TaskId> both = {land.task, train.task};
   AttemptEnd end;
   end.result = Json(7);
   ASSERT_TRUE(save({action::RunCreated{run_}, action::TaskChanged{run_.key, land},
                     action::TaskChanged{run_.key, train}})
                   .ok());
-  ASSERT_TRUE(database_
-                  ->write([&](Transaction& transaction) -> Status {
-                    for (const TaskId& task : both)
-                      TRY(store_.save_xcoms(transaction, {run_.key, task, 1}, end));
-                    return {};
-                  })
-                  .ok());
+  ASSERT_TRUE(write([&](Transaction& transaction) -> Status {
+                for (const TaskId& task : both)
+                  TRY(store_.save_xcoms(transaction, {run_.key, task, 1}, end));
+                return {};
+              }).ok());
   EXPECT_EQ(store_.results(run_.key, both)->dump(), R"({"land":7,"train":7})");
   EXPECT_EQ(store_.results(run_.key, std::span(both).first(1))->dump(), R"({"land":7})");
   train.state = TaskState::None;
@@ -187,12 +215,10 @@ TEST_F(RunStoreTest, ARunWhoseDagCannotBeReadIsNamedAndDoesNotStopTheOthers) {
 
 TEST_F(RunStoreTest, AWordThatIsNoStateIsCorruption) {
   ASSERT_TRUE(save({action::RunCreated{run_}}).ok());
-  ASSERT_TRUE(database_
-                  ->write([](Transaction& transaction) -> Status {
-                    TRY(transaction.query("UPDATE orchestration_runs SET state = 'paused'"));
-                    return {};
-                  })
-                  .ok());
+  ASSERT_TRUE(write([](Transaction& transaction) -> Status {
+                TRY(transaction.query("UPDATE orchestration_runs SET state = 'paused'"));
+                return {};
+              }).ok());
   EXPECT_EQ(store_.find_run(run_.key).error().code(), ErrorCode::Corruption);
 }
 

@@ -30,7 +30,9 @@ std::optional<Duration> Scheduler::until_next_timer(const Moment& now) const {
 
 bool Scheduler::is_current(const AttemptId& attempt) const {
   const TaskRecord* task = find_task(attempt.run, attempt.task);
-  if (task == nullptr || task->epoch != attempt.epoch || !is_live(task->state)) return false;
+  if (task == nullptr || task->map_index != attempt.map_index || task->epoch != attempt.epoch ||
+      !is_live(task->state))
+    return false;
   const Core::Run& run = *core_->runs_.at(attempt.run);
   return !run.tasks[*run.dag->find(attempt.task)].ending;
 }
@@ -69,7 +71,8 @@ std::vector<AttemptId> Scheduler::live_attempts() const {
   std::vector<AttemptId> live;
   for (const auto& [key, run] : core_->runs_)
     for (const Core::Task& task : run->tasks)
-      if (is_live(task.record.state)) live.push_back({key, task.record.task, task.record.epoch});
+      if (is_live(task.record.state))
+        live.push_back({key, task.record.task, task.record.epoch, task.record.map_index});
   std::sort(live.begin(), live.end());
   return live;
 }

@@ -114,7 +114,8 @@ class Scheduler::Core {
   std::optional<Place> current(const AttemptId& attempt, std::string_view report);
   std::optional<Place> living(const AttemptId& attempt, std::string_view report);
   AttemptId attempt_of(const Place& place) const {
-    return {place.run->record.key, place.task().record.task, place.task().record.epoch};
+    const TaskRecord& record = place.task().record;
+    return {place.run->record.key, record.task, record.epoch, record.map_index};
   }
   static ReadyTask in_line(const Run& run) {
     return {run.record.reason == RunReason::Backfill, run.record.logical_date, run.number};

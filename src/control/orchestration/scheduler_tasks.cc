@@ -25,6 +25,8 @@ std::optional<Scheduler::Core::Place> Scheduler::Core::living(const AttemptId& a
   if (!index || *index >= run->tasks.size()) return refuse("its run has no such task");
   const Place place{run, *index};
   ++touched_;
+  if (place.task().record.map_index != attempt.map_index)
+    return refuse("its task has no such map_index");
   if (place.task().record.epoch != attempt.epoch || !is_live(place.task().record.state))
     return refuse(fmt::format("the task has gone on (epoch {}, {})", place.task().record.epoch,
                               to_string(place.task().record.state)));

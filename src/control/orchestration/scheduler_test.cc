@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "orchestration/dag_fixture.h"
+
 namespace millrace::orchestration {
 namespace {
 
@@ -15,13 +17,8 @@ const Instant kStart = *parse_instant("2013-01-01");
 class OneAttempt : public testing::Test {
  protected:
   OneAttempt() {
-    DagSpec spec;
-    spec.id = DagId("d");
-    TaskSpec task;
-    task.id = TaskId("t");
-    task.kind = "test";
-    task.execution_timeout = hours(3);
-    spec.tasks.push_back(task);
+    DagSpec spec = chain_of("d", {"t"});
+    spec.tasks[0].execution_timeout = hours(3);
     dag_ = *Dag::make(spec);
     step(event::DagAdded{dag_, std::nullopt, {}});
     step(event::RunRequested{*plan_run(*dag_, kStart, {}, RunReason::Manual)});
@@ -35,6 +32,14 @@ class OneAttempt : public testing::Test {
       if (const auto* kill = std::get_if<action::KillAttempt>(&action))
         kills.push_back(kill->reason);
     return kills;
+  }
+  const TaskRecord& task() { return *scheduler_.find_task(attempt_.run, attempt_.task); }
+  /// The server dies; the next one has what was stored, and nothing else.
+  std::vector<std::string> restart() {
+    const event::RunsLoaded stored = {{{scheduler_.find(attempt_.run)->run, dag_, {task()}}}};
+    scheduler_ = Scheduler({});
+    step(event::DagAdded{dag_, std::nullopt, {}});
+    return step(stored);
   }
   void pass(Duration time) { now_ = {now_.wall + time, now_.running + time}; }
 
@@ -72,13 +77,8 @@ TEST_F(OneAttempt, AClockThatIsSetBackStopsNoTimer) {
 }
 
 TEST_F(OneAttempt, WhatIsLeftOfItsTimeSurvivesTheServer) {
-  const event::RunsLoaded stored = {{{scheduler_.find(attempt_.run)->run,
-                                      dag_,
-                                      {*scheduler_.find_task(attempt_.run, attempt_.task)}}}};
   pass(hours(2));
-  scheduler_ = Scheduler({});
-  step(event::DagAdded{dag_, std::nullopt, {}});
-  step(stored);
+  restart();
   for (int i = 0; i < 119; ++i) {
     pass(seconds(30));
     ASSERT_EQ(step(event::Heartbeat{attempt_}), Kills{}) << i;
@@ -90,14 +90,21 @@ TEST_F(OneAttempt, WhatIsLeftOfItsTimeSurvivesTheServer) {
 
 TEST_F(OneAttempt, WhatWasToDieBeforeTheServerDiedIsKilledByTheNext) {
   step(event::RunCleared{attempt_.run, {}, {}});
-  const event::RunsLoaded stored = {{{scheduler_.find(attempt_.run)->run,
-                                      dag_,
-                                      {*scheduler_.find_task(attempt_.run, attempt_.task)}}}};
-  scheduler_ = Scheduler({});
-  EXPECT_EQ(step(stored), Kills{"cleared"});
+  EXPECT_EQ(restart(), Kills{"cleared"});
   pass(seconds(60));
   step(event::TimeIsNow{});
-  EXPECT_EQ(scheduler_.find_task(attempt_.run, attempt_.task)->epoch, 2) << "given up, run again";
+  EXPECT_EQ(task().epoch, 2) << "given up, run again";
+}
+
+TEST_F(OneAttempt, IsNotEndedByAReportOfAnotherMapIndex) {
+  AttemptId other = attempt_;
+  other.map_index = 7;
+  EXPECT_FALSE(scheduler_.is_current(other));
+  const auto actions = scheduler_.step(now_, event::AttemptFinished{other, {}});
+  ASSERT_EQ(actions.size(), 1U);
+  EXPECT_NE(std::get<action::Refused>(actions[0]).reason.find("/t[7]/1 was put aside"),
+            std::string::npos);
+  EXPECT_EQ(task().state, TaskState::Running);
 }
 
 TEST_F(OneAttempt, LeavesNoTimerBehind) {
