@@ -41,6 +41,13 @@ TEST_F(Prediction, ScoresAreProbabilitiesOneForEachRow) {
   EXPECT_NE(scores->front(), scores->back());
 }
 
+TEST_F(Prediction, ARowScoresAloneAsItDoesAmongMany) {
+  const auto predictor = *Predictor::load(sample->artefact, sample->manifest);
+  const std::vector<float> together = *predictor->predict(sample_flights(2'000, 3));
+  for (std::size_t row = 0; row < together.size(); row += 7)
+    EXPECT_NEAR(predictor->predict(sample_flights(1, 3, row))->front(), together[row], 1e-6) << row;
+}
+
 TEST_F(Prediction, NoRowsGiveNoScores) {
   const auto predictor = Predictor::load(sample->artefact, sample->manifest);
   EXPECT_TRUE((*predictor)->predict(sample_flights(0, 1))->empty());
