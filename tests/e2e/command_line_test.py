@@ -186,7 +186,10 @@ class TestAnswers(ProjectTest):
 
         self.assertEqual(asked("select 1 as one where false").out, "one\n")
         self.assertEqual(asked("select 1 as one", "--limit", 0).out.split("\n")[0], "one")
-        self.assertEqual(len(asked("from range(9)", "--limit", 3, "--json").json()), 3)
+        for limit, warned in ((3, True), (9, False)):
+            answer = asked("from range(9)", "--limit", limit, "--json")
+            self.assertEqual(len(answer.json()), limit)
+            self.assertEqual("more than these" in answer.err, warned)
         for limit in (-5, 9223372036854775807):
             self.assertRuns(project.millrace("sql", "select 1 as one", f"--limit={limit}"), 2)
         shown = asked("select chr(27) || '[2J' as screen").out

@@ -87,6 +87,13 @@ Status answer(const Common& common, const SqlArguments& arguments) {
                             static_cast<std::size_t>(arguments.limit) + 1));
   if (common.json) {
     print_json(rows_to_json(batches, arguments.limit));
+    std::size_t rows = 0;
+    for (const columnar::RecordBatch& batch : batches) rows += batch.row_count();
+    if (rows > static_cast<std::size_t>(arguments.limit))
+      std::fprintf(stderr,
+                   "warning: there are more than these %s rows; --limit gives more, --output "
+                   "writes all\n",
+                   with_commas(arguments.limit).c_str());
     return {};
   }
   Terminal terminal(stdout);

@@ -71,6 +71,17 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
   }
 }
 
+TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {
+  for (const char* mistake : {"{{ var(logical_date) }}", "{{ rf('orders') }}", "{% if x %}",
+                              "{{ config(materialized='tabel') }}"}) {
+    SCOPED_TRACE(mistake);
+    write("models/labels.sql", std::string(kLabels) + mistake);
+    const std::vector<std::string> found = problems();
+    ASSERT_FALSE(found.empty());
+    EXPECT_TRUE(found.front().starts_with("models/labels.sql:")) << found.front();
+  }
+}
+
 TEST_F(Check, WhatARunWouldRefuseIsRefused) {
   struct Case {
     const char* why;

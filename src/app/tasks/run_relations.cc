@@ -72,17 +72,24 @@ Result<BoundSet> training_set(const project::Project& project, const std::string
                  fmt::format("there is no training set '{}'{}", name, suggestion(name, names)));
   bound.set = *found;
   bound.models = {found->labels};
-  const auto relation = [&](const std::string& model) {
-    return project.models.find(model)->relation();
+  // `millrace check` asks this also of a project with mistakes.
+  const auto relation = [&](const std::string& model) -> Result<std::string> {
+    const transform::SqlModel* written = project.models.find(model);
+    if (written == nullptr)
+      return Error(ErrorCode::NotFound,
+                   fmt::format("the training set '{}' reads the SQL model '{}', which does not "
+                               "exist or has mistakes",
+                               name, model));
+    return written->relation();
   };
-  bound.set.labels = relation(found->labels);
+  bound.set.labels = TRY(relation(found->labels));
   std::set<std::string> used;
   for (const auto& reference : found->features) used.insert(reference.view);
   for (const auto& view : project.features.views) {
     if (!used.contains(view.name)) continue;
     bound.models.push_back(view.source);
     bound.views.push_back(view);
-    bound.views.back().source = relation(view.source);
+    bound.views.back().source = TRY(relation(view.source));
   }
   return bound;
 }
