@@ -149,7 +149,7 @@ class RunTask : public testing::Test {
     ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_);
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    supervisor_ = execution::FileDescriptor(fds[0]);
+    supervisor_ = FileDescriptor(fds[0]);
     ::setenv(execution::kAttemptFdVariable, std::to_string(fds[1]).c_str(), 1);
     const std::string request =
         R"({"millrace_attempt":1,"type":"request","attempt":{"dag":"d","run":"r","task":"t",)"
@@ -182,7 +182,7 @@ class RunTask : public testing::Test {
     return messages;
   }
 
-  execution::FileDescriptor supervisor_;
+  FileDescriptor supervisor_;
   sigset_t signals_{};
 };
 
