@@ -216,6 +216,7 @@ class TestRun(Shop):
         history = self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json()
         again = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03", "--json")).json()
         self.assertEqual(again["state"], "success")
+        self.assertEqual([task["conflicts"] for task in again["tasks"]], [0] * 4)
         self.assertEqual(project.value("select count(*) from raw.orders"), 6)
         self.assertEqual(project.value("select max(orders) from models.totals"), version)
         self.assertEqual(self.assertRuns(project.millrace("table", "history", "raw.orders", "--json")).json(), history)

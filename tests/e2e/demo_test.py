@@ -70,6 +70,12 @@ class TestDemo(ProjectTest):
         self.assertEqual({name: value for name, value in self.summary(again).items() if not value.endswith(" s")},
                          {name: value for name, value in told.items() if not value.endswith(" s")})
         self.assertIn("`millrace down` stops it", again)
+
+        [server] = self.weekly.servers()
+        self.weekly.edit("millrace.yml", ("memory: 2GB", "memory: 1900MB"))
+        self.bash("scripts/demo", WEEK)
+        self.assertNotIn(server, self.weekly.servers())  # one with the settings of now goes on
+        self.assertEqual(len(self.weekly.versions()), 1)
         self.bash("-c", f"{enter} && millrace down")
         self.assertRuns(self.weekly.millrace("status"), 3)
 

@@ -228,6 +228,7 @@ const Pipeline* Project::find_pipeline(std::string_view id) const {
 
 Result<const Pipeline*> Project::pipeline(const std::string& id) const {
   std::vector<std::string> ids;
+  ids.reserve(pipelines.size());
   for (const Pipeline& each : pipelines) ids.push_back(each.dag.id.str());
   if (id.empty()) {
     if (pipelines.size() == 1) return &pipelines[0];

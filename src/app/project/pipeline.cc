@@ -108,6 +108,7 @@ void read_tasks(const Node* list, const TaskSpec& defaults, Pipeline& pipeline,
 /// find.
 void check_upstream(const Pipeline& pipeline, Problems& problems) {
   std::vector<std::string> ids;
+  ids.reserve(pipeline.dag.tasks.size());
   for (const TaskSpec& task : pipeline.dag.tasks) ids.push_back(task.id.str());
   for (const TaskSpec& task : pipeline.dag.tasks)
     for (const TaskId& upstream : task.upstream)
