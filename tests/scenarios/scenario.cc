@@ -151,6 +151,10 @@ Status Scenario::obey(Words words) {
   if (verb == "expect") return expect(std::move(words));
   if (verb == "report") return report(words);
   if (verb == "clock") return set_clock(words);
+  if (verb == "workers" && words.size() == 2) {
+    simulation().set_capacity(TRY(number(words[1])));
+    return {};
+  }
   for (const char* known : {"run", "backfill", "clear", "cancel", "restart"})
     if (verb == known) return act(words);
   if (words.size() >= 2) return behave(verb, words);

@@ -21,6 +21,7 @@ class Recorder final : public orchestration::ExecutorListener {
   void heartbeat(const AttemptId&) override {}
   void message(const AttemptId&, AttemptMessage) override {}
   void resumable(const AttemptId&, std::string) override {}
+  void capacity(int) override {}
   bool may_commit(const AttemptId&) override { return true; }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
     {

@@ -75,6 +75,9 @@ class ExecutorListener {
   /// It outlives this server, and another one finds it again by `token` (a pod, an operation of
   /// another system; not a secret): Executor::adopt. May be said again; the last one counts.
   virtual void resumable(const AttemptId& attempt, std::string token) = 0;
+  /// How many attempts the executor holds at once, from now on. One that has as much room as it is
+  /// given says nothing.
+  virtual void capacity(int attempts) = 0;
   /// The fence question: whether the attempt is the current one, so that what it is about to commit
   /// may stand. Answers at once.
   virtual bool may_commit(const AttemptId& attempt) = 0;

@@ -103,6 +103,7 @@ Result<std::vector<Orchestrator::Shell::Message>> Orchestrator::Shell::read_stor
     log_warning("a run is left as it is, since its Dag cannot be read: " + run);
   std::vector<Message> all;
   if (leaving_) all.push_back(at_once(event::Stopping{}));
+  if (capacity_) all.push_back(at_once(event::CapacityChanged{*capacity_}));
   all.push_back(at_once(unfinished.loaded));
   for (const event::RunsLoaded::Stored& stored : unfinished.loaded.runs)
     for (const TaskRecord& task : stored.tasks) {
@@ -240,6 +241,8 @@ void Orchestrator::Shell::decide(Message& message) {
     auto& finished = std::get<event::AttemptFinished>(message.event);
     finished.outcome = {Outcome::Kind::Failed, message.refused->code(), message.refused->message()};
   }
+  if (const auto* changed = std::get_if<event::CapacityChanged>(&message.event))
+    capacity_ = changed->attempts;
   message.actions = scheduler_.step(message.at, message.event);
   update_fence(*message.actions);
 }

@@ -128,6 +128,9 @@ void Orchestrator::Shell::resumable(const AttemptId& attempt, std::string token)
   }
   something_.notify_one();
 }
+void Orchestrator::Shell::capacity(int attempts) {
+  post(event::CapacityChanged{attempts});
+}
 bool Orchestrator::Shell::may_commit(const AttemptId& attempt) {
   const std::lock_guard lock(fence_mutex_);
   return current_.contains(attempt);

@@ -57,6 +57,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   void heartbeat(const AttemptId& attempt) override;
   void message(const AttemptId& attempt, AttemptMessage message) override;
   void resumable(const AttemptId& attempt, std::string token) override;
+  void capacity(int attempts) override;
   bool may_commit(const AttemptId& attempt) override;
   void finished(const AttemptId& attempt, AttemptEnd end) override;
   void lost(const AttemptId& attempt, std::string why) override;
@@ -138,6 +139,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   // The thread's alone, once it runs.
   Scheduler scheduler_;
   std::unordered_set<AttemptId> handed_;  // to the executor, and not ended for us
+  std::optional<int> capacity_;           // of the executor, as it said last
   bool stale_ = false;                    // the core has decided what is not stored
   bool refused_now_ = false;              // by this try to store
   bool rebuilt_ = false;                  // in this batch

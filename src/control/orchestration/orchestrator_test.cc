@@ -85,6 +85,22 @@ TEST_F(OrchestratorTest, ABackfillThatRunsAgainKeepsTheOrderOfTheDates) {
   EXPECT_EQ((*cleared)->generation, 2);
 }
 
+TEST_F(OrchestratorTest, AnExecutorIsGivenWhatItHolds) {
+  auto& executor = make<HeldExecutor>();
+  DagSpec spec = chain({"land", "train"});
+  spec.tasks[1].upstream.clear();
+  start(executor, spec);
+  executor.listener().capacity(1);
+  const RunKey run = request();
+  const AttemptId first = executor.wait_for_start(1).id;
+  ASSERT_TRUE(orchestrator_->add_dag(spec).ok());  // answered behind what has come so far
+  EXPECT_EQ(executor.starts(), 1U);
+  executor.listener().capacity(2);
+  executor.listener().finished(executor.wait_for_start(2).id, success());
+  executor.listener().finished(first, success());
+  EXPECT_EQ(wait(run).state, RunState::Success);
+}
+
 TEST_F(OrchestratorTest, AnAttemptThatIsBeingKilledMayCommitNothing) {
   auto& executor = make<HeldExecutor>();
   start(executor, chain({"train", "deploy"}));

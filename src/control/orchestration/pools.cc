@@ -47,7 +47,7 @@ void Pools::list(Pool& pool) {
 }
 
 std::optional<ReadyTask> Pools::take() {
-  if (running_ >= parallelism_ || open_.empty()) return std::nullopt;
+  if (running_ >= std::min(parallelism_, most_running_) || open_.empty()) return std::nullopt;
   const auto [task, pool] = *open_.begin();
   pool->used += pool->ready.begin()->second;
   pool->ready.erase(pool->ready.begin());

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -47,6 +48,8 @@ class Pools {
   void occupy(const std::string& pool, int slots);
   void give_back(const std::string& pool, int slots);
 
+  /// No more than this many run at once, whatever the parallelism says.
+  void limit(int running) { most_running_ = running; }
   /// From now on nothing is taken.
   void close() { parallelism_ = 0; }
 
@@ -65,6 +68,7 @@ class Pools {
   void list(Pool& pool);
 
   int parallelism_;
+  int most_running_ = std::numeric_limits<int>::max();
   int running_ = 0;
   std::map<std::string, Pool> pools_;
   std::map<ReadyTask, Pool*> open_;  // the first task of each pool in which it fits

@@ -57,6 +57,11 @@ namespace event {
 struct TimeIsNow {};
 /// The server is about to stop: no attempt is started any more.
 struct Stopping {};
+/// The executor holds so many attempts at once from now on: workers came or went. Until it is told,
+/// the parallelism alone counts. What runs beyond it goes on.
+struct CapacityChanged {
+  int attempts = 0;
+};
 /// A Dag was added, or replaces the one of its id; runs that have started keep theirs.
 /// One that is added again after the wall clock was set back comes with an earlier `last_point`.
 /// `last_point`: the last point of the schedule that was dealt with in an earlier life, none while
@@ -123,10 +128,11 @@ struct AttemptLost {
 
 }  // namespace event
 
-using Event = std::variant<event::TimeIsNow, event::Stopping, event::DagAdded, event::DagRemoved,
-                           event::RunRequested, event::RunsLoaded, event::RunCleared,
-                           event::RunCancelled, event::AttemptStarted, event::Heartbeat,
-                           event::AttemptFinished, event::AttemptLost>;
+using Event =
+    std::variant<event::TimeIsNow, event::Stopping, event::CapacityChanged, event::DagAdded,
+                 event::DagRemoved, event::RunRequested, event::RunsLoaded, event::RunCleared,
+                 event::RunCancelled, event::AttemptStarted, event::Heartbeat,
+                 event::AttemptFinished, event::AttemptLost>;
 
 namespace action {
 

@@ -76,6 +76,7 @@ class Scheduler::Core {
   // Events about Dags and runs.
   void on(const event::TimeIsNow&) {}
   void on(const event::Stopping&);
+  void on(const event::CapacityChanged& event) { pools_.limit(event.attempts); }
   void on(const event::DagAdded& event);
   void on(const event::DagRemoved& event);
   void on(const event::RunRequested& event);

@@ -96,6 +96,11 @@ Status Simulation::cancel(const RunKey& key) {
   return {};
 }
 
+void Simulation::set_capacity(int attempts) {
+  capacity_ = attempts;
+  apply(event::CapacityChanged{attempts});
+}
+
 void Simulation::set_clock(Duration by) {
   off_by_ += by;
   if (by < Duration::zero())
@@ -108,6 +113,7 @@ void Simulation::restart_server(Duration down_for, std::optional<FollowSchedules
   now_ += down_for;
   if (follow) options_.follow_schedules = *follow == FollowSchedules::Yes;
   scheduler_ = std::make_unique<Scheduler>(options_);
+  if (capacity_) apply(event::CapacityChanged{*capacity_});
   const std::map<AttemptId, AttemptPlan> died = std::exchange(alive_, {});
   const std::map<RunKey, StoredRun> before = stored_;
   event::RunsLoaded loaded;

@@ -78,6 +78,8 @@ class Simulation {
   Status clear(const RunKey& run, const std::optional<TaskId>& task,
                std::optional<RunReason> reason = std::nullopt);
   Status cancel(const RunKey& run);
+  /// Workers came or went: the executor holds so many attempts at once.
+  void set_capacity(int attempts);
   /// A report that comes from nowhere: duplicated, late, or of an attempt long dead.
   void report(const Event& event) { apply(event); }
   /// The server's wall clock is set by somebody, forward or back; time itself goes on evenly.
@@ -122,6 +124,7 @@ class Simulation {
   std::unique_ptr<Scheduler> scheduler_;
   Invariants invariants_;
   std::vector<Observer> observers_;
+  std::optional<int> capacity_;
   std::map<std::pair<Instant, std::uint64_t>, Happening> future_;
   std::uint64_t last_happening_ = 0;
   std::uint64_t steps_ = 0;
