@@ -1,9 +1,10 @@
 # millrace_room(<floor>/<room> [DEPS <room>...] [LIBRARIES <target>...])
 #
 # The static library of one room, and one test program of its *_test.cc and *_contract.cc. What tests share stands in
-# *_fixture.cc: a library <room>_fixture that the room's test is linked with, and those of the rooms that use it; no
-# product has it. DEPS are the rooms that it may include, LIBRARIES the third-party targets that its .cc files use. The test `layers` compares DEPS with every
-# #include. Headers are found as "<room>/<file>.h".
+# *_fixture.{h,cc}, of which no product has anything: the .cc files are a library <room>_fixture that the room's test is
+# linked with, and those of the rooms that use it. DEPS are the rooms that it may include, LIBRARIES the third-party
+# targets that its .cc files use. The test `layers` compares DEPS with every #include. Headers are found as
+# "<room>/<file>.h".
 set(MILLRACE_LAYERS_FILE ${CMAKE_BINARY_DIR}/layers.txt)
 file(WRITE ${MILLRACE_LAYERS_FILE} "")
 

@@ -26,7 +26,6 @@ using orchestration::DagSpec;
 using orchestration::Orchestrator;
 using orchestration::Preparation;
 using orchestration::RunKey;
-using orchestration::RunRecord;
 using orchestration::RunState;
 using orchestration::TaskId;
 using orchestration::TaskInstance;

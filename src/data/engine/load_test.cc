@@ -69,7 +69,7 @@ class LoadTest : public testing::Test {
     for (std::size_t i = 0; i < found.size(); ++i) ASSERT_EQ(found[i], expected[i]) << "row " << i;
   }
 
-  static std::vector<std::string> rows_of(std::vector<RecordBatch> batches) {
+  static std::vector<std::string> rows_of(const std::vector<RecordBatch>& batches) {
     std::vector<std::string> rows;
     for (const RecordBatch& batch : batches) {
       for (std::size_t row = 0; row < batch.row_count(); ++row) {

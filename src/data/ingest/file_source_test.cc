@@ -7,7 +7,6 @@
 namespace millrace::ingest {
 namespace {
 
-using columnar::Field;
 using columnar::Kind;
 using columnar::Schema;
 using columnar::simple;
