@@ -44,6 +44,9 @@ Result<std::string> code_hash(const Attempt& attempt, const BoundSet& bound);
 /// the partition that must be there; "" for all.
 Result<bool> is_in_lake(Attempt& attempt, const std::string& table, std::int64_t version,
                         const std::string& run_id = "");
+/// Whether the newest version of the table knows that this run wrote it: not so in a lake that was
+/// restored from before, whatever has got the same version there since.
+Result<bool> is_written(Attempt& attempt, const std::string& table);
 
 /// What a model learns from: the columns that the caller sends, then those of the feature views.
 std::vector<std::string> feature_columns(const features::TrainingSet& set);

@@ -45,7 +45,9 @@ class SqlModelTask final : public TaskKind {
   }
 
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
-    return is_in_lake(attempt, TRY(result.string_at("table")), TRY(result.integer_at("version")));
+    const std::string table = TRY(result.string_at("table"));
+    return TRY(is_written(attempt, table)) &&
+           TRY(is_in_lake(attempt, table, TRY(result.integer_at("version"))));
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {

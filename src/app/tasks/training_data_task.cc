@@ -121,7 +121,7 @@ class TrainingDataTask final : public TaskKind {
 
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
     const Dataset dataset = TRY(Dataset::from_json(result["dataset"]));
-    return TRY(ParquetFile::exists(attempt)) &&
+    return TRY(ParquetFile::exists(attempt)) && TRY(is_written(attempt, dataset.table)) &&
            TRY(is_in_lake(attempt, dataset.table, dataset.version, dataset.run_id));
   }
 

@@ -6,7 +6,11 @@
 //     upstream: [training_data]
 //     suite: training_data
 //     table: raw.flights     # default: the dataset of the task before it
+//
+// A table is validated in the version that the task directly before this one wrote in this run,
+// whatever others have written since; one that no such task wrote, in its newest version.
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -40,6 +44,34 @@ Result<const quality::Suite*> suite_of(const Attempt& attempt) {
   return &found->second.suite;
 }
 
+/// The version of `table` that a task directly before this one gives in its result: its only table,
+/// or one of several. Of two such tasks the one that wrote last counts.
+std::optional<lake::Version> version_of_upstream(const Attempt& attempt, const std::string& table) {
+  std::int64_t newest = -1;
+  const auto consider = [&](const Json& written) {
+    if (written.string_or("table", "") == table)
+      newest = std::max(newest, written.integer_or("version", -1));
+  };
+  for (const auto& [task, result] : attempt.request().upstream.as_object()) {
+    consider(result);
+    consider(result["dataset"]);
+    if (result["tables"].is_array())
+      for (const Json& written : result["tables"].as_array()) consider(written);
+  }
+  if (newest < 0) return std::nullopt;
+  return lake::Version(newest);
+}
+
+/// The setting `table` in the version that is validated; null when there is no such setting.
+Result<lake::SnapshotPtr> validated_table(Attempt& attempt) {
+  const std::string table = TRY(attempt.setting_or("table", ""));
+  if (table.empty()) return lake::SnapshotPtr();
+  const auto name = TRY(lake::TableName::parse(table));
+  if (const auto version = version_of_upstream(attempt, table))
+    return attempt.lake().snapshot_at(name, *version);
+  return attempt.lake().snapshot(name);
+}
+
 /// Defines what is validated and gives its relation and the columns that order its rows.
 struct Subject {
   std::string relation;
@@ -47,12 +79,12 @@ struct Subject {
   std::string what;  // for people
 };
 Result<Subject> subject_of(Attempt& attempt) {
-  const std::string table = TRY(attempt.setting_or("table", ""));
-  if (!table.empty()) {
-    const auto snapshot = TRY(attempt.lake().snapshot(TRY(lake::TableName::parse(table))));
+  if (const auto snapshot = TRY(validated_table(attempt))) {
     TRY(attempt.session().define_scan("validated.rows", TRY(snapshot->scan())));
     return Subject{
-        "validated.rows", {}, fmt::format("{} version {}", table, snapshot->version().value())};
+        "validated.rows",
+        {},
+        fmt::format("{} version {}", snapshot->table().text(), snapshot->version().value())};
   }
   const Dataset dataset = TRY(upstream_dataset(attempt));
   TRY(define_dataset(attempt, dataset, "validated.rows"));
@@ -95,11 +127,16 @@ class ValidateTask final : public TaskKind {
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {
-    if (!TRY(attempt.setting_or("table", "")).empty()) return std::string();
+    const std::string how =
+        attempt.versions() + quality::to_json(*TRY(suite_of(attempt))).dump_canonical();
+    if (const auto snapshot = TRY(validated_table(attempt)))
+      return sha256_hex(
+          how +
+          fmt::format("{} version {} ", snapshot->table().text(), snapshot->version().value()) +
+          snapshot->content_hash());
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
-    return sha256_hex(attempt.versions() + quality::to_json(*TRY(suite_of(attempt))).dump_canonical() +
-                      dataset.content_hash + Json(bound.set.key).dump());
+    return sha256_hex(how + dataset.content_hash + Json(bound.set.key).dump());
   }
 
   Result<Json> run(Attempt& attempt) const override {

@@ -152,6 +152,7 @@ Result<bool> Landing::plan() {
                        [&](const std::string& app_id) { return mark_in(before_, app_id); });
   report_.deliveries_already = plan_.already;
   if (done && *done >= spec_.writer.generation) {
+    report_.version = TRY(lake_.version_of(*before_, spec_.writer));
     for (const Delivery& delivery : plan_.pending)
       if (mark_in(before_, landed_mark(source_.name(), delivery.path)).value_or(kTakenBack) !=
           kTakenBack)

@@ -184,6 +184,17 @@ Result<std::vector<HistoryEntry>> Lake::history(const TableName& table, std::siz
   return history;
 }
 
+Result<Version> Lake::version_of(const Snapshot& newest, const Writer& writer) {
+  const LogListing listing = TRY(list_log(store_, newest.table(), Version(0)));
+  for (auto entry = listing.commits.rbegin(); entry != listing.commits.rend(); ++entry) {
+    if (newest.version() < entry->version) continue;
+    const Actions actions = TRY(read_commit(store_, entry->key));
+    for (const Txn& txn : actions.txns)
+      if (txn.app_id == writer.app_id && txn.version >= writer.generation) return entry->version;
+  }
+  return newest.version();
+}
+
 void Lake::remember(Newest newest) {
   const std::lock_guard lock(mutex_);
   const TableName table = newest.snapshot->table();

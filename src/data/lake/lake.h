@@ -61,6 +61,11 @@ class Lake {
   /// The newest first, at most `limit`.
   Result<std::vector<HistoryEntry>> history(const TableName& table, std::size_t limit);
 
+  /// The version in which the writer's generation (or a later one of it) came into the table as it is
+  /// in `newest`; that of `newest` where the log does not say so any more. Cost: a listing of the whole
+  /// log, and the commits since.
+  Result<Version> version_of(const Snapshot& newest, const Writer& writer);
+
   /// An empty table. Errors: AlreadyExists; Invalid names a column that a Delta table cannot have,
   /// or a table that this one cannot stand beside: one whose name differs in case only (engines and
   /// some file systems take them for one), or one whose folder is around this one's or inside it (a

@@ -175,7 +175,7 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
   for (;;) {
     const SnapshotPtr newest = TRY(newest_of(table));
     if (is_done(newest.get(), spec.writer)) {
-      return already_done(table, newest->version());
+      return already_done(table, TRY_DOING(doing, version_of(*newest, spec.writer)));
     }
     if (newest == nullptr) TRY_DOING(doing, check_new(table));
     const SnapshotPtr base = TRY_DOING(doing, start_of(newest, spec));

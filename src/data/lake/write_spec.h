@@ -57,7 +57,7 @@ struct WriteSpec {
 };
 
 struct Committed {
-  Version version;
+  Version version;  // that this write made, now or before
   /// This generation (or a later one) of the writer was in the table already; nothing was written.
   bool already_done = false;
   std::int64_t rows_written = 0;

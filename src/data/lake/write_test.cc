@@ -53,6 +53,16 @@ TEST_F(WriteTest, TheSameGenerationAgainChangesNothingAndComputesNothing) {
   EXPECT_EQ(snapshot("t")->txn_version("dag.task.2013-12-01.t"), 1);
 }
 
+TEST_F(WriteTest, TheSameGenerationAgainNamesTheVersionThatItMade) {
+  good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}}));
+  good(write("t", "SELECT 2 AS a", {.writer = {"second", 1}, .mode = WriteMode::Overwrite}));
+  EXPECT_EQ(good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}})).version, Version(0));
+  EXPECT_EQ(good(write("t", "SELECT 2 AS a", {.writer = {"second", 1}})).version, Version(1));
+  good(write("t", "SELECT 3 AS a", {.writer = {"first", 2}}));
+  EXPECT_EQ(good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}})).version, Version(2))
+      << "a later generation stands for it";
+}
+
 TEST_F(WriteTest, AClearedIntervalReplacesItsOwnFilesInOneCommit) {
   good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}}));
   good(write("t", "SELECT 2 AS a", {.writer = {"second", 1}}));

@@ -12,23 +12,45 @@
 namespace millrace::storage {
 namespace {
 
+NoObject no_object(int folder_fd, std::string key, const char* name, mode_t mode) {
+  if (S_ISFIFO(mode)) return {std::move(key), "a pipe"};
+  if (S_ISSOCK(mode)) return {std::move(key), "a socket"};
+  if (!S_ISLNK(mode)) return {std::move(key), "a device"};
+  struct stat target{};
+  if (::fstatat(folder_fd, name, &target, 0) != 0)
+    return {std::move(key), "a symbolic link that leads nowhere"};
+  if (!S_ISREG(target.st_mode)) return {std::move(key), "a symbolic link to what is no file"};
+  return {std::move(key), "a symbolic link to a file", true};
+}
+
 class Listing {
  public:
   Listing(const LocalTree& tree, std::string_view prefix, std::string_view start_after)
       : tree_(tree), prefix_(prefix), start_after_(start_after) {}
 
-  Result<std::vector<ObjectInfo>> run() {
+  Result<std::vector<ObjectInfo>> objects() {
+    TRY(walk());
+    std::ranges::sort(found_, {}, &ObjectInfo::key);
+    return std::move(found_);
+  }
+
+  Result<std::vector<NoObject>> others() {
+    TRY(walk());
+    std::ranges::sort(others_, {}, &NoObject::key);
+    return std::move(others_);
+  }
+
+ private:
+  Status walk() {
     pending_.emplace_back(split_key(prefix_).folder);
     while (!pending_.empty()) {
       const std::string folder = std::move(pending_.back());
       pending_.pop_back();
       TRY(visit(folder));
     }
-    std::ranges::sort(found_, {}, &ObjectInfo::key);
-    return std::move(found_);
+    return {};
   }
 
- private:
   Status visit(const std::string& folder) {
     Result<FileDescriptor> opened = tree_.folder(folder);
     if (!opened.ok())  // gone since its parent was read, or the prefix names none
@@ -48,18 +70,22 @@ class Listing {
   Status consider(int folder_fd, const std::string& folder, const dirent& entry) {
     const std::string key = folder.empty() ? entry.d_name : folder + "/" + entry.d_name;
     if (!check_key(key).ok()) return {};  // "." and "..", our temporary files, names of others
-    if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_REG && entry.d_type != DT_DIR) return {};
     if (entry.d_type == DT_DIR) {
       consider_folder(key);
       return {};
     }
-    if (entry.d_type == DT_REG && !is_wanted(key)) return {};
+    if (entry.d_type != DT_UNKNOWN && !is_wanted(key)) return {};
     struct stat file{};
     if (::fstatat(folder_fd, entry.d_name, &file, AT_SYMLINK_NOFOLLOW) != 0)
       return errno == ENOENT ? Status() : file_error(errno, tree_.path_of(key));
-    if (S_ISDIR(file.st_mode)) consider_folder(key);
-    if (S_ISREG(file.st_mode) && is_wanted(key))
+    if (S_ISDIR(file.st_mode))
+      consider_folder(key);
+    else if (!is_wanted(key))
+      return {};
+    else if (S_ISREG(file.st_mode))
       found_.push_back({key, static_cast<std::uint64_t>(file.st_size), modified_of(file)});
+    else
+      others_.push_back(no_object(folder_fd, key, entry.d_name, file.st_mode));
     return {};
   }
 
@@ -79,6 +105,7 @@ class Listing {
   const std::string_view start_after_;
   std::vector<std::string> pending_;
   std::vector<ObjectInfo> found_;
+  std::vector<NoObject> others_;
 };
 
 }  // namespace
@@ -90,7 +117,11 @@ Instant modified_of(const struct stat& file) {
 
 Result<std::vector<ObjectInfo>> list_objects(const LocalTree& tree, std::string_view prefix,
                                              std::string_view start_after) {
-  return Listing(tree, prefix, start_after).run();
+  return Listing(tree, prefix, start_after).objects();
+}
+
+Result<std::vector<NoObject>> list_passed_over(const LocalTree& tree, std::string_view prefix) {
+  return Listing(tree, prefix, "").others();
 }
 
 }  // namespace millrace::storage

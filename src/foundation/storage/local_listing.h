@@ -17,4 +17,7 @@ Instant modified_of(const struct stat& file);
 Result<std::vector<ObjectInfo>> list_objects(const LocalTree& tree, std::string_view prefix,
                                              std::string_view start_after);
 
+/// ObjectStore::passed_over over a tree.
+Result<std::vector<NoObject>> list_passed_over(const LocalTree& tree, std::string_view prefix);
+
 }  // namespace millrace::storage

@@ -37,6 +37,15 @@ struct ObjectInfo {
   bool operator==(const ObjectInfo&) const = default;
 };
 
+/// What has a name among the objects and is none: list does not show it, and no call reads it.
+struct NoObject {
+  std::string key;
+  std::string what;         // "a symbolic link to a file", "a pipe"
+  bool is_content = false;  // it stands for the bytes of a file: a symbolic link that leads to one
+
+  bool operator==(const NoObject&) const = default;
+};
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -67,6 +76,12 @@ class ObjectStore {
   virtual Result<std::vector<ObjectInfo>> list(std::string_view prefix,
                                                std::string_view start_after = "") = 0;
 
+  /// What list(prefix) passed over, sorted by key: for who must not overlook a name. Where only
+  /// objects have names there is none.
+  virtual Result<std::vector<NoObject>> passed_over(std::string_view /*prefix*/) {
+    return std::vector<NoObject>();
+  }
+
   // For an engine that reads and writes files itself.
 
   /// A folder of this machine in which files are written that publish() will turn into objects
@@ -87,8 +102,8 @@ class ObjectStore {
 /// listed. What a crashed writer left there is swept by the next open_local_store of that root, in
 /// any process. Files are written in place by an engine (staging_folder), and swept by vacuum.
 ///
-/// A symbolic link below `root` is never followed (`root` itself may be one): list passes over it,
-/// other calls are Denied. To spread a store over disks, mount them; a folder of another file
+/// A symbolic link below `root` is never followed (`root` itself may be one): list passes over it
+/// (passed_over names it, and pipes, sockets and devices), other calls are Denied. To spread a store over disks, mount them; a folder of another file
 /// system below `root` can be read and published to, but put there is Unsupported. Errors: Denied,
 /// Unavailable, Exhausted.
 Result<std::unique_ptr<ObjectStore>> open_local_store(const std::string& root);

@@ -1,0 +1,103 @@
+// Which rows a validation looks at, and when it looks again.
+
+#include "tasks/project_fixture.h"
+
+namespace millrace::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// `best` counts the orders before the logical date, and the suite wants no more than 100: five
+/// days of 20.
+class Validate : public ProjectTest {
+ protected:
+  static constexpr const char* kGood = "2013-01-02";
+  static constexpr const char* kBad = "2013-01-21";
+  static constexpr const char* kOther = "2013-01-20";  // as bad
+
+  void SetUp() override {
+    ProjectTest::SetUp();
+    write("models/best.sql",
+          "{{ config(materialized='table') }}\n"
+          "select count(*) as orders from {{ source('cafe', 'orders') }}\n");
+    write("expectations/best.yml",
+          "name: best\nexpectations:\n"
+          "  - {type: expect_column_values_to_be_between, column: orders, min_value: 0, max_value: "
+          "100}\n");
+    change(
+        "pipelines/daily.yml", "  - {id: training_data",
+        "  - {id: best, kind: sql_model, upstream: [land], model: best}\n"
+        "  - {id: validate, kind: validate, upstream: [best], suite: best, table: models.best}\n"
+        "  - {id: by_itself, kind: validate, upstream: [land], suite: best, table: models.best}\n"
+        "  - {id: training_data");
+  }
+
+  void make_both() {
+    for (const char* date : {kBad, kGood}) {
+      good(run("land", date));
+      good(run("best", date));
+    }
+  }
+};
+
+TEST_F(Validate, LooksAtTheVersionThatItsOwnRunWrote) {
+  make_both();
+  const auto judged = run("validate", kBad);
+  ASSERT_FALSE(judged.ok()) << "a good table was written after the bad one: " << judged->dump();
+  EXPECT_EQ(judged.error().code(), ErrorCode::DataQuality);
+  EXPECT_NE(said(judged).find("models.best version 0"), std::string::npos) << said(judged);
+  good(run("best", kOther));
+  EXPECT_EQ(good(run("validate", kGood))["summary"].as_string(), "1 of 1 expectations met");
+}
+
+TEST_F(Validate, LooksAtTheNewestVersionWhenNoTaskBeforeItWroteTheTable) {
+  make_both();
+  EXPECT_EQ(good(run("by_itself", kBad))["summary"].as_string(), "1 of 1 expectations met");
+}
+
+TEST_F(Validate, StandsWhileTableAndSuiteAreTheSame) {
+  make_both();
+  good(run("validate", kGood));
+  good(run("best", kOther));
+  EXPECT_TRUE(good(run("validate", kGood)).bool_or("reused", false));
+  change("expectations/best.yml", "max_value: 100", "max_value: 99");
+  EXPECT_FALSE(good(run("validate", kGood)).bool_or("reused", false));
+  fs::remove(path(".millrace/runs/daily/2013-01-02T00:00:00Z/validate.validation.json"));
+  EXPECT_FALSE(good(run("validate", kGood)).bool_or("reused", false));
+}
+
+using SqlModel = Validate;
+
+TEST_F(SqlModel, WhoseTableIsReplacedMeanwhileIsTriedAgain) {
+  for (const char* date : {kBad, kOther, kGood}) good(run("land", date));
+  good(run("best", kOther));
+  bool once = true;
+  fence_ = [&] {
+    if (std::exchange(once, false)) good(run("best", kGood));
+    return Status();
+  };
+  const auto late = run("best", kBad);
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.error().code(), ErrorCode::Conflict) << "which the scheduler repeats";
+  EXPECT_EQ(good(run("best", kBad))["version"].as_integer(), 2);
+}
+
+TEST_F(SqlModel, WhoseTableIsGoneIsMadeAgain) {
+  good(run("land", kGood));
+  good(run("best", kGood));
+  EXPECT_TRUE(good(run("best", kGood)).bool_or("reused", false));
+  fs::remove_all(path(".millrace/lake/models/best"));
+  EXPECT_FALSE(good(run("best", kGood)).bool_or("reused", false));
+  EXPECT_TRUE(fs::exists(path(".millrace/lake/models/best/_delta_log")));
+}
+
+TEST_F(SqlModel, WhoseTableWasRestoredFromBeforeIsMadeAgain) {
+  make_both();
+  fs::remove(path(".millrace/lake/models/best/_delta_log/00000000000000000001.json"));
+  good(run("best", kOther));
+  EXPECT_FALSE(good(run("best", kGood)).bool_or("reused", false))
+      << "there is a version 1 again, but not this run's";
+}
+
+}  // namespace
+}  // namespace millrace::tasks
