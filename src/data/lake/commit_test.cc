@@ -8,7 +8,7 @@
 
 #include "lake/conflict.h"
 #include "lake/lake_fixture.h"
-#include "storage/flaky_object_store.h"
+#include "storage/flaky_object_store_fixture.h"
 
 namespace millrace::lake {
 namespace {

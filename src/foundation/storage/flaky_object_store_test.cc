@@ -1,6 +1,6 @@
-#include "storage/flaky_object_store.h"
-
 #include <gtest/gtest.h>
+
+#include "storage/flaky_object_store_fixture.h"
 
 namespace millrace::storage {
 namespace {

@@ -101,6 +101,11 @@ class LocalStore final : public ObjectStore {
     return list_objects(tree_, prefix, start_after);
   }
 
+  Result<std::vector<NoObject>> passed_over(std::string_view prefix) override {
+    if (!prefix.empty()) TRY(check_key(std::string(prefix) + "x"));
+    return list_passed_over(tree_, prefix);
+  }
+
   Result<std::string> staging_folder(std::string_view folder) override {
     TRY(check_key(folder));
     TRY(tree_.durable_folder(folder));

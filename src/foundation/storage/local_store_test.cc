@@ -107,6 +107,14 @@ TEST_F(LocalStore, NoCallFollowsALinkOutOfTheRoot) {
   EXPECT_EQ(store->publish("out", Keys{"secret"}).error().code(), ErrorCode::Denied);
   EXPECT_EQ(store->list("out/").error().code(), ErrorCode::Denied);
   EXPECT_TRUE(store->list("")->empty());
+  fs::create_symlink("nowhere", root() + "/file2");
+  ASSERT_EQ(::mkfifo((root() + "/pipe").c_str(), 0600), 0);
+  EXPECT_EQ(*store->passed_over(""),
+            (std::vector<NoObject>{{"file", "a symbolic link to a file", true},
+                                   {"file2", "a symbolic link that leads nowhere"},
+                                   {"out", "a symbolic link to what is no file"},
+                                   {"pipe", "a pipe"}}));
+  EXPECT_EQ(store->passed_over("fi")->size(), 2U);
   EXPECT_EQ(store->put_if_absent("file", "x").error().code(), ErrorCode::AlreadyExists);
   ASSERT_TRUE(store->put("file", "mine").ok()) << "the link is replaced, not its target";
   ASSERT_TRUE(store->remove("file").ok());

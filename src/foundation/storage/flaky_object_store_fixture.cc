@@ -1,4 +1,4 @@
-#include "storage/flaky_object_store.h"
+#include "storage/flaky_object_store_fixture.h"
 
 #include <algorithm>
 
