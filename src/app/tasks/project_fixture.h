@@ -133,6 +133,17 @@ tasks:
     return result;
   }
 
+  /// What `--clear` does to the result of a task.
+  void forget(const std::string& task, const std::string& date = "2013-01-21") {
+    const ServerSide server{*project_, *database_, *models(), *clock_};
+    const auto hooks = *Hooks::open(server, "");
+    const auto instance = *instance_of(task, date);
+    const Status done = database_->write([&](metadata::Transaction& transaction) {
+      return hooks->forget(transaction, instance.run.key, instance.task.id);
+    });
+    ASSERT_TRUE(done.ok()) << done.error().message();
+  }
+
   /// All of the pipeline's tasks; the result of the last one.
   Result<Json> run_all(const std::string& date = "2013-01-21") {
     Json last;

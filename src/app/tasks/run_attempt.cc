@@ -29,7 +29,7 @@ Result<Json> work(const TaskKind& kind, Attempt& attempt) {
   const std::string key = TRY(kind.content_key(attempt));
   if (auto standing = TRY(standing_result(kind, attempt, key))) return *std::move(standing);
   Json result = TRY(kind.run(attempt));
-  result.set("content_key", key);
+  if (!result.contains("content_key")) result.set("content_key", key);
   return result;
 }
 

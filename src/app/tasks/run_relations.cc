@@ -25,12 +25,18 @@ Result<std::shared_ptr<const lake::Snapshot>> snapshot_of(Attempt& attempt,
   return snapshot;
 }
 
-/// `whole` holds all landed rows; the source's own name only those that this run may see.
+/// The rows that were there before the logical date: all that a run may see.
+lake::Predicate seen_by(const Attempt& attempt, const project::SourceTable& source) {
+  return {{source.available_at, lake::Comparison::Less,
+           format_instant(attempt.request().logical_date)}};
+}
+
+/// `whole` holds all landed rows, apart from files of later ones alone; the source's own name only those that this run may see.
 Status define_source(Attempt& attempt, const project::SourceTable& source) {
   const auto snapshot = TRY(snapshot_of(attempt, source));
   const std::string whole = "landed." + source.name.substr(0, source.name.find('.')) + "_" +
                             source.name.substr(source.name.find('.') + 1);
-  TRY(attempt.session().define_scan(whole, TRY(snapshot->scan())));
+  TRY(attempt.session().define_scan(whole, TRY(snapshot->scan(seen_by(attempt, source)))));
   return transform::define_cut(attempt.session(), source.name, whole, source.available_at,
                                attempt.request().logical_date);
 }
@@ -53,8 +59,8 @@ Result<std::string> models_key(Attempt& attempt, const std::vector<std::string>&
   for (const std::string& name : transform::sources_of(compiled)) {
     const project::SourceTable& source = attempt.project().sources.at(name);
     const auto snapshot = TRY(snapshot_of(attempt, source));
-    sources.set(name, Json::object({{"available_at", source.available_at},
-                                    {"content", snapshot->content_hash()}}));
+    const std::string content = TRY(snapshot->content_hash(seen_by(attempt, source)));
+    sources.set(name, Json::object({{"available_at", source.available_at}, {"content", content}}));
   }
   return sha256_hex(transform::code_hash(compiled) + sources.dump_canonical());
 }

@@ -18,8 +18,9 @@ namespace millrace::tasks {
 Result<std::vector<transform::CompiledModel>> define_models(Attempt& attempt,
                                                             const std::vector<std::string>& models);
 
-/// A hash over the models' text, the content of the sources that they read, and the columns by which
-/// those are cut: what decides their rows.
+/// A hash over the models' text, the content of the sources that they read (of the files that may
+/// hold rows from before the logical date, so that later weeks change nothing), and the columns by
+/// which those are cut: what decides their rows.
 Result<std::string> models_key(Attempt& attempt, const std::vector<std::string>& models);
 
 /// The training set of that name, and its views, with relations of the session in place of model

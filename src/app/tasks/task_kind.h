@@ -68,7 +68,8 @@ class TaskKind {
   virtual std::vector<std::string> gives() const;
   /// The work. The result carries "summary", a line for people. A result with "skip_downstream":
   /// true lets the run succeed without the tasks behind this one; one with "skipped": "why" says
-  /// that there was nothing to do.
+  /// that there was nothing to do. One with "content_key" says what the key is now that the work is
+  /// done, where the work itself changes it.
   virtual Result<Json> run(Attempt& attempt) const = 0;
 };
 

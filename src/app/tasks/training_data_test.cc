@@ -58,14 +58,57 @@ TEST_F(TrainingData, WhatAKilledAttemptLeftIsSweptByTheNext) {
 
 using Land = ProjectTest;
 
-TEST_F(Land, AFileThatWasWrittenAnewIsLookedAtThoughItsSizeIsTheSame) {
+TEST_F(Land, ACorrectionOfTheSameSizeIsLanded) {
   good(run("land"));
-  EXPECT_TRUE(good(run("land")).bool_or("reused", false));
   std::string text = orders_of(3);
   text[text.find("\"rain\":") + 7] = '9';
   write(delivery(3), text);
   fs::last_write_time(path(delivery(3)), fs::file_time_type::clock::now() + std::chrono::hours(1));
-  EXPECT_FALSE(good(run("land")).bool_or("reused", false));
+  const Json again = good(run("land", "2013-01-21", [](auto& task) { task.generation = 2; }));
+  EXPECT_EQ(again["rows_landed"].as_integer(), 400);
+  EXPECT_TRUE(good(run("land")).bool_or("reused", false));
+}
+
+TEST_F(Land, StandsWhileNothingThatItReadHasChanged) {
+  good(run("land", "2013-01-11"));
+  good(run("training_data", "2013-01-11"));
+  good(run("land"));
+  const auto stands = [&](const std::string& task) {
+    return good(run(task, "2013-01-11")).bool_or("reused", false);
+  };
+  EXPECT_TRUE(stands("land")) << "later days have landed";
+  EXPECT_TRUE(stands("training_data")) << "they are not in it";
+  fs::last_write_time(path(delivery(3)), fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_TRUE(stands("land")) << "its content is the same";
+  fs::remove_all(path("deliveries"));
+  fs::create_directory(path("deliveries"));
+  EXPECT_TRUE(stands("land")) << "what was landed is there";
+}
+
+TEST_F(Land, OfACleanedFolderLeavesTheRowsUnlessItWasCleared) {
+  good(run("land"));
+  fs::remove(path(delivery(3)));
+  change("sources/cafe.yml", "{name: rain, type: DOUBLE}", "{name: rain, type: FLOAT}");
+  const auto again = [](orchestration::TaskInstance& task) { task.generation = 2; };
+  const Json kept = good(run("land", "2013-01-21", again));
+  EXPECT_EQ(kept["summary"].as_string(),
+            "0 rows read from 0 files, 0 of an earlier day; what was landed from 1 files that are "
+            "no longer delivered stays");
+  forget("land");
+  EXPECT_NE(said(run("land", "2013-01-21", again)).find("its rows would be lost"),
+            std::string::npos);
+}
+
+TEST_F(Land, CountsWhatItPassesOver) {
+  write("deliveries/orders-2013-13-03.jsonl", "x");
+  const Json landed = good(run("land"));
+  EXPECT_EQ(landed["summary"].as_string(),
+            "400 rows read from 20 files, 0 of an earlier day, 1 names passed over");
+  EXPECT_EQ(std::count_if(log_.begin(), log_.end(),
+                          [](const std::string& line) {
+                            return line.starts_with("passed over: orders-2013-13-03.jsonl");
+                          }),
+            1);
 }
 
 TEST_F(Land, ATableThatIsGoneIsLandedAgain) {

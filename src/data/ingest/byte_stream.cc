@@ -19,6 +19,19 @@ bool is_gzip(std::string_view bytes) {
   return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
 }
 
+/// The next bytes of the object from `offset` on; none at its end, as it was listed.
+Result<std::string> fetch_range(storage::ObjectStore& store, const storage::ObjectInfo& info,
+                                std::uint64_t offset) {
+  const std::uint64_t wanted = std::min(kRangeBytes, info.size_bytes - offset);
+  if (wanted == 0) return std::string();
+  std::string range = TRY(store.get_range(info.key, offset, wanted));
+  if (range.size() == wanted) return range;
+  return Error(ErrorCode::Unavailable,
+               fmt::format("{} shrank while it was read: {} bytes were listed, {} are there; "
+                           "deliver files under another name and rename them when complete",
+                           info.key, info.size_bytes, offset + range.size()));
+}
+
 }  // namespace
 
 struct ByteStream::Inflater {
@@ -57,17 +70,13 @@ Status ByteStream::begin() {
 
 /// Replaces the range by the next one; an empty range is the end of the object.
 Status ByteStream::fetch() {
-  range_.clear();
   used_ = 0;
-  if (fetched_ >= info_.size_bytes) return {};
-  const std::uint64_t wanted = std::min(kRangeBytes, info_.size_bytes - fetched_);
-  range_ = TRY(store_.get_range(info_.key, fetched_, wanted));
-  if (range_.size() != wanted)
-    return Error(ErrorCode::Unavailable,
-                 fmt::format("{} shrank while it was read: {} bytes were listed, {} are there; "
-                             "deliver files under another name and rename them when complete",
-                             info_.key, info_.size_bytes, fetched_ + range_.size()));
+  range_ = TRY(fetch_range(store_, info_, fetched_));
   fetched_ += range_.size();
+  if (!range_.empty())
+    hash_.update(range_);
+  else if (sha256_.empty())
+    sha256_ = hash_.hex();
   return {};
 }
 
@@ -130,6 +139,16 @@ Error ByteStream::cut_off() const {
                fmt::format("{} ends in the middle of its gzip data, after {} bytes: it was cut off "
                            "while it was delivered; deliver it again, whole",
                            info_.key, info_.size_bytes));
+}
+
+Result<std::string> sha256_of_object(storage::ObjectStore& store, const storage::ObjectInfo& info) {
+  Sha256 hash;
+  for (std::uint64_t read = 0; read < info.size_bytes;) {
+    const std::string range = TRY(fetch_range(store, info, read));
+    hash.update(range);
+    read += range.size();
+  }
+  return hash.hex();
 }
 
 }  // namespace millrace::ingest

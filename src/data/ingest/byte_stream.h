@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "base/hash.h"
 #include "base/result.h"
 #include "storage/object_store.h"
 
@@ -26,6 +27,9 @@ class ByteStream {
   /// Corruption when the gzip data are cut off or damaged; Unavailable when the object shrank while
   /// it was read; those of the store.
   Result<std::size_t> read(std::span<char> into);
+  /// SHA-256 of the object's bytes as they are stored, in hexadecimal digits; "" before read() came
+  /// to their end.
+  const std::string& sha256() const { return sha256_; }
 
  private:
   struct Inflater;
@@ -42,8 +46,13 @@ class ByteStream {
   std::size_t used_ = 0;        // of range_
   std::uint64_t fetched_ = 0;   // of the object
   std::uint64_t unpacked_ = 0;  // bytes handed out
+  Sha256 hash_;
+  std::string sha256_;
   bool begun_ = false;
   std::unique_ptr<Inflater> inflater_;  // null when the bytes are plain
 };
+
+/// What sha256() of a stream of it would be at its end. Memory: one fetched range.
+Result<std::string> sha256_of_object(storage::ObjectStore& store, const storage::ObjectInfo& info);
 
 }  // namespace millrace::ingest

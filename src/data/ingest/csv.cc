@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include <fmt/core.h>
 #include <simdjson.h>
@@ -11,6 +12,8 @@
 
 namespace millrace::ingest {
 namespace {
+
+constexpr std::size_t kNamedFaults = 10;  // of a header
 
 class CsvReader final : public DeliveryReader {
  public:
@@ -28,6 +31,7 @@ class CsvReader final : public DeliveryReader {
     if (column_of_.empty()) TRY(header());
     while (!rows_.full()) {
       if (!TRY(records_.next(record_))) {
+        rows_.counts().sha256 = bytes_->sha256();
         Piece last = rows_.take();
         if (!last.rows && last.rejected.empty()) return std::optional<Piece>();
         return last;
@@ -59,24 +63,34 @@ class CsvReader final : public DeliveryReader {
   CsvRecord record_;
 };
 
-/// What is wrong with the names of a header, as a list of clauses; "" when nothing is.
+/// What is wrong with the names of a header, as a list of clauses, the first ten in words; "" when
+/// nothing is.
 std::string CsvReader::difference(const std::vector<std::string>& names) const {
   std::vector<std::string> declared;
   declared.reserve(layout_.rules.size());
   for (const ColumnRule& rule : layout_.rules) declared.push_back(rule.name);
+  const std::set<std::string_view> known(declared.begin(), declared.end());
+  const std::set<std::string_view> found(names.begin(), names.end());
   std::string text;
-  const auto add = [&](const std::string& clause) { text += (text.empty() ? "" : "; ") + clause; };
+  std::size_t faults = 0;
+  const auto add = [&](const auto& clause) {
+    if (++faults <= kNamedFaults) text += (faults == 1 ? "" : "; ") + clause();
+  };
   for (const std::string& name : declared)
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      add(fmt::format("column {} is missing", in_quotes(name)));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (std::find(declared.begin(), declared.end(), names[i]) == declared.end())
-      add(fmt::format("{} is not a declared column{}", in_quotes(names[i]),
-                      suggestion(names[i], declared)));
-    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
-        names.begin() + static_cast<std::ptrdiff_t>(i))
-      add(fmt::format("{} stands twice", in_quotes(names[i])));
+    if (!found.contains(name))
+      add([&] { return fmt::format("column {} is missing", in_quotes(name)); });
+  std::set<std::string_view> seen;
+  for (const std::string& name : names) {
+    const bool is_new = seen.insert(name).second;
+    if (!is_new)
+      add([&] { return fmt::format("{} stands twice", in_quotes(name)); });
+    else if (!known.contains(name))
+      add([&] {
+        return fmt::format("{} is not a declared column{}", in_quotes(name),
+                           suggestion(name, declared));
+      });
   }
+  if (faults > kNamedFaults) text += fmt::format("; and {} more", faults - kNamedFaults);
   return text;
 }
 

@@ -10,6 +10,7 @@ namespace millrace::ingest {
 namespace {
 
 constexpr std::string_view kDate = "{date}";
+constexpr std::string_view kLikeADate = "0123456789-_.:";
 constexpr std::size_t kMaxStars = 4;  // a match tries every split: keep that cheap
 
 Error refuse(std::string_view pattern, const std::string& why) {
@@ -56,17 +57,39 @@ std::string_view FilePattern::prefix() const {
 
 std::optional<FilePattern::Match> FilePattern::match(std::string_view path) const {
   Match match;
-  if (!match_from(0, path, match)) return std::nullopt;
+  if (!match_from(0, path, Dates::Real, match)) return std::nullopt;
   return match;
 }
 
-bool FilePattern::match_from(std::size_t part, std::string_view rest, Match& match) const {
+bool FilePattern::nearly_matches(std::string_view path) const {
+  Match ignored;
+  return has_date_ && !match(path) && match_from(0, path, Dates::Alike, ignored);
+}
+
+/// Whether the rest behind the part at any length fits, the part itself being of characters that
+/// `only` names ("": of all but '/').
+bool FilePattern::match_longer(std::size_t part, std::string_view rest, Dates dates,
+                               std::string_view only, Match& match) const {
+  for (std::size_t length = 0; length <= rest.size(); ++length) {
+    if (match_from(part + 1, rest.substr(length), dates, match)) return true;
+    if (length == rest.size()) return false;
+    const char next = rest[length];
+    if (only.empty() ? next == '/' : only.find(next) == std::string_view::npos) return false;
+  }
+  return false;
+}
+
+bool FilePattern::match_from(std::size_t part, std::string_view rest, Dates dates,
+                             Match& match) const {
   if (part == parts_.size()) return rest.empty();
   switch (parts_[part].kind) {
     case Part::Kind::Text:
       return rest.starts_with(parts_[part].text) &&
-             match_from(part + 1, rest.substr(parts_[part].text.size()), match);
+             match_from(part + 1, rest.substr(parts_[part].text.size()), dates, match);
     case Part::Kind::Date: {
+      if (dates == Dates::Alike)
+        return !rest.empty() && rest[0] >= '0' && rest[0] <= '9' &&
+               match_longer(part, rest, dates, kLikeADate, match);
       std::string day(rest.substr(0, 10));
       std::size_t length = 10;
       if (rest.size() >= 8 && (rest.size() < 5 || rest[4] != '-')) {
@@ -76,14 +99,10 @@ bool FilePattern::match_from(std::size_t part, std::string_view rest, Match& mat
       const auto days = read_date(day);
       if (!days) return false;
       match.day = days;
-      return match_from(part + 1, rest.substr(length), match);
+      return match_from(part + 1, rest.substr(length), dates, match);
     }
     case Part::Kind::Any:
-      for (std::size_t length = 0; length <= rest.size(); ++length) {
-        if (match_from(part + 1, rest.substr(length), match)) return true;
-        if (length < rest.size() && rest[length] == '/') return false;
-      }
-      return false;
+      return match_longer(part, rest, dates, "", match);
   }
   return false;
 }

@@ -27,6 +27,10 @@ class FilePattern {
   /// What every match begins with: for listing.
   std::string_view prefix() const;
 
+  /// Whether `path` fits but for its {date}, where something stands that looks like one and is none:
+  /// "2013-13-03", "2013-1-3".
+  bool nearly_matches(std::string_view path) const;
+
   struct Match {
     std::optional<std::int64_t> day;  // days since 1970, when the pattern has a date
   };
@@ -37,7 +41,10 @@ class FilePattern {
     enum class Kind : std::uint8_t { Text, Any, Date } kind = Kind::Text;
     std::string text;
   };
-  bool match_from(std::size_t part, std::string_view rest, Match& match) const;
+  enum class Dates : std::uint8_t { Real, Alike };
+  bool match_from(std::size_t part, std::string_view rest, Dates dates, Match& match) const;
+  bool match_longer(std::size_t part, std::string_view rest, Dates dates, std::string_view only,
+                    Match& match) const;
 
   std::string text_;
   std::vector<Part> parts_;

@@ -38,6 +38,10 @@ class FileSource final : public Source {
   }
   Result<std::vector<Delivery>> list(Instant before) override;
   Result<std::unique_ptr<DeliveryReader>> open(const Delivery& delivery) override;
+  Result<std::string> content_hash(const Delivery& delivery) override {
+    return sha256_of_object(store_, {delivery.path, delivery.size_bytes, delivery.modified});
+  }
+  Result<std::vector<PassedOver>> passed_over(Instant before) override;
 
  private:
   Status check_delivered_at() const;
@@ -124,12 +128,32 @@ Result<std::vector<Delivery>> FileSource::list(Instant before) {
     const auto match = pattern_.match(object.key);
     if (!match) continue;
     const Instant delivered_at = window(*match, object.modified).last;
-    if (delivered_at < before) deliveries.push_back({object.key, delivered_at, object.size_bytes});
+    if (delivered_at < before)
+      deliveries.push_back({object.key, delivered_at, object.size_bytes, object.modified});
   }
   std::sort(deliveries.begin(), deliveries.end(), [](const Delivery& a, const Delivery& b) {
     return std::tie(a.delivered_at, a.path) < std::tie(b.delivered_at, b.path);
   });
   return deliveries;
+}
+
+Result<std::vector<PassedOver>> FileSource::passed_over(Instant before) {
+  std::vector<PassedOver> passed;
+  const auto nearly = [&](const std::string& path) {
+    if (pattern_.nearly_matches(path))
+      passed.push_back({path, fmt::format("nearly fits '{}', but has no day where {{date}} stands",
+                                          pattern_.text())});
+  };
+  for (const storage::ObjectInfo& object : TRY(store_.list(pattern_.prefix()))) nearly(object.key);
+  for (const storage::NoObject& other : TRY(store_.passed_over(pattern_.prefix()))) {
+    const auto match = pattern_.match(other.key);
+    if (match && window(*match, Instant::min()).last < before)
+      passed.push_back({other.key, "is " + other.what, other.is_content});
+    else
+      nearly(other.key);
+  }
+  std::ranges::sort(passed, {}, &PassedOver::path);
+  return passed;
 }
 
 Result<std::unique_ptr<DeliveryReader>> FileSource::open(const Delivery& delivery) {

@@ -14,6 +14,9 @@
 // their file, otherwise a run of the past would see rows that it could not have seen then, and the
 // row is rejected.
 //
+// A name that fits the pattern and is no file (a symbolic link, which is never followed, a pipe) and
+// one that nearly fits it (orders-2013-13-03) are passed over, and named by passed_over().
+//
 // In a zone other than UTC a TIMESTAMP WITH TIME ZONE without an offset is a bad row (cell.h).
 //
 // Each format is read plain or as gzip, told by the bytes. The fate of bad input is in land.h.

@@ -66,6 +66,24 @@ TEST(FileSource, ReadsJsonLinesPlainAndPacked) {
   EXPECT_EQ(Folder().read("\xEF\xBB\xBF" + text).rows, rows);
 }
 
+TEST(FileSource, NamesWhatNearlyFits) {
+  Folder folder;
+  const auto source = folder.source({});
+  for (const char* path :
+       {"in/flights-2013-01-05.x", "in/flights-2013-13-03.x", "in/flights-2013-1-3", "in/flights-x",
+        "in/flights-", "in/flights-20130105", "in/flights-2013/01/05", "in/other-2013-13-03.x"})
+    ASSERT_TRUE(folder.store->put(path, "x").ok());
+  EXPECT_EQ(source->list(Instant::max())->size(), 2U);
+  std::vector<std::string> paths;
+  const auto found = *source->passed_over(Instant::max());
+  for (const PassedOver& passed : found) {
+    paths.push_back(passed.path);
+    EXPECT_EQ(passed.why, "nearly fits 'in/flights-{date}*', but has no day where {date} stands");
+    EXPECT_FALSE(passed.has_rows);
+  }
+  EXPECT_EQ(paths, (std::vector<std::string>{"in/flights-2013-1-3", "in/flights-2013-13-03.x"}));
+}
+
 TEST(FileSource, ReadsCsvByTheRulesOfRfc4180) {
   const ReadBack back = Folder().read_csv(
       "carrier,id,\"delay\"\r\n\"U\"\"A, \nb\",1,-5\r\n\r\n,2,\r\n\"\",3,7\nlast,4,1");
@@ -221,6 +239,15 @@ TEST(FileSource, RefusesACsvFileByItsHeader) {
             "in/flights-2013-01-05.x:1: wrong header: column \"delay\" is missing; column "
             "\"carrier\" is missing; \"dely\" is not a declared column; did you mean 'delay'?; "
             "\"id\" stands twice");
+}
+
+TEST(FileSource, NamesTheFirstFaultsOfAWideHeader) {
+  std::string header = "id,delay,carrier";
+  for (int i = 0; i < 100'000; ++i) header += ",u" + std::to_string(i);
+  const std::string error = Folder().read_csv(header + "\n1,2,AA\n").error;
+  EXPECT_LT(error.size(), 2'000U);
+  EXPECT_NE(error.find("\"u9\" is not a declared column"), std::string::npos) << error;
+  EXPECT_TRUE(error.ends_with("; and 99990 more")) << error;
 }
 
 TEST(FileSource, CountsKeepsOrRefusesMembersThatAreNotDeclared) {

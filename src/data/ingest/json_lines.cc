@@ -66,6 +66,7 @@ class JsonLinesReader final : public DeliveryReader {
                    fmt::format("{} is empty: {}; deliver it again with its rows", delivery_.path,
                                lines_.saw_bytes() ? "it holds blank lines only"
                                                   : "it holds no byte of data"));
+    rows_.counts().sha256 = bytes_->sha256();
     Piece last = rows_.take();
     if (!last.rows && last.rejected.empty()) return std::optional<Piece>();
     return last;

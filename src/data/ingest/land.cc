@@ -16,7 +16,6 @@ namespace millrace::ingest {
 namespace {
 
 using columnar::Kind;
-using Marks = std::map<std::string, std::int64_t>;
 
 constexpr std::size_t kFirstRejected = 5;
 constexpr std::size_t kNamedDeliveries = 10;
@@ -49,6 +48,14 @@ std::optional<std::int64_t> mark_in(const lake::SnapshotPtr& snapshot, const std
   return snapshot == nullptr ? std::nullopt : snapshot->txn_version(app_id);
 }
 
+Marks marks_of(const lake::SnapshotPtr& snapshot) {
+  Marks marks;
+  if (snapshot == nullptr) return marks;
+  for (const auto& [app_id, txn] : snapshot->state().txns)
+    marks.emplace_hint(marks.end(), app_id, txn.version);
+  return marks;
+}
+
 std::vector<lake::Mark> as_list(const Marks& marks) {
   std::vector<lake::Mark> list;
   list.reserve(marks.size());
@@ -73,12 +80,16 @@ class Landing {
       : lake_(lake), session_(session), source_(source), spec_(spec) {}
 
   Result<LandReport> run();
+  Result<std::string> key();
 
  private:
+  Known known(const Marks& marks);
   Status check_spec() const;
   Status check_event_time() const;
   Result<bool> plan();
-  Status check_nothing_is_gone() const;
+  Status look_at_passed_over();
+  Result<bool> keeps_what_is_gone(std::int64_t generation);
+  Status land();
   Status read();
   void report_deliveries();
   Status write_letters();
@@ -94,6 +105,10 @@ class Landing {
   Source& source_;
   const LandSpec& spec_;
   lake::SnapshotPtr before_;  // of the table; null when there is none
+  Marks marks_;               // of before_
+  std::vector<Delivery> deliveries_;
+  std::map<std::string, std::string> hashes_;  // of deliveries, by path: none is read twice for it
+  std::vector<std::string> unreadable_;        // deliveries that are no files, as sentences
   LandPlan plan_;
   std::vector<DeliveryOutcome> outcomes_;  // of plan_.pending
   LandReport report_;
@@ -137,19 +152,35 @@ Status Landing::check_event_time() const {
   return {};
 }
 
+Known Landing::known(const Marks& marks) {
+  return {source_.name(), spec_.writer.app_id, marks,
+          [this](const Delivery& delivery) -> Result<std::string> {
+            const auto found = hashes_.find(delivery.path);
+            if (found != hashes_.end()) return found->second;
+            std::string hash =
+                TRY_DOING("hashing " + delivery.path, source_.content_hash(delivery));
+            hashes_[delivery.path] = hash;
+            return hash;
+          }};
+}
+
 /// Decides what is to be done. False: nothing.
 Result<bool> Landing::plan() {
   before_ = TRY(newest(lake_, spec_.table));
+  marks_ = marks_of(before_);
   if (before_ != nullptr) report_.version = before_->version();
   const auto done = mark_in(before_, spec_.writer.app_id);
-  std::vector<Delivery> deliveries = TRY(source_.list(spec_.before));
-  if (deliveries.empty() && before_ == nullptr)
-    return Error(ErrorCode::NotFound,
-                 fmt::format("landing {}: source {} has delivered nothing before {}; check its "
-                             "folder and pattern",
-                             spec_.table.text(), source_.name(), format_instant(spec_.before)));
-  plan_ = plan_landing(source_.name(), std::move(deliveries), spec_.writer.app_id,
-                       [&](const std::string& app_id) { return mark_in(before_, app_id); });
+  deliveries_ = TRY(source_.list(spec_.before));
+  TRY(look_at_passed_over());
+  if (deliveries_.empty() && unreadable_.empty() && before_ == nullptr)
+    return Error(
+        ErrorCode::NotFound,
+        fmt::format(
+            "landing {}: source {} has delivered nothing before {}; check its "
+            "folder and pattern{}",
+            spec_.table.text(), source_.name(), format_instant(spec_.before),
+            report_.passed_over.empty() ? "" : "; passed over: " + listed(report_.passed_over)));
+  plan_ = TRY(plan_landing(known(marks_), deliveries_));
   report_.deliveries_already = plan_.already;
   if (done && *done >= spec_.writer.generation) {
     report_.version = TRY(lake_.version_of(*before_, spec_.writer));
@@ -159,29 +190,45 @@ Result<bool> Landing::plan() {
         ++report_.deliveries_already;
     return false;
   }
-  if (done) TRY(check_nothing_is_gone());
-  return !plan_.pending.empty() || !plan_.changed.empty();
+  if (done && TRY(keeps_what_is_gone(*done))) plan_.pending.clear();
+  return !plan_.pending.empty() || !plan_.changed.empty() || !unreadable_.empty();
 }
 
-/// A cleared run replaces what it had landed, so all of that must still be there to be read.
-Status Landing::check_nothing_is_gone() const {
-  std::set<std::string> pending;
-  for (const Delivery& delivery : plan_.pending)
-    pending.insert(landed_mark(source_.name(), delivery.path));
-  const std::string prefix = landed_mark(source_.name(), "");
-  std::vector<std::string> gone;
-  const auto& marks = before_->state().txns;
-  for (auto mark = marks.lower_bound(prefix); mark != marks.end(); ++mark) {
-    if (!mark->first.starts_with(prefix)) break;
-    if (mark->second.version == mark_version(spec_.writer.app_id) && !pending.contains(mark->first))
-      gone.push_back(mark->first.substr(prefix.size()));
+/// What has no rows is only reported; so is what took the place of a file that was landed.
+Status Landing::look_at_passed_over() {
+  for (const PassedOver& passed : TRY(source_.passed_over(spec_.before))) {
+    const auto landed = mark_in(before_, landed_mark(source_.name(), passed.path));
+    if (passed.has_rows && landed.value_or(kTakenBack) == kTakenBack)
+      unreadable_.push_back(
+          fmt::format("{} {}, which is not followed; deliver the file itself (a "
+                      "copy, or a hard link)",
+                      passed.path, passed.why));
+    else
+      report_.passed_over.push_back(passed.path + " " + passed.why);
   }
-  if (gone.empty()) return {};
-  return Error(
-      ErrorCode::NotFound,
-      fmt::format("landing {} again for {}: its rows would be lost, since source {} no "
-                  "longer delivers what they came from: {}; put it back",
-                  spec_.table.text(), format_instant(spec_.before), source_.name(), listed(gone)));
+  return {};
+}
+
+/// A later generation replaces what its run had landed, so all of that must still be there to be
+/// read. True: it is not, and what was landed stays as it is.
+Result<bool> Landing::keeps_what_is_gone(std::int64_t generation) {
+  const std::vector<std::string> gone = landed_and_gone(known(marks_), deliveries_);
+  if (gone.empty()) return false;
+  const auto is_new = [&](const Delivery& delivery) {
+    return mark_in(before_, landed_mark(source_.name(), delivery.path)).value_or(kTakenBack) ==
+           kTakenBack;
+  };
+  const bool more_to_land = std::ranges::any_of(plan_.pending, is_new);
+  if (spec_.gone == Gone::Refuse || more_to_land)
+    return Error(
+        ErrorCode::NotFound,
+        fmt::format("landing {} again for {}: its rows would be lost, since source {} no "
+                    "longer delivers what they came from: {}; put it back{}",
+                    spec_.table.text(), format_instant(spec_.before), source_.name(), listed(gone),
+                    more_to_land ? ", or let a run of a later date land what is new" : ""));
+  report_.version = TRY(lake_.version_of(*before_, {spec_.writer.app_id, generation}));
+  report_.kept = gone;
+  return true;
 }
 
 Status Landing::read() {
@@ -245,6 +292,7 @@ Status Landing::write_letters() {
 /// Whether the landing goes on in spite of the refused deliveries.
 Status Landing::judge() {
   std::vector<std::string> refused = plan_.changed;
+  refused.insert(refused.end(), unreadable_.begin(), unreadable_.end());
   ErrorCode code = ErrorCode::DataQuality;
   for (const DeliveryOutcome& outcome : outcomes_) {
     if (!outcome.refused) continue;
@@ -257,12 +305,12 @@ Status Landing::judge() {
     return {};
   }
   return Error(
-      code,
-      fmt::format("landing {}: {} of {} deliveries cannot be landed, so nothing was landed: "
-                  "{}. Bad rows and reasons are kept in {}__rejected. Mend the delivery, or "
-                  "set on_bad_file: skip to land the others",
-                  spec_.table.text(), refused.size(), plan_.pending.size() + plan_.changed.size(),
-                  listed(refused), spec_.table.text()));
+      code, fmt::format("landing {}: {} of {} deliveries cannot be landed, so nothing was landed: "
+                        "{}. Bad rows and reasons are kept in {}__rejected. Mend the delivery, or "
+                        "set on_bad_file: skip to land the others",
+                        spec_.table.text(), refused.size(),
+                        plan_.pending.size() + plan_.changed.size() + unreadable_.size(),
+                        listed(refused), spec_.table.text()));
 }
 
 std::string Landing::event_day() const {
@@ -311,11 +359,13 @@ Status Landing::write_rows() {
     const Delivery& delivery = plan_.pending[i];
     const std::string mark = landed_mark(source_.name(), delivery.path);
     if (!outcomes_[i].refused)
-      add_marks(source_.name(), delivery, spec_.writer.app_id, marks);
+      add_marks(source_.name(), delivery, outcomes_[i].counts.sha256, spec_.writer.app_id, marks);
     else if (mark_in(before_, mark))  // this run, before it was cleared, had landed it
       marks[mark] = kTakenBack;
   }
   if (marks.empty()) return {};
+  for (const Delivery& delivery : plan_.touched)  // so that it need not be read again
+    marks[modified_mark(source_.name(), delivery.path)] = microseconds(delivery.modified);
   lake::WriteSpec write{
       .writer = spec_.writer,
       .partition_by = {},
@@ -336,17 +386,27 @@ Status Landing::write_rows() {
   return {};
 }
 
-Result<LandReport> Landing::run() {
-  TRY(check_spec());
-  if (!TRY(plan())) return report_;
+Status Landing::land() {
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());
   report_deliveries();
   TRY(write_letters());
   TRY(judge());
   TRY(count_rows());
-  TRY(write_rows());
+  return write_rows();
+}
+
+Result<LandReport> Landing::run() {
+  TRY(check_spec());
+  if (TRY(plan())) TRY(land());
+  const Marks marks = marks_of(TRY(newest(lake_, spec_.table)));
+  report_.key = TRY(landing_key(known(marks), deliveries_));
   return report_;
+}
+
+Result<std::string> Landing::key() {
+  marks_ = marks_of(TRY(newest(lake_, spec_.table)));
+  return landing_key(known(marks_), TRY(source_.list(spec_.before)));
 }
 
 }  // namespace
@@ -354,6 +414,11 @@ Result<LandReport> Landing::run() {
 Result<LandReport> land(lake::Lake& lake, engine::Session& session, Source& source,
                         const LandSpec& spec) {
   return Landing(lake, session, source, spec).run();
+}
+
+Result<std::string> key_of_landing(lake::Lake& lake, engine::Session& session, Source& source,
+                                   const LandSpec& spec) {
+  return Landing(lake, session, source, spec).key();
 }
 
 Result<lake::TableName> rejected_table(const lake::TableName& table) {

@@ -3,8 +3,10 @@
 // Landing: every delivery that is not yet landed becomes rows of a lake table, in one commit with
 // the cursor (land_plan.h).
 //
-// Landing again changes nothing. A cleared interval (generation + 1) lands again exactly what its
-// own run landed, and what arrived late since; the lake replaces its former files in that commit.
+// Landing again changes nothing. A later generation lands again exactly what its own run landed, and
+// what arrived late since; the lake replaces its former files in that commit. Where files of its own
+// are no longer delivered, that would lose their rows: it is refused when the interval was cleared,
+// and leaves what was landed as it is when it is only run again (Gone).
 //
 // The fate of bad input, all of it also in `<table>__rejected` (dead_letters.h), which is committed
 // first, so that no crash can drop a reason:
@@ -16,6 +18,10 @@
 //   a delivery that cannot be read       it is refused
 //     (cut off or damaged gzip, empty, wrong header)
 //   a landed delivery that has changed   it is refused; what was landed stays
+//   a symbolic link to a file            it is refused, unless a file of that name was landed
+//
+// What looks like a delivery and is none (a pipe, a link that leads nowhere, orders-2013-13-03) is
+// passed over and reported.
 //
 // Why dead letters are no part of the commit with the rows: they are another table's. Why first: a
 // crash between the two leaves reasons without rows, and the next attempt, which finds the letters
@@ -45,6 +51,8 @@
 namespace millrace::ingest {
 
 enum class OnBadFile : std::uint8_t { Fail, Skip };
+/// What a later generation does when its run has landed files that are no longer delivered.
+enum class Gone : std::uint8_t { Refuse, Keep };
 
 struct LandSpec {
   lake::TableName table;
@@ -59,6 +67,7 @@ struct LandSpec {
   /// Asked right before each commit; a failure ends the landing. May be empty.
   std::function<Status()> fence;
   OnBadFile on_bad_file = OnBadFile::Fail;
+  Gone gone = Gone::Refuse;
   BadRowLimits limits;
   int threads = 0;  // that read deliveries; 0: as many as the machine has
   std::function<void(const LandProgress&)> progress;  // called from this thread
@@ -68,9 +77,11 @@ struct LandReport {
   lake::Version version;  // of the table, after the landing
   bool changed = false;   // whether this call made that version
   std::int64_t deliveries_landed = 0;
-  std::int64_t deliveries_already = 0;  // landed by earlier runs
-  std::vector<std::string> skipped;     // refused ones, with the reason (OnBadFile::Skip)
-  std::int64_t rows_read = 0;           // of all deliveries that were read
+  std::int64_t deliveries_already = 0;   // landed by earlier runs
+  std::vector<std::string> skipped;      // refused ones, with the reason (OnBadFile::Skip)
+  std::vector<std::string> passed_over;  // no deliveries, though they look so: "path is a pipe"
+  std::vector<std::string> kept;         // landed before and no longer delivered (Gone::Keep)
+  std::int64_t rows_read = 0;            // of all deliveries that were read
   std::int64_t rows_landed = 0;
   std::int64_t rows_late = 0;
   std::int64_t rows_rejected = 0;
@@ -78,6 +89,7 @@ struct LandReport {
   std::map<std::string, std::int64_t> unknown_members;
   std::int64_t partitions = 0;  // that got rows
   std::uint64_t bytes = 0;      // of the landed deliveries, as stored
+  std::string key;              // landing_key() of what was listed, as it is after the landing
 };
 
 /// Lands. The rows, in the order of deliveries and rows, pass through a table of `session` (which
@@ -88,6 +100,12 @@ struct LandReport {
 /// again); those of the fence, the store, the lake and the engine.
 Result<LandReport> land(lake::Lake& lake, engine::Session& session, Source& source,
                         const LandSpec& spec);
+
+/// LandReport::key as it would be if land() had been called now and had landed nothing: while it is
+/// that of the last landing, there is nothing to do. Cost: a listing, and reading the deliveries whose
+/// modification time is not that of their landing. Errors: those of the source and the lake.
+Result<std::string> key_of_landing(lake::Lake& lake, engine::Session& session, Source& source,
+                                   const LandSpec& spec);
 
 /// "raw.flights__rejected" for "raw.flights".
 Result<lake::TableName> rejected_table(const lake::TableName& table);

@@ -1,6 +1,8 @@
 #include "ingest/land.h"
 
 #include <csignal>
+#include <filesystem>
+#include <mutex>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -44,6 +46,33 @@ std::string flight(int id, const std::string& departs, const std::string& landed
          "\", \"delay\": " + delay + ", \"landed\": \"" + landed + "\"}\n";
 }
 
+/// Notes which deliveries are opened, and which are hashed.
+class WatchedSource final : public Source {
+ public:
+  explicit WatchedSource(std::unique_ptr<Source> source) : source_(std::move(source)) {}
+  const std::string& name() const override { return source_->name(); }
+  const Schema& columns() const override { return source_->columns(); }
+  const std::string& delivered_at_column() const override { return source_->delivered_at_column(); }
+  bool keeps_unknown() const override { return source_->keeps_unknown(); }
+  Result<std::vector<Delivery>> list(Instant before) override { return source_->list(before); }
+  Result<std::unique_ptr<DeliveryReader>> open(const Delivery& delivery) override {
+    const std::lock_guard lock(mutex_);
+    opened.push_back(delivery.path);
+    return source_->open(delivery);
+  }
+  Result<std::string> content_hash(const Delivery& delivery) override {
+    hashed.push_back(delivery.path);
+    return source_->content_hash(delivery);
+  }
+
+  std::vector<std::string> opened;
+  std::vector<std::string> hashed;
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::mutex mutex_;
+};
+
 /// A lake and a folder of deliveries on disk, and all that is needed to land.
 class World {
  public:
@@ -52,17 +81,30 @@ class World {
   /// Lands what was delivered before `before`.
   Result<LandReport> land(const std::string& before, std::int64_t generation = 1,
                           const std::function<void(LandSpec&)>& change = nullptr) {
-    LandSpec spec{.table = table("raw.flights"),
-                  .event_time = "departs",
-                  .before = at(before),
-                  .writer = {"weekly/land/" + before + "/raw.flights", generation}};
+    LandSpec spec = spec_of(before, generation);
     if (change) change(spec);
     return ingest::land(lake_, *session_, *source_, spec);
+  }
+  /// What a landing would say of itself now.
+  std::string key(const std::string& before) {
+    return *key_of_landing(lake_, *session_, *source_, spec_of(before, 1));
+  }
+  /// From now on it is known what is read.
+  WatchedSource& watch() {
+    auto watched = std::make_unique<WatchedSource>(std::move(source_));
+    WatchedSource& source = *watched;
+    source_ = std::move(watched);
+    return source;
   }
   void open_source(FileSourceSpec spec) { source_ = *open_file_source(std::move(spec), *files_); }
 
   void deliver(const std::string& path, std::string_view content) {
     ASSERT_TRUE(files_->put(path, content).ok());
+  }
+  void touch(const std::string& path) {
+    const std::filesystem::path file = root_ + "/in/" + path;
+    std::filesystem::last_write_time(
+        file, std::filesystem::last_write_time(file) + std::chrono::hours(1));
   }
   void withdraw(const std::string& path) { ASSERT_TRUE(files_->remove(path).ok()); }
 
@@ -92,6 +134,13 @@ class World {
   Source& source() { return *source_; }
 
  private:
+  static LandSpec spec_of(const std::string& before, std::int64_t generation) {
+    return {.table = table("raw.flights"),
+            .event_time = "departs",
+            .before = at(before),
+            .writer = {"weekly/land/" + before + "/raw.flights", generation}};
+  }
+
   std::string root_;
   std::unique_ptr<storage::ObjectStore> files_ = *storage::open_local_store(root_ + "/in");
   std::unique_ptr<storage::ObjectStore> store_ = *storage::open_local_store(root_ + "/lake");
@@ -291,6 +340,101 @@ TEST_F(Land, NoticesADeliveryThatChangedAfterItWasLanded) {
             std::string::npos)
       << report.error().message();
   expect_ids({"1", "2", "3", "4"});
+}
+
+TEST_F(Land, NoticesACorrectionOfTheSameSize) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z"));
+  world_.deliver("flights-2013-01-01.jsonl",
+                 flight(1, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z") +
+                     flight(7, "2013-01-01T11:00:00Z", "2013-01-01T13:00:00Z"));
+  const auto report = world_.land("2013-01-04T00:00:00Z");
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(report.error().message().find("flights-2013-01-01.jsonl was landed with other content"),
+            std::string::npos)
+      << report.error().message();
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z", 2));
+  expect_ids({"1", "3", "4", "7"});
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
+}
+
+TEST_F(Land, ReadsAgainOnlyWhatWasTouchedSinceAndOnlyOnce) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-02T00:00:00Z"));
+  const std::vector<std::string> first = {"flights-2013-01-01.jsonl"};
+  WatchedSource& watched = world_.watch();
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z"));
+  EXPECT_EQ(watched.opened, std::vector<std::string>{"flights-2013-01-02.jsonl.gz"});
+  EXPECT_EQ(watched.hashed, std::vector<std::string>{});
+  world_.touch(first[0]);
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
+  EXPECT_EQ(watched.hashed, first);
+  ASSERT_OK(world_.land("2013-01-05T00:00:00Z"));
+  EXPECT_EQ(watched.hashed, first) << "the landing before has noted the new time";
+}
+
+TEST_F(Land, SaysByItsKeyWhetherThereIsAnythingToDo) {
+  deliver_three_days();
+  const std::string before = world_.key("2013-01-03T00:00:00Z");
+  const auto report = world_.land("2013-01-03T00:00:00Z");
+  ASSERT_OK(report);
+  EXPECT_NE(report->key, before);
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
+  EXPECT_EQ(world_.key("2013-01-03T00:00:00Z"), report->key) << "another day has landed since";
+  world_.deliver("flights-2013-01-02-late.jsonl", "x");
+  EXPECT_EQ(world_.key("2013-01-03T00:00:00Z"), report->key) << "that is no delivery";
+  world_.deliver("flights-2013-01-02.jsonl", "x");
+  EXPECT_NE(world_.key("2013-01-03T00:00:00Z"), report->key);
+}
+
+TEST_F(Land, AgainLeavesWhatIsNoLongerDelivered) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z"));
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
+  world_.withdraw("flights-2013-01-01.jsonl");
+  const auto keep = [](LandSpec& spec) { spec.gone = Gone::Keep; };
+  const auto again = world_.land("2013-01-03T00:00:00Z", 2, keep);
+  ASSERT_OK(again);
+  EXPECT_EQ(again->kept, std::vector<std::string>{"flights-2013-01-01.jsonl"});
+  EXPECT_EQ(again->version, lake::Version(0)) << "the version that it made before";
+  EXPECT_FALSE(again->changed);
+  expect_ids({"1", "2", "3", "4", "5"});
+  world_.deliver("flights-2013-01-02.jsonl",
+                 flight(6, "2013-01-02T10:00:00Z", "2013-01-02T12:00:00Z"));
+  const auto with_more = world_.land("2013-01-03T00:00:00Z", 3, keep);
+  ASSERT_FALSE(with_more.ok()) << "what is new cannot land without replacing what is gone";
+  EXPECT_NE(with_more.error().message().find("let a run of a later date land what is new"),
+            std::string::npos)
+      << with_more.error().message();
+}
+
+TEST_F(Land, RefusesALinkByNameAndReportsWhatHasNoRows) {
+  deliver_three_days();
+  const std::filesystem::path in = folder_.path() + "/in";
+  std::filesystem::rename(in / "flights-2013-01-01.jsonl", in / "real");
+  std::filesystem::create_symlink("real", in / "flights-2013-01-01.jsonl");
+  std::filesystem::create_symlink("nowhere", in / "flights-2013-01-02.jsonl");
+  world_.deliver("flights-2013-13-03.jsonl", "x");
+  const auto report = world_.land("2013-01-04T00:00:00Z");
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(report.error().message().find(
+                "1 of 3 deliveries cannot be landed, so nothing was landed: "
+                "flights-2013-01-01.jsonl is a symbolic link to a file, which is not followed"),
+            std::string::npos)
+      << report.error().message();
+  const auto skipping = world_.land("2013-01-04T00:00:00Z", 1,
+                                    [](LandSpec& spec) { spec.on_bad_file = OnBadFile::Skip; });
+  ASSERT_OK(skipping);
+  EXPECT_EQ(skipping->skipped.size(), 1U);
+  EXPECT_EQ(skipping->passed_over,
+            (std::vector<std::string>{
+                "flights-2013-01-02.jsonl is a symbolic link that leads nowhere",
+                "flights-2013-13-03.jsonl nearly fits 'flights-{date}.jsonl*', but has no day "
+                "where {date} stands"}));
+  expect_ids({"3", "4", "5"});
+  std::filesystem::rename(in / "real", in / "flights-2013-01-01.jsonl");
+  ASSERT_OK(world_.land("2013-01-05T00:00:00Z"));
+  expect_ids({"1", "2", "3", "4", "5"});
 }
 
 TEST_F(Land, DoesNotLoseWhatAClearedRunCouldNotReadAgain) {

@@ -90,6 +90,9 @@ class CountingSource final : public Source {
     changed_.notify_all();
     return like_.open(delivery);
   }
+  Result<std::string> content_hash(const Delivery& delivery) override {
+    return like_.content_hash(delivery);
+  }
   /// Waits until so many were opened.
   void wait_for(int count) {
     std::unique_lock lock(mutex_);

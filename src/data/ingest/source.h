@@ -15,6 +15,7 @@
 //     order, and may be called from several threads at once, each reader being used by one.
 //   - Every row of a delivery comes back once: in a batch, or rejected with the reason.
 //   - Batches have the schema arrived(source).
+//   - content_hash(delivery) is the hash that the counts of a reader have at its end.
 
 #include <cstdint>
 #include <map>
@@ -36,8 +37,21 @@ struct Delivery {
   /// The last moment at which its rows were handed over: a row of it was delivered no later.
   Instant delivered_at;
   std::uint64_t size_bytes = 0;
+  /// When its bytes were last written, as far as the source knows: other bytes of the same size and
+  /// moment are not expected.
+  Instant modified{};
 
   bool operator==(const Delivery&) const = default;
+};
+
+/// A name that looks like a delivery's and is none.
+struct PassedOver {
+  std::string path;
+  std::string why;  // a sentence that goes on after the path: "is a pipe"
+  /// Its rows are there and cannot be read by this name; otherwise there is nothing behind it.
+  bool has_rows = false;
+
+  bool operator==(const PassedOver&) const = default;
 };
 
 /// A row that could not be read: a dead letter.
@@ -62,6 +76,7 @@ struct DeliveryCounts {
   std::int64_t rows = 0;      // good and bad
   std::int64_t rejected = 0;  // bad
   std::uint64_t bytes = 0;    // as stored (packed)
+  std::string sha256;         // of these bytes: 64 hexadecimal digits, once the end was reached
   /// Members of rows that no column is declared for, with how many rows had them; at most
   /// kUnknownMembers names.
   std::map<std::string, std::int64_t> unknown_members;
@@ -93,6 +108,13 @@ class Source {
 
   virtual Result<std::vector<Delivery>> list(Instant before) = 0;
   virtual Result<std::unique_ptr<DeliveryReader>> open(const Delivery& delivery) = 0;
+  /// Reads the delivery's bytes, not its rows.
+  virtual Result<std::string> content_hash(const Delivery& delivery) = 0;
+  /// What somebody may have meant to deliver before that moment, by path. Nothing where a source
+  /// cannot tell.
+  virtual Result<std::vector<PassedOver>> passed_over(Instant /*before*/) {
+    return std::vector<PassedOver>();
+  }
 };
 
 // The columns that arrive beside the declared ones.

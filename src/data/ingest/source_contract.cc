@@ -93,6 +93,8 @@ TEST_P(SourceContract, GivesTheSameRowsEveryTimeFromAnyThread) {
     EXPECT_EQ(once.counts.rows, static_cast<std::int64_t>(once.rows.size() + once.letters.size()));
     EXPECT_EQ(once.counts.rejected, static_cast<std::int64_t>(once.letters.size()));
     EXPECT_EQ(once.counts.bytes, delivery.size_bytes);
+    EXPECT_EQ(once.counts.sha256.size(), 64U);
+    EXPECT_EQ(once.counts.sha256, *source->content_hash(delivery));
     rejected += once.counts.rejected;
   }
   EXPECT_GT(rejected, 0) << "the source under test has no bad row";

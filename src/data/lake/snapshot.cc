@@ -122,31 +122,38 @@ Result<engine::ScanFile> Snapshot::scan_file(const AddFile& add) const {
   return file;
 }
 
+/// Statistics and partition values go by the files' names of the columns; under a mapping every file
+/// is kept.
+bool Snapshot::may_hold(const AddFile& add, const Predicate& predicate) const {
+  const bool mapped = schema_.stored != schema().fields();
+  return mapped || may_match(add, predicate, schema(), partition_columns_);
+}
+
 Result<engine::TableScan> Snapshot::scan(const Predicate& predicate) const {
   const std::string name =
       fmt::format("reading table {} at version {}", table_.text(), version_.value());
   TRY_DOING(name, check_predicate(predicate, schema()));
-  // Statistics and partition values go by the files' names of the columns; under a mapping every
-  // file is kept.
-  const bool mapped = schema_.stored != schema().fields();
   engine::TableScan scan{.schema = schema()};
-  for (const auto& add : files_) {
-    if (!mapped && !may_match(*add, predicate, schema(), partition_columns_)) continue;
-    scan.files.push_back(TRY_DOING(name, scan_file(*add)));
-  }
-  if (mapped) scan.stored = schema_.stored;
+  for (const auto& add : files_)
+    if (may_hold(*add, predicate)) scan.files.push_back(TRY_DOING(name, scan_file(*add)));
+  if (schema_.stored != schema().fields()) scan.stored = schema_.stored;
   scan.field_ids = schema_.field_ids;
   return scan;
 }
 
 std::string Snapshot::content_hash() const {
+  return *content_hash({});  // no condition, no mistake
+}
+
+Result<std::string> Snapshot::content_hash(const Predicate& predicate) const {
+  TRY_DOING("the content of table " + table_.text(), check_predicate(predicate, schema()));
   Json columns = Json::array();
   for (const columnar::Field& field : schema().fields()) {
     columns.push(Json::object({{"name", field.name}, {"type", columnar::to_sql(field.type)}}));
   }
   std::vector<std::string> files;
-  files.reserve(files_.size());
-  for (const auto& add : files_) files.push_back(hash_of(*add));
+  for (const auto& add : files_)
+    if (may_hold(*add, predicate)) files.push_back(hash_of(*add));
   std::ranges::sort(files);
   return sha256_hex(Json::object({{"columns", std::move(columns)},
                                   {"partitioned_by", Json(partition_columns_)},

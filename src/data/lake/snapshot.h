@@ -59,6 +59,9 @@ class Snapshot {
   /// the sorted hashes of the files (by their bytes, where we wrote them; else by path and size).
   /// Does not depend on version, time or order of commits.
   std::string content_hash() const;
+  /// The same of the rows for which the predicate may be true: over the files that scan(predicate)
+  /// gives. Errors: those of check_predicate.
+  Result<std::string> content_hash(const Predicate& predicate) const;
 
   /// All that replay left, for checkpoints and for the next version.
   const TableState& state() const { return state_; }
@@ -68,6 +71,7 @@ class Snapshot {
            TableState state);
   Status read_metadata();
   Result<engine::ScanFile> scan_file(const AddFile& add) const;
+  bool may_hold(const AddFile& add, const Predicate& predicate) const;
 
   storage::ObjectStore* store_;
   TableName table_;
