@@ -70,8 +70,8 @@ Result<OpenSource> open(const project::SourceTable& table) {
 /// How the table is read, as far as it decides which rows land. Taken apart member by member, so that
 /// one which is added there is missed here by the compiler and not by a content key.
 Json how(const project::SourceTable& source) {
-  const auto& [name, files, folder, table, event_time, available_at, bad_share, skips, place] =
-      source;
+  const auto& [name, files, folder, table, event_time, available_at, bad_share, skips, place,
+               node] = source;
   const auto& [source_name, pattern, format, zone, delivered, columns, delivered_at, unknown,
                delimiter, nulls, max_line] = files;
   Json declared = Json::array();

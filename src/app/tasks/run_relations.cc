@@ -31,7 +31,8 @@ lake::Predicate seen_by(const Attempt& attempt, const project::SourceTable& sour
            format_instant(attempt.request().logical_date)}};
 }
 
-/// `whole` holds all landed rows, apart from files of later ones alone; the source's own name only those that this run may see.
+/// `whole` holds all landed rows but for files that hold later ones alone; the source's own name only
+/// those that this run may see.
 Status define_source(Attempt& attempt, const project::SourceTable& source) {
   const auto snapshot = TRY(snapshot_of(attempt, source));
   const std::string whole = "landed." + source.name.substr(0, source.name.find('.')) + "_" +

@@ -103,9 +103,9 @@ class ObjectStore {
 /// any process. Files are written in place by an engine (staging_folder), and swept by vacuum.
 ///
 /// A symbolic link below `root` is never followed (`root` itself may be one): list passes over it
-/// (passed_over names it, and pipes, sockets and devices), other calls are Denied. To spread a store over disks, mount them; a folder of another file
-/// system below `root` can be read and published to, but put there is Unsupported. Errors: Denied,
-/// Unavailable, Exhausted.
+/// (passed_over names it, and pipes, sockets and devices), other calls are Denied. To spread a store
+/// over disks, mount them; a folder of another file system below `root` can be read and published to,
+/// but put there is Unsupported. Errors: Denied, Unavailable, Exhausted.
 Result<std::unique_ptr<ObjectStore>> open_local_store(const std::string& root);
 
 /// For tests and small things: nothing survives the object. Thread-safe. `clock` (kept, not owned;
