@@ -213,6 +213,7 @@ class GreatExpectations : public ::testing::Test {
                            {"exception_info", suite.error().message()}});
     ValidateOptions options;
     options.samples = 1000;
+    options.samples_of = SamplesOf::All;
     if (numbered) options.order_by = options.index_columns = {"pk_index"};
     const auto verdict = validate(*session_, {"data", ""}, *suite, options);
     EXPECT_TRUE(verdict.ok()) << verdict.error().message();

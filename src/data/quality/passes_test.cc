@@ -103,5 +103,22 @@ TEST_F(Validate, SamplesComeFromOnePassAndStopEarly) {
   EXPECT_EQ(suite.results[1].samples[0].value, Json(11));
 }
 
+TEST_F(Validate, WhatIsMetInSpiteOfSomeRowsGetsSamplesOnlyOnDemand) {
+  run("CREATE TABLE people AS SELECT i AS x FROM range(100) AS t(i)");
+  int passes = 0;
+  ValidateOptions options{
+      .progress = [&](std::string_view, std::size_t, std::size_t) { ++passes; }};
+  const char* met =
+      R"({"type": "expect_column_values_to_be_between", "column": "x", "max_value": 97,
+                        "mostly": 0.9})";
+  const SuiteVerdict quick = verdicts(met, options);
+  EXPECT_TRUE(quick.results[0].success);
+  EXPECT_TRUE(quick.results[0].samples.empty());
+  EXPECT_EQ(std::exchange(passes, 0), 1);
+  options.samples_of = SamplesOf::All;
+  EXPECT_EQ(verdicts(met, options).results[0].samples.size(), 2U);
+  EXPECT_EQ(passes, 2);
+}
+
 }  // namespace
 }  // namespace millrace::quality

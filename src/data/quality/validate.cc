@@ -404,6 +404,7 @@ Result<Json> Validation::distinct_values(const std::string& column) {
 std::optional<SampleRequest> Validation::sample_request(std::size_t i,
                                                         const Verdict& verdict) const {
   if (!verdict.rows || verdict.rows->unexpected == 0 || options_.samples == 0) return std::nullopt;
+  if (verdict.success && options_.samples_of == SamplesOf::Failed) return std::nullopt;
   const std::size_t wanted = std::min(
       {options_.samples, kMostSamples, static_cast<std::size_t>(verdict.rows->unexpected)});
   if (const auto* rows = std::get_if<RowsQuestion>(&questions_[i].about))

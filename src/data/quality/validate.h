@@ -34,12 +34,17 @@ struct Batch {
   std::string select;
 };
 
+/// Which expectations get samples: those that failed, or also those that were met in spite of some
+/// unexpected rows (`mostly`), as Great Expectations does. Where none gets any there is no pass.
+enum class SamplesOf : std::uint8_t { Failed, All };
+
 struct ValidateOptions {
   /// Columns that put the samples in order. Without them samples come in the order of the scan.
   std::vector<std::string> order_by;
   /// Columns that say which row a sample is (Great Expectations' unexpected_index_column_names).
   std::vector<std::string> index_columns;
-  std::size_t samples = 20;  // of each expectation that failed; at most 10,000
+  std::size_t samples = 20;  // of each expectation; at most 10,000
+  SamplesOf samples_of = SamplesOf::Failed;
   /// Copied into the verdict: run id, validation time, version of the table.
   Json meta;
   /// Called before each pass with what it does, its number from 0, and how many passes are known to

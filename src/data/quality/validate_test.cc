@@ -130,7 +130,7 @@ TEST_F(Validate, TellsWhatHoldsFromWhatDoesNot) {
   };
   for (const Told& c : cases) {
     SCOPED_TRACE(c.why);
-    const Verdict verdict = one(c.members, {.order_by = {"id"}});
+    const Verdict verdict = one(c.members, {.order_by = {"id"}, .samples_of = SamplesOf::All});
     EXPECT_EQ(verdict.exception, "");
     EXPECT_EQ(verdict.success, c.success) << describe(verdict);
     EXPECT_EQ(verdict.rows && verdict.rows->unexpected > 0, !verdict.samples.empty());
