@@ -251,6 +251,51 @@ class TestRun(Shop):
         answer = self.assertRuns(project.millrace("sql", "select * from raw.ordres"), 2)
         self.assertIn("raw.orders", answer.err)
 
+    def test_one_broken_table_hides_no_other(self):
+        project = self.shop()
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        log = next(project.root.rglob("raw/orders/_delta_log/*00.json"))
+        log.write_text("garbage\n")
+        answer = self.assertRuns(project.millrace("table", "ls"), 3)
+        self.assertIn("models.totals", answer.out)
+        self.assertIn("raw.orders cannot be read: ", answer.out)
+        listed = self.assertRuns(project.millrace("table", "ls", "--json"), 3).json()
+        tables = {table["table"]: table for table in listed}
+        self.assertEqual(tables["models.totals"]["rows"], 1)
+        self.assertIn("00000000000000000000.json", tables["raw.orders"]["error"])
+        self.assertIn("'models.totals'", self.assertRuns(project.millrace("sql", "select * from models.totls"), 2).err)
+
+    def test_files_of_killed_attempts_are_counted(self):
+        project = self.shop()
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        folder = next(project.root.rglob("models/totals/_delta_log")).parent
+        table = ["table", "show", "models.totals"]
+        self.assertNotIn("belong to no version", self.assertRuns(project.millrace(*table)).out)
+        (folder / "part-killed.parquet").write_text("half")
+        self.assertIn("1 file more in its folder", self.assertRuns(project.millrace(*table)).out)
+        show = self.assertRuns(project.millrace(*table, "--json")).json()
+        self.assertEqual((show["files"], show["loose_files"], show["loose_bytes"]), (1, 1, 4))
+
+    def test_a_folder_that_was_cleaned_does_no_harm_but_to_what_is_made_anew(self):
+        project = self.shop()
+        run = ["run", "--logical-date", "2013-01-03"]
+        self.assertRuns(project.millrace(*run))
+        next(project.root.rglob("orders-2013-01-01.jsonl.gz")).unlink()
+        self.assertIn("unchanged", self.assertRuns(project.millrace(*run)).out)
+        cleared = self.assertRuns(project.millrace(*run, "--clear"), 1)
+        self.assertIn("no longer delivers what they came from: orders-2013-01-01.jsonl.gz", cleared.out)
+        self.assertEqual(project.value("select count(*) from raw.orders"), 6)
+
+    def test_a_correction_in_place_is_noticed_by_the_next_run(self):
+        project = self.shop()
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        first = next(project.root.rglob("orders-2013-01-01.jsonl.gz"))
+        changed = bytearray(first.read_bytes())
+        changed[4] ^= 1  # the time in gzip's own header: other bytes, the same size
+        first.write_bytes(changed)
+        answer = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"), 1)
+        self.assertIn("orders-2013-01-01.jsonl.gz was landed with other content than it has now", answer.out)
+
     def test_a_failing_suite_opens_the_circuit(self):
         project = self.shop()
         project.write("expectations/totals.yml",

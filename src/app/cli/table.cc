@@ -11,17 +11,24 @@
 namespace millrace::cli {
 namespace {
 
-Result<Json> list_tables(LakeSession& lake) {
+Json summary_of(const lake::Snapshot& snapshot) {
+  return Json::object({{"table", snapshot.table().text()},
+                       {"version", snapshot.version().value()},
+                       {"rows", snapshot.row_count() ? Json(*snapshot.row_count()) : Json()},
+                       {"size_bytes", snapshot.size_bytes()},
+                       {"files", snapshot.files().size()},
+                       {"committed_at", format_instant(snapshot.time())}});
+}
+
+/// A table that cannot be read is listed with its "error", and the verb fails when all were told.
+Result<Json> list_tables(LakeSession& lake, bool& all_read) {
   Json tables = Json::array();
   for (const lake::TableName& name : TRY(lake.lake->tables())) {
-    const auto snapshot = TRY(lake.lake->snapshot(name));
-    tables.push(
-        Json::object({{"table", name.text()},
-                      {"version", snapshot->version().value()},
-                      {"rows", snapshot->row_count() ? Json(*snapshot->row_count()) : Json()},
-                      {"size_bytes", snapshot->size_bytes()},
-                      {"files", snapshot->files().size()},
-                      {"committed_at", format_instant(snapshot->time())}}));
+    const auto snapshot = lake.lake->snapshot(name);
+    all_read = all_read && snapshot.ok();
+    tables.push(snapshot.ok() ? summary_of(**snapshot)
+                              : Json::object({{"table", name.text()},
+                                              {"error", snapshot.error().message()}}));
   }
   return tables;
 }
@@ -35,18 +42,19 @@ Result<Json> describe_table(LakeSession& lake, const TableArguments& arguments) 
                                {"nullable", field.nullable}}));
   Json writers = Json::object();
   for (const auto& [app_id, txn] : snapshot->state().txns) writers.set(app_id, txn.version);
-  return Json::object({{"table", arguments.name},
-                       {"version", snapshot->version().value()},
-                       {"committed_at", format_instant(snapshot->time())},
-                       {"rows", snapshot->row_count() ? Json(*snapshot->row_count()) : Json()},
-                       {"size_bytes", snapshot->size_bytes()},
-                       {"files", snapshot->files().size()},
-                       {"partition_columns", Json(snapshot->partition_columns())},
-                       {"content_hash", snapshot->content_hash()},
-                       {"reader_version", snapshot->protocol().min_reader},
-                       {"writer_version", snapshot->protocol().min_writer},
-                       {"columns", std::move(columns)},
-                       {"writers", std::move(writers)}});
+  const auto loose = TRY(lake.lake->loose_files(*snapshot));
+  std::uint64_t loose_bytes = 0;
+  for (const storage::ObjectInfo& file : loose) loose_bytes += file.size_bytes;
+  Json table = summary_of(*snapshot);
+  table.set("loose_files", loose.size())
+      .set("loose_bytes", loose_bytes)
+      .set("partition_columns", Json(snapshot->partition_columns()))
+      .set("content_hash", snapshot->content_hash())
+      .set("reader_version", snapshot->protocol().min_reader)
+      .set("writer_version", snapshot->protocol().min_writer)
+      .set("columns", std::move(columns))
+      .set("writers", std::move(writers));
+  return table;
 }
 
 Result<Json> history_of(LakeSession& lake, const TableArguments& arguments) {
@@ -70,6 +78,13 @@ void print_table(Terminal& terminal, const Json& table) {
       table["partition_columns"].as_array().empty()
           ? ""
           : ", partitioned by " + table["partition_columns"].dump()));
+  if (const std::int64_t loose = table.integer_or("loose_files", 0); loose > 0)
+    terminal.line(
+        fmt::format("{} more in its folder, {}, belong to no version that it remembers: left by "
+                    "attempts that were "
+                    "killed or are writing now; they are never read",
+                    loose == 1 ? "1 file" : fmt::format("{} files", loose),
+                    format_bytes(static_cast<std::uint64_t>(table.integer_or("loose_bytes", 0)))));
   std::vector<std::vector<std::string>> rows;
   for (const Json& column : table["columns"].as_array())
     rows.push_back({column.string_or("name", ""), column.string_or("type", ""),
@@ -96,16 +111,24 @@ int with_lake(const Common& common, Make make, Print print) {
 }  // namespace
 
 int table_list(const Common& common) {
-  return with_lake(common, list_tables, [](Terminal& terminal, const Json& tables) {
+  bool all_read = true;
+  const auto list = [&](LakeSession& lake) { return list_tables(lake, all_read); };
+  const int code = with_lake(common, list, [](Terminal& terminal, const Json& tables) {
     std::vector<std::vector<std::string>> rows;
     for (const Json& table : tables.as_array())
-      rows.push_back({table.string_or("table", ""), std::to_string(table.integer_or("version", 0)),
-                      with_commas(table.integer_or("rows", 0)),
-                      format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
-                      std::to_string(table.integer_or("files", 0)),
-                      table.string_or("committed_at", "")});
+      if (!table.contains("error"))
+        rows.push_back(
+            {table.string_or("table", ""), std::to_string(table.integer_or("version", 0)),
+             with_commas(table.integer_or("rows", 0)),
+             format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
+             std::to_string(table.integer_or("files", 0)), table.string_or("committed_at", "")});
     terminal.table({"TABLE", "VERSION", "ROWS", "SIZE", "FILES", "COMMITTED"}, rows);
+    for (const Json& table : tables.as_array())
+      if (table.contains("error"))
+        terminal.line(fmt::format("{} cannot be read: {}", table.string_or("table", ""),
+                                  table.string_or("error", "")));
   });
+  return code == kSuccess && !all_read ? kUnavailable : code;
 }
 
 int table_show(const Common& common, const TableArguments& arguments) {

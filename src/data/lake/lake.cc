@@ -7,6 +7,7 @@
 
 #include "lake/checkpoint.h"
 #include "lake/protocol.h"
+#include "lake/uri.h"
 
 namespace millrace::lake {
 
@@ -182,6 +183,24 @@ Result<std::vector<HistoryEntry>> Lake::history(const TableName& table, std::siz
     if (own_time >= 0) found.time = Instant(std::chrono::milliseconds(own_time));
   }
   return history;
+}
+
+Result<std::vector<storage::ObjectInfo>> Lake::loose_files(const Snapshot& snapshot) {
+  const std::string folder = snapshot.table().folder();
+  std::set<std::string> known;
+  const auto note = [&](const FileName& file) -> Status {
+    const Location location = TRY(locate(folder, file.path));
+    if (!location.is_local_path) known.insert(location.place);
+    return {};
+  };
+  for (const auto& [key, add] : snapshot.state().files) TRY(note(add->file));
+  for (const auto& [key, remove] : snapshot.state().tombstones) TRY(note(remove->file));
+  std::vector<storage::ObjectInfo> loose;
+  for (storage::ObjectInfo& object : TRY(store_.list(folder + "/")))
+    if (!object.key.starts_with(folder + "/_") && object.key.ends_with(".parquet") &&
+        !known.contains(object.key))
+      loose.push_back(std::move(object));
+  return loose;
 }
 
 Result<Version> Lake::version_of(const Snapshot& newest, const Writer& writer) {

@@ -61,6 +61,11 @@ class Lake {
   /// The newest first, at most `limit`.
   Result<std::vector<HistoryEntry>> history(const TableName& table, std::size_t limit);
 
+  /// Data files in the table's folder that belong neither to this version nor to one that it
+  /// remembers to have replaced: left by writers that were killed (or are still writing), or older
+  /// than the log's memory. Cost: a listing of the table.
+  Result<std::vector<storage::ObjectInfo>> loose_files(const Snapshot& snapshot);
+
   /// The version in which the writer's generation (or a later one of it) came into the table as it is
   /// in `newest`; that of `newest` where the log does not say so any more. Cost: a listing of the whole
   /// log, and the commits since.

@@ -165,6 +165,13 @@ Status check_files(const TablePlan& plan, const std::vector<HashedFile>& files) 
                         "it from null; write nullif({}, '') or another word for it",
                         name, name));
       }
+      if (value && value->find('\0') != std::string::npos) {
+        return Error(ErrorCode::Invalid,
+                     fmt::format("a text with a NUL character in partition column '{}', which no "
+                                 "folder's name can hold; write replace({}, chr(0), '') or "
+                                 "partition by another column",
+                                 name, name));
+      }
     }
     for (const Field& field : plan.schema.fields()) {
       if (!field.nullable) TRY(check_not_null(field, plan, hashed));

@@ -237,6 +237,17 @@ TEST_F(WriteTest, AnEmptyTextAsPartitionValueIsRefused) {
   EXPECT_TRUE(orphans("t").empty());
 }
 
+TEST_F(WriteTest, ANulInAPartitionValueIsRefused) {
+  for (const bool ordered : {false, true}) {
+    SCOPED_TRACE(ordered);
+    const std::string answer = said(write("t", "SELECT 1 AS a, 'b' || chr(0) || 'c' AS p",
+                                          {.partition_by = {"p"}, .ordered = ordered}));
+    EXPECT_HAS(answer, "invalid: writing table t: ");
+    EXPECT_HAS(answer, "NUL character in partition column 'p'");
+    EXPECT_TRUE(orphans("t").empty());
+  }
+}
+
 TEST_F(WriteTest, TypedPartitionValuesComeBack) {
   good(write(
       "t",
@@ -367,6 +378,16 @@ TEST_F(WriteTest, TablesThatWouldHarmEachOtherAreRefused) {
     EXPECT_HAS(said(TableName::parse(name)), "keeps its history") << name;
   }
   EXPECT_EQ(rows("raw.flights"), "1");
+}
+
+TEST_F(WriteTest, FilesThatNoVersionRemembersAreFound) {
+  good(write("t", "SELECT 1 AS a, 'x y' AS p", {.partition_by = {"p"}}));
+  good(write("t", "SELECT 2 AS a, 'x y' AS p", {.mode = WriteMode::Overwrite}));
+  EXPECT_TRUE(good(lake_->loose_files(*snapshot("t"))).empty());
+  good(store_->put("t/p=x%20y/part-killed.parquet", "half"));
+  const auto loose = good(lake_->loose_files(*snapshot("t")));
+  ASSERT_EQ(loose.size(), 1U);
+  EXPECT_EQ(loose[0].key, "t/p=x%20y/part-killed.parquet");
 }
 
 TEST_F(WriteTest, TablesAreFound) {
