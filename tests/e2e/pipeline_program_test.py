@@ -122,6 +122,24 @@ class TestEngine(ProgramTest):
         self.assertIn("larger than 16 MiB", lines[1]["error"]["message"])
         self.assertEqual(lines[2], {"rows": [{"one": 1}]})
 
+    def test_it_has_the_limits_of_its_task_and_target(self):
+        project = self.project()
+        project.write("millrace.yml", "name: shop\ntargets:\n  dev: {threads: 2, memory: 100MB}\n")
+        asked = json.dumps({"query": "select name, value from duckdb_settings() where name in "
+                                     "('memory_limit', 'temp_directory', 'threads')"})
+
+        def settings(*options):
+            answer = subprocess.run([str(MILLRACE), "engine", "--stdio", *options], input=asked + "\n",
+                                    capture_output=True, text=True, timeout=120)
+            return {row["name"]: row["value"] for row in json.loads(answer.stdout.splitlines()[1])["rows"]}
+
+        within = settings("--project", str(project.root), "--threads", "1", "--memory-bytes", str(164 << 20))
+        self.assertEqual(within["threads"], "1")
+        self.assertEqual(within["memory_limit"], "50.0 MiB")
+        self.assertTrue(within["temp_directory"].startswith(str(project.root / ".millrace/spill/")), within)
+        self.assertEqual(settings("--project", str(project.root))["threads"], "2")
+        self.assertEqual(settings("--threads", "1")["threads"], "1")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -299,7 +299,12 @@ void add_others(CLI::App& app, Plan& plan) {
   hidden->callback([&plan] { plan.action = attempt; });
   hidden = app.add_subcommand("engine", "")->group("");
   hidden->add_flag("--stdio")->required();
-  hidden->callback([&plan] { plan.action = engine_stdio; });
+  const auto engine = std::make_shared<EngineArguments>();
+  hidden->add_option("--project", engine->project);
+  hidden->add_option("--target", engine->target);
+  hidden->add_option("--threads", engine->threads);
+  hidden->add_option("--memory-bytes", engine->memory_bytes);
+  hidden->callback([&plan, engine] { plan.action = [engine] { return engine_stdio(*engine); }; });
 }
 
 }  // namespace

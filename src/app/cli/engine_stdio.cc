@@ -7,6 +7,8 @@
 
 #include "cli/verbs.h"
 #include "engine/engine.h"
+#include "project/project.h"
+#include "tasks/share.h"
 
 namespace millrace::cli {
 namespace {
@@ -60,10 +62,28 @@ Json failure(const Error& error) {
       {{"error", Json::object({{"code", to_string(error.code())}, {"message", error.message()}})}});
 }
 
+/// As an attempt of a built-in task opens it.
+Result<std::unique_ptr<engine::Engine>> open_engine(const EngineArguments& arguments) {
+  const orchestration::Resources task{arguments.threads, arguments.memory_bytes};
+  project::Target target;
+  std::string spill;
+  if (!arguments.project.empty()) {
+    auto loaded =
+        TRY(project::load_project(arguments.project, arguments.target, project::Parts::config()));
+    const project::Project project = TRY(project::whole(std::move(loaded)));
+    target = project.target;
+    spill = project.state + "/spill";
+  }
+  const tasks::Share share = tasks::share_of(task, target);
+  return engine::open_duckdb({.threads = share.threads,
+                              .memory_bytes = share.engine_bytes,
+                              .spill_folder = std::move(spill)});
+}
+
 }  // namespace
 
-int engine_stdio() {
-  const auto engine = engine::open_duckdb({});
+int engine_stdio(const EngineArguments& arguments) {
+  const auto engine = open_engine(arguments);
   if (!engine.ok()) {
     write_line(failure(engine.error()));
     return kUnavailable;

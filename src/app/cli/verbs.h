@@ -118,8 +118,16 @@ int version(const Common& common);
 
 /// One attempt of a built-in task: what the executor starts. Not for people.
 int attempt();
+/// What the engine of a program's task may use: the task's resources (0: nothing said) within those of
+/// the project's target. Without a project the engine has its own defaults, and spills nowhere.
+struct EngineArguments {
+  std::string project;
+  std::string target;
+  int threads = 0;
+  std::uint64_t memory_bytes = 0;
+};
 /// SQL for a program's task over standard input and output. Not for people.
-int engine_stdio();
+int engine_stdio(const EngineArguments& arguments);
 
 /// Reads argv and runs the verb.
 int main(int argc, char** argv);

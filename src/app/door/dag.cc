@@ -76,8 +76,23 @@ class AttemptContext final : public Context {
 
  private:
   Result<door::EngineClient*> engine() {
-    if (!engine_.has_value()) engine_.emplace(TRY(door::EngineClient::start(find_millrace())));
+    if (!engine_.has_value())
+      engine_.emplace(TRY(door::EngineClient::start(find_millrace(), engine_options())));
     return &*engine_;
+  }
+
+  /// The engine gets what this attempt was given.
+  std::vector<std::string> engine_options() const {
+    const execution::ChannelRequest& request = channel_.request();
+    std::vector<std::string> options = {"--threads", std::to_string(request.resources.threads),
+                                        "--memory-bytes",
+                                        std::to_string(request.resources.memory_bytes)};
+    for (const std::string name : {"project", "target"})
+      if (const std::string value = request.document.string_or(name, ""); !value.empty()) {
+        options.push_back("--" + name);
+        options.push_back(value);
+      }
+    return options;
   }
 
   execution::AttemptChannel& channel_;

@@ -26,7 +26,8 @@ Error gone() {
 
 }  // namespace
 
-Result<EngineClient> EngineClient::start(const std::string& millrace) {
+Result<EngineClient> EngineClient::start(const std::string& millrace,
+                                         const std::vector<std::string>& options) {
   std::array<int, 2> to{};
   std::array<int, 2> from{};
   // Not a pipe: writing to one whose reader has gone would end this process by SIGPIPE.
@@ -41,10 +42,11 @@ Result<EngineClient> EngineClient::start(const std::string& millrace) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
-  std::string program = millrace;
-  std::string verb = "engine";
-  std::string flag = "--stdio";
-  std::array<char*, 4> argv = {program.data(), verb.data(), flag.data(), nullptr};
+  std::vector<std::string> words = {millrace, "engine", "--stdio"};
+  words.insert(words.end(), options.begin(), options.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   pid_t child = -1;
   const int failed =
       ::posix_spawnp(&child, millrace.c_str(), &actions, nullptr, argv.data(), environ);

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -15,9 +16,10 @@ namespace millrace::door {
 
 class EngineClient {
  public:
-  /// Starts the program `millrace`. Errors: NotFound, Unavailable; Unsupported when it speaks
-  /// another version.
-  static Result<EngineClient> start(const std::string& millrace);
+  /// Starts the program `millrace`, with these options of its verb `engine --stdio`. Errors:
+  /// NotFound, Unavailable; Unsupported when it speaks another version.
+  static Result<EngineClient> start(const std::string& millrace,
+                                    const std::vector<std::string>& options = {});
   EngineClient(EngineClient&& other) noexcept;
   EngineClient& operator=(EngineClient&&) = delete;
   ~EngineClient();

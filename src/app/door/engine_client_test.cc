@@ -31,6 +31,14 @@ TEST_F(EngineClientTest, AsksOneLineAndReadsOne) {
   EXPECT_EQ(failed.error().message(), "no such table");
 }
 
+TEST_F(EngineClientTest, TellsTheEngineWhatItMayUse) {
+  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":1}'
+    read request; echo "{\"rows\":[\"$*\"]}")"),
+                                    {"--threads", "1"});
+  ASSERT_TRUE(client.ok()) << client.error().message();
+  EXPECT_EQ(client->query("select 1")->dump(), R"(["engine --stdio --threads 1"])");
+}
+
 TEST_F(EngineClientTest, AnEngineThatHasEndedIsAnErrorAndNoSignal) {
   // It reads nothing more from before it is heard for the first time.
   auto client = EngineClient::start(script("exec 0<&-; echo '{\"millrace_engine\":1}'"));

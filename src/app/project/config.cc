@@ -8,6 +8,7 @@
 
 #include "base/size.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::project {
@@ -279,7 +280,7 @@ void read_sources(const Node& root, Project& project, Problems& problems) {
     const SourceTable table = read_table(node, file, problems);
     // A session takes names that differ in case for one.
     const auto same = std::ranges::find_if(project.sources, [&](const auto& other) {
-      return sql::fold_case(other.first) == sql::fold_case(table.name);
+      return fold_case(other.first) == fold_case(table.name);
     });
     if (same != project.sources.end())
       problems.push_back({table.place, fmt::format("the source '{}' is also in {}", table.name,

@@ -66,6 +66,8 @@ void read_resources(const Node* node, TaskSpec& task, Problems& problems) {
   if (node == nullptr) return;
   Fields fields(*node, "task's resources", problems);
   task.resources.threads = static_cast<int>(fields.integer("threads", task.resources.threads));
+  if (fields.has("threads") && task.resources.threads < 1)
+    fields.problem("threads", "'threads' is 1 to 4096; leave it out for as many as the target has");
   task.resources.memory_bytes =
       read_bytes(fields, "memory", task.resources.memory_bytes, fields.any("memory"));
   fields.refuse_unknown();

@@ -20,7 +20,7 @@ Number within(Number a, Number b) {
 
 Share share_of(const orchestration::Resources& task, const project::Target& target) {
   Share share;
-  share.threads = task.threads > 1 ? within(task.threads, target.threads) : target.threads;
+  share.threads = within(task.threads, target.threads);
   share.engine_bytes = target.memory_bytes;
   if (task.memory_bytes == 0) return share;
   const std::uint64_t rest = task.memory_bytes - std::min(task.memory_bytes, kProcess);

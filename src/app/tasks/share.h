@@ -20,10 +20,9 @@ struct Share {
   std::uint64_t process_bytes = 0;
 };
 
-/// The smaller of both in everything (one thread is also what a task has that says nothing, so that
-/// is no wish). A target's memory is the engine's; a task's is the
-/// process's, of which the engine gets (memory - 64 MiB) / 2, at least 32 MiB. (An engine of 180 MB
-/// was seen in processes of 200 to 520 MB.)
+/// The smaller of both in everything. A target's memory is the engine's; a task's is the process's,
+/// of which the engine gets (memory - 64 MiB) / 2, at least 32 MiB. (An engine of 180 MB was seen in
+/// processes of 200 to 520 MB.)
 Share share_of(const orchestration::Resources& task, const project::Target& target);
 
 }  // namespace millrace::tasks

@@ -24,6 +24,7 @@ TEST(Share, IsTheSmallerOfTaskAndTarget) {
   const std::vector<Case> cases = {
       {"a task that says nothing", {}, 2, 2000, 2, 2000},
       {"neither says anything", {}, 0, 0, 0, 0},
+      {"one thread", {.threads = 1}, 4, 0, 1, 0},
       {"fewer threads than the target's", {.threads = 2}, 4, 0, 2, 0},
       {"more threads than the target's", {.threads = 8}, 2, 0, 2, 0},
       {"threads where the target has no limit", {.threads = 3}, 0, 0, 3, 0},

@@ -84,7 +84,7 @@ Result<ChannelRequest> to_request(const Json& message) {
   request.attempt.epoch = static_cast<int>(TRY(attempt.integer_at("epoch")));
   request.generation = static_cast<int>(TRY(attempt.integer_at("generation")));
   request.number = static_cast<int>(TRY(attempt.integer_at("number")));
-  request.resources.threads = static_cast<int>(message["resources"].integer_or("threads", 1));
+  request.resources.threads = static_cast<int>(message["resources"].integer_or("threads", 0));
   request.resources.memory_bytes =
       static_cast<std::uint64_t>(message["resources"].integer_or("memory_bytes", 0));
   request.document = message["document"];

@@ -42,7 +42,7 @@ Status check_numbers(const TaskSpec& task) {
     return refuse("execution_timeout", "more than 0");
   if (task.pool.empty()) return refuse("pool", "a name");
   if (task.pool_slots < 1) return refuse("pool_slots", "at least 1");
-  if (task.resources.threads < 1 || task.resources.threads > 4'096)
+  if (task.resources.threads < 0 || task.resources.threads > 4'096)
     return refuse("resources.threads", "1 to 4096");
   if (task.kind.empty()) return refuse("kind", "a name");
   return {};

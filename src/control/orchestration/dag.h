@@ -22,7 +22,7 @@ namespace millrace::orchestration {
 
 /// What an attempt may use of the machine it runs on. The executor keeps it within these.
 struct Resources {
-  int threads = 1;
+  int threads = 0;                 // 0: nothing is said, as many as the target allows
   std::uint64_t memory_bytes = 0;  // 0: no limit
 
   bool operator==(const Resources&) const = default;

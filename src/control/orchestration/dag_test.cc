@@ -70,7 +70,7 @@ TEST(Dag, RefusesNumbersOutOfRange) {
       {"execution_timeout must be more than 0",
        [](DagSpec& s) { s.tasks[0].execution_timeout = Duration(0); }},
       {"pool_slots must be at least 1", [](DagSpec& s) { s.tasks[0].pool_slots = 0; }},
-      {"resources.threads", [](DagSpec& s) { s.tasks[0].resources.threads = 0; }},
+      {"resources.threads", [](DagSpec& s) { s.tasks[0].resources.threads = -1; }},
       {"max_active_runs", [](DagSpec& s) { s.max_active_runs = 0; }},
       {"params must be an object", [](DagSpec& s) { s.params = Json(3); }},
       {"catchup needs a start_date",
