@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "ingest/land.h"
 #include "sql/names.h"
 
@@ -21,7 +22,7 @@ TableRehearsal::~TableRehearsal() = default;
 Status TableRehearsal::make(const std::string& name, const std::string& owner,
                             const columnar::Schema& schema,
                             const std::vector<std::string>& partition_by) {
-  const auto [at, fresh] = owners_.try_emplace(sql::fold_case(name), owner);
+  const auto [at, fresh] = owners_.try_emplace(fold_case(name), owner);
   if (!fresh)
     return Error(
         ErrorCode::AlreadyExists,

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "columnar/record_batch.h"
 #include "model/model_store.h"
 #include "model/xgboost_library.h"
@@ -92,7 +93,7 @@ void check_validation(const TaskSettings& settings, const project::Node* node,
   if (const auto bound = upstream_training_set(settings); bound && !time_column.empty()) {
     const auto columns = training_columns(bound->set);
     const auto same = [&](const std::string& column) {
-      return sql::fold_case(column) == sql::fold_case(time_column);
+      return fold_case(column) == fold_case(time_column);
     };
     if (std::ranges::none_of(columns, same))
       fields.problem("time_column",

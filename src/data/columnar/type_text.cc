@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "columnar/schema.h"
 
 namespace millrace::columnar {
@@ -184,10 +185,6 @@ char to_upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
 }
 
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
@@ -199,9 +196,7 @@ bool is_digit(char c) {
 std::string quote_where_needed(const std::string& name) {
   bool plain = !name.empty() && is_letter(name[0]) &&
                std::ranges::all_of(name, [](char c) { return is_letter(c) || is_digit(c); });
-  std::string lower;
-  std::ranges::transform(name, std::back_inserter(lower), to_lower);
-  if (plain && !std::ranges::binary_search(kKeywords, lower)) return name;
+  if (plain && !std::ranges::binary_search(kKeywords, fold_case(name))) return name;
   std::string quoted = "\"";
   for (char c : name) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + '"';

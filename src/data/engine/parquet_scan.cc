@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::engine {
@@ -18,8 +19,8 @@ using columnar::Field;
 constexpr std::string_view kVirtual[] = {"file_index", "file_row_number", "filename"};
 
 std::string inner_name(const std::string& name) {
-  return std::ranges::find(kVirtual, sql::fold_case(name)) == std::end(kVirtual) ? name
-                                                                                 : "column " + name;
+  return std::ranges::find(kVirtual, fold_case(name)) == std::end(kVirtual) ? name
+                                                                            : "column " + name;
 }
 
 /// read_parquet takes patterns; a path that looks like one is written so that it names itself.
@@ -145,15 +146,14 @@ class ScanWriter {
 
   bool is_partition(const std::string& name) const {
     return std::ranges::any_of(partition_columns_, [&](const std::string& partition) {
-      return sql::fold_case(partition) == sql::fold_case(name);
+      return fold_case(partition) == fold_case(name);
     });
   }
 
   const std::optional<std::string>& value_of(const ScanFile& file, const std::string& name) const {
-    return std::ranges::find_if(file.partition_values,
-                                [&](const auto& value) {
-                                  return sql::fold_case(value.first) == sql::fold_case(name);
-                                })
+    return std::ranges::find_if(
+               file.partition_values,
+               [&](const auto& value) { return fold_case(value.first) == fold_case(name); })
         ->second;
   }
 

@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "engine/duckdb_connection.h"
 #include "engine/parquet_statistics.h"
 #include "sql/names.h"
@@ -160,16 +161,6 @@ void read_partition(const Values& map, idx_t row, const columnar::Schema& schema
   });
   INVARIANT(file.partition_values.size() == write.partition_by.size(),
             "COPY names the value of each partition column");
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string encoded;
-  for (char c : text) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 std::string_view("-._~").find(c) != std::string_view::npos;
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
 }
 
 }  // namespace

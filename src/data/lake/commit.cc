@@ -126,7 +126,7 @@ class Committer {
       const Actions actions = TRY(read_commit(store_, entry.key));
       const std::string doing = fmt::format("table {}: version {} was committed meanwhile",
                                             proposal_.table.text(), entry.version.value());
-      if (TRY_DOING(doing, check_conflict(actions, proposal_.intent)) == Verdict::AlreadyDone) {
+      if (TRY_DOING(doing, check_conflict(actions, proposal_.intent)) == Standing::AlreadyDone) {
         winners.ours = entry.version;
         return winners;
       }

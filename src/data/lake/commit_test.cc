@@ -63,22 +63,22 @@ TEST(Conflict, RulesByCase) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
-    const Result<Verdict> verdict = check_conflict(c.winner, c.ours);
-    EXPECT_HAS(said(verdict), c.said);
-    if (verdict.ok()) {
-      EXPECT_EQ(*verdict, Verdict::Compatible);
+    const Result<Standing> standing = check_conflict(c.winner, c.ours);
+    EXPECT_HAS(said(standing), c.said);
+    if (standing.ok()) {
+      EXPECT_EQ(*standing, Standing::Compatible);
     } else {
-      EXPECT_EQ(verdict.error().code(), ErrorCode::Conflict);
+      EXPECT_EQ(standing.error().code(), ErrorCode::Conflict);
     }
   }
 }
 
 TEST(Conflict, OurOwnWorkByAnotherAttemptIsDone) {
   const Actions winner{.adds = {{.file = {"theirs"}}}, .txns = {{"me", 2}}};
-  EXPECT_EQ(good(check_conflict(winner, overwriting())), Verdict::AlreadyDone);
-  EXPECT_EQ(good(check_conflict({.txns = {{"me", 3}}}, appending())), Verdict::AlreadyDone);
+  EXPECT_EQ(good(check_conflict(winner, overwriting())), Standing::AlreadyDone);
+  EXPECT_EQ(good(check_conflict({.txns = {{"me", 3}}}, appending())), Standing::AlreadyDone);
   Intent anonymous;
-  EXPECT_EQ(good(check_conflict({.txns = {{"", 3}}}, anonymous)), Verdict::Compatible);
+  EXPECT_EQ(good(check_conflict({.txns = {{"", 3}}}, anonymous)), Standing::Compatible);
   Intent marked = appending();
   marked.marks = {"cursor"};
   EXPECT_HAS(said(check_conflict({.txns = {{"cursor", 1}}}, marked)), "moved the mark cursor too");

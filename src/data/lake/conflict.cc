@@ -19,10 +19,10 @@ bool is_in_scope(const AddFile& add, const Intent& ours) {
       partition_key(add.partition_values, ours.schema, ours.partition_columns));
 }
 
-Result<Verdict> check_txns(const Actions& winner, const Intent& ours) {
+Result<Standing> check_txns(const Actions& winner, const Intent& ours) {
   for (const Txn& txn : winner.txns) {
     if (!ours.writer.app_id.empty() && txn.app_id == ours.writer.app_id) {
-      if (txn.version >= ours.writer.generation) return Verdict::AlreadyDone;
+      if (txn.version >= ours.writer.generation) return Standing::AlreadyDone;
       return conflict(fmt::format("it wrote an earlier generation of {}", txn.app_id));
     }
   }
@@ -31,7 +31,7 @@ Result<Verdict> check_txns(const Actions& winner, const Intent& ours) {
       return conflict(fmt::format("it moved the mark {} too", txn.app_id));
     }
   }
-  return Verdict::Compatible;
+  return Standing::Compatible;
 }
 
 }  // namespace
@@ -50,8 +50,8 @@ PartitionKey partition_key(const PartitionValues& values, const columnar::Schema
   return key;
 }
 
-Result<Verdict> check_conflict(const Actions& winner, const Intent& ours) {
-  if (TRY(check_txns(winner, ours)) == Verdict::AlreadyDone) return Verdict::AlreadyDone;
+Result<Standing> check_conflict(const Actions& winner, const Intent& ours) {
+  if (TRY(check_txns(winner, ours)) == Standing::AlreadyDone) return Standing::AlreadyDone;
   if (winner.protocol) return conflict("it changed the table's protocol");
   if (winner.metadata) return conflict("it changed the table's schema or properties");
   for (const AddFile& add : winner.adds) {
@@ -64,7 +64,7 @@ Result<Verdict> check_conflict(const Actions& winner, const Intent& ours) {
       return conflict(fmt::format("it removed {}, which is to be removed here", remove.file.path));
     }
   }
-  return Verdict::Compatible;
+  return Standing::Compatible;
 }
 
 }  // namespace millrace::lake

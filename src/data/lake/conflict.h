@@ -50,12 +50,13 @@ struct Intent {
   std::vector<std::string> partition_columns;
 };
 
-enum class Verdict {
+/// How our commit stands to one that won.
+enum class Standing {
   Compatible,   // our commit may follow this one
   AlreadyDone,  // it is our own work, by another attempt
 };
 
 /// Errors: Conflict says what the winner changed.
-Result<Verdict> check_conflict(const Actions& winner, const Intent& ours);
+Result<Standing> check_conflict(const Actions& winner, const Intent& ours);
 
 }  // namespace millrace::lake

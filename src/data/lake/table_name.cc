@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::lake {
@@ -11,7 +12,7 @@ namespace millrace::lake {
 Result<TableName> TableName::parse(std::string_view text) {
   sql::TableName name = TRY(sql::parse_table_name(text));
   for (const std::string& part : {name.schema, name.name}) {
-    if (sql::fold_case(part) != "_delta_log") continue;
+    if (fold_case(part) != "_delta_log") continue;
     return Error(ErrorCode::Invalid,
                  fmt::format("table name '{}': in a folder '{}' a table keeps its history; choose "
                              "another name",

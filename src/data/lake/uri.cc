@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "storage/object_store.h"
 
 namespace millrace::lake {
@@ -18,11 +19,6 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-bool stays(char c) {
-  return is_letter(c) || is_digit(c) ||
-         std::string_view("-._~/=").find(c) != std::string_view::npos;
-}
-
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -33,16 +29,7 @@ int hex_value(char c) {
 }  // namespace
 
 std::string encode_path(std::string_view path) {
-  std::string uri;
-  uri.reserve(path.size());
-  for (char c : path) {
-    if (stays(c)) {
-      uri += c;
-    } else {
-      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return uri;
+  return percent_encoded(path, "-._~/=");
 }
 
 std::string decode_path(std::string_view uri) {

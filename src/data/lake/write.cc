@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "lake/checkpoint.h"
 #include "lake/lake.h"
 #include "lake/protocol.h"
@@ -110,9 +111,9 @@ Result<SnapshotPtr> Lake::newest_of(const TableName& table) {
 }
 
 Status Lake::check_new(const TableName& table) {
-  const std::string name = sql::fold_case(table.text());
+  const std::string name = fold_case(table.text());
   for (const TableName& other : TRY(tables())) {
-    const std::string found = sql::fold_case(other.text());
+    const std::string found = fold_case(other.text());
     if (found == name) {
       return Error(ErrorCode::Invalid,
                    fmt::format("there is a table {} already, and names that differ in case only "

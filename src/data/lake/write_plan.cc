@@ -8,6 +8,7 @@
 
 #include "base/id.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "lake/protocol.h"
 #include "lake/schema_json.h"
 #include "sql/names.h"
@@ -38,7 +39,7 @@ Status check_names(const std::vector<Field>& fields) {
                       "rename it with AS",
                       field.name, field.name[at]));
     }
-    if (!seen.insert(sql::fold_case(field.name)).second) {
+    if (!seen.insert(fold_case(field.name)).second) {
       return invalid(fmt::format("two columns are called '{}'; rename one with AS", field.name));
     }
     if (field.type.kind == Kind::Struct) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::quality {
@@ -62,7 +63,7 @@ const std::vector<Family>& families() {
 }
 
 const Family* family_of(std::string_view name) {
-  const std::string lower = sql::fold_case(name);
+  const std::string lower = fold_case(name);
   const auto found = std::find_if(families().begin(), families().end(),
                                   [&](const Family& family) { return family.name == lower; });
   return found == families().end() ? nullptr : &*found;

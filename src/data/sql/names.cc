@@ -6,6 +6,8 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace millrace::sql {
 
 namespace {
@@ -56,7 +58,15 @@ std::string quote_identifier(std::string_view name) {
 }
 
 std::string quote_literal(std::string_view text) {
-  return quote(text, '\'');
+  std::size_t end = text.find('\0');
+  if (end == std::string_view::npos) return quote(text, '\'');
+  // SQL text cannot hold it, but rows and the partition values of a table can.
+  std::string sum = "(";
+  for (; end != std::string_view::npos; end = text.find('\0')) {
+    sum += quote(text.substr(0, end), '\'') + " || chr(0) || ";
+    text.remove_prefix(end + 1);
+  }
+  return sum + quote(text, '\'') + ")";
 }
 
 std::string TableName::quoted() const {
@@ -81,15 +91,6 @@ Result<TableName> parse_table_name(std::string_view text) {
                              text, schema));
   }
   return TableName{std::string(schema), std::string(name)};
-}
-
-std::string fold_case(std::string_view name) {
-  std::string folded;
-  folded.reserve(name.size());
-  std::ranges::transform(name, std::back_inserter(folded), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return folded;
 }
 
 }  // namespace millrace::sql

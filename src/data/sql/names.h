@@ -11,7 +11,7 @@ namespace millrace::sql {
 
 /// "weird ""name""": the identifier in double quotes, whatever it holds. Precondition: no NUL.
 std::string quote_identifier(std::string_view name);
-/// 'it''s': a text value. Precondition: no NUL.
+/// 'it''s': a text value, whatever it holds; an expression where it holds a NUL.
 std::string quote_literal(std::string_view text);
 
 /// A table's name as users write it: "flights" or "raw.flights".
@@ -31,8 +31,5 @@ struct TableName {
 /// temp, information_schema, pg_catalog). Errors: Invalid says which character or word is not
 /// allowed.
 Result<TableName> parse_table_name(std::string_view text);
-
-/// As the engine compares names: a-z for A-Z.
-std::string fold_case(std::string_view name);
 
 }  // namespace millrace::sql

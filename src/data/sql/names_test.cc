@@ -13,6 +13,7 @@ TEST(Names, QuotingKeepsEveryCharacter) {
   EXPECT_EQ(quote_identifier(""), "\"\"");
   EXPECT_EQ(quote_literal("it's \"x\""), "'it''s \"x\"'");
   EXPECT_EQ(quote_literal("''"), "''''''");
+  EXPECT_EQ(quote_literal(std::string_view("a\0'", 3)), "('a' || chr(0) || '''')");
 }
 
 TEST(Names, ATableNameIsANameOrASchemaAndAName) {

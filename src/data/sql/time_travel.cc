@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::sql {

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 #include "sql/names.h"
 
 namespace millrace::transform {
@@ -103,7 +104,7 @@ ModelGraph ModelGraph::make(std::vector<SqlModel> models, const std::set<std::st
   ModelGraph graph;
   std::map<std::string, std::string> paths;  // of the models, by their folded names
   for (SqlModel& model : models) {
-    const auto [at, fresh] = paths.try_emplace(sql::fold_case(model.name), model.path);
+    const auto [at, fresh] = paths.try_emplace(fold_case(model.name), model.path);
     if (fresh)
       graph.models_.emplace(model.name, std::move(model));
     else

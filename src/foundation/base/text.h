@@ -13,6 +13,9 @@ std::string fold_case(std::string_view text);
 /// fold_case(a) == fold_case(b), without making the copies.
 bool same_ignoring_case(std::string_view a, std::string_view b);
 
+/// Every byte as "%XX" but letters, digits and those of `also` ("-._~": RFC 3986's unreserved).
+std::string percent_encoded(std::string_view text, std::string_view also = "-._~");
+
 /// Without the spaces and tabs at both ends.
 std::string_view trim(std::string_view text);
 

@@ -33,6 +33,12 @@ TEST(Id, UuidsAreVersionFourAndDiffer) {
   EXPECT_EQ(seen.size(), 100U);
 }
 
+TEST(Text, EncodesWhatIsNotPlainByItsBytes) {
+  EXPECT_EQ(percent_encoded("a-Z0.9_~"), "a-Z0.9_~");
+  EXPECT_EQ(percent_encoded(std::string_view("/ \0\xC3\xBC", 5)), "%2F%20%00%C3%BC");
+  EXPECT_EQ(percent_encoded("a/b=c%", "/="), "a/b=c%25");
+}
+
 TEST(Text, FoldsTheCaseOfAsciiAlone) {
   EXPECT_EQ(fold_case("Sched_Dep-9Z[@`{"), "sched_dep-9z[@`{");
   EXPECT_EQ(fold_case("\xC3\x84"), "\xC3\x84") << "a letter of another alphabet stays as it is";
