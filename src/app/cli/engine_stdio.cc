@@ -2,6 +2,7 @@
 // docs/formats/engine_stdio.md.
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -67,7 +68,10 @@ Result<std::unique_ptr<engine::Engine>> open_engine(const EngineArguments& argum
   const orchestration::Resources task{arguments.threads, arguments.memory_bytes};
   project::Target target;
   std::string spill;
-  if (!arguments.project.empty()) {
+  std::error_code error;
+  if (!arguments.project.empty()) spill = arguments.project + "/.millrace/spill";
+  // A program that runs by itself has a folder, and no millrace.yml in it.
+  if (std::filesystem::exists(arguments.project + "/millrace.yml", error)) {
     auto loaded =
         TRY(project::load_project(arguments.project, arguments.target, project::Parts::config()));
     const project::Project project = TRY(project::whole(std::move(loaded)));

@@ -111,6 +111,16 @@ TEST_F(Land, CountsWhatItPassesOver) {
             1);
 }
 
+TEST_F(Land, ATableThatWasRestoredFromBeforeGetsItsRowsBack) {
+  good(run("land", "2013-01-11"));
+  good(run("land"));
+  ASSERT_TRUE(fs::remove(path(".millrace/lake/raw/orders/_delta_log/00000000000000000001.json")));
+  EXPECT_TRUE(good(run("land", "2013-01-11")).bool_or("reused", false)) << "its rows are there";
+  const Json again = good(run("land"));
+  EXPECT_FALSE(again.bool_or("reused", false));
+  EXPECT_EQ(again["rows_landed"].as_integer(), 200) << "ten days of 20";
+}
+
 TEST_F(Land, ATableThatIsGoneIsLandedAgain) {
   good(run("land"));
   fs::remove_all(path(".millrace/lake/raw/orders"));
