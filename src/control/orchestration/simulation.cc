@@ -35,7 +35,7 @@ Simulation::Simulation(Instant start, SchedulerOptions options, Plan plan)
       scheduler_(std::make_unique<Scheduler>(options_)),
       invariants_(options_) {}
 
-Status Simulation::add_dag(std::shared_ptr<const Dag> dag) {
+Status Simulation::add_dag(const std::shared_ptr<const Dag>& dag) {
   TRY(scheduler_->check(*dag));
   dags_[dag->id()] = dag;
   versions_[{dag->id(), dag->version()}] = dag;
@@ -97,7 +97,7 @@ Status Simulation::cancel(const RunKey& key) {
 }
 
 void Simulation::set_capacity(int attempts) {
-  capacity_ = attempts;
+  invariants_.allow(attempts);
   apply(event::CapacityChanged{attempts});
 }
 
@@ -113,7 +113,7 @@ void Simulation::restart_server(Duration down_for, std::optional<FollowSchedules
   now_ += down_for;
   if (follow) options_.follow_schedules = *follow == FollowSchedules::Yes;
   scheduler_ = std::make_unique<Scheduler>(options_);
-  if (capacity_) apply(event::CapacityChanged{*capacity_});
+  if (const auto& capacity = invariants_.capacity_) apply(event::CapacityChanged{*capacity});
   const std::map<AttemptId, AttemptPlan> died = std::exchange(alive_, {});
   const std::map<RunKey, StoredRun> before = stored_;
   event::RunsLoaded loaded;
@@ -259,6 +259,8 @@ void Invariants::on_start(const AttemptId& attempt, const StoredRun& run) {
   require(run.run.state == RunState::Running, attempt, "started in a run that is not running");
   require(!run.run.cancelled, attempt, "started in a cancelled run");
   require(static_cast<int>(live_.size()) <= options_.parallelism, attempt, "exceeds parallelism");
+  require(static_cast<int>(live_.size()) <= capacity_.value_or(options_.parallelism), attempt,
+          "exceeds what the executor holds");
   const TaskSpec& spec = run.dag->task(*run.dag->find(attempt.task));
   for (const TaskId& before : spec.upstream) {
     const auto found = run.tasks.find(before);

@@ -38,6 +38,8 @@ class Invariants {
   explicit Invariants(const SchedulerOptions& options) : options_(options) {}
   void before_storing(const Action& action, const std::map<RunKey, StoredRun>& stored);
   void observe(Instant now, const Action& action, const std::map<RunKey, StoredRun>& stored);
+  /// The executor holds so many attempts from now on.
+  void allow(int attempts) { capacity_ = attempts; }
   const std::vector<std::string>& breaches() const { return breaches_; }
 
  private:
@@ -53,6 +55,7 @@ class Invariants {
   std::map<std::string, int> slots_;
   std::map<DagId, std::set<RunId>> active_;
   std::map<DagId, int> limit_;
+  std::optional<int> capacity_;
   std::vector<std::string> breaches_;
   friend class Simulation;
 };
@@ -68,7 +71,7 @@ class Simulation {
   Instant now() const { return now_; }
   void observe(Observer observer) { observers_.push_back(std::move(observer)); }
 
-  Status add_dag(std::shared_ptr<const Dag> dag);
+  Status add_dag(const std::shared_ptr<const Dag>& dag);
   /// Errors: Invalid (parameters), NotFound (no such Dag). A run that exists is left alone.
   Result<RunId> request_run(const DagId& dag, Instant logical_date, const Json& params = {},
                             RunReason reason = RunReason::Manual);
@@ -124,7 +127,6 @@ class Simulation {
   std::unique_ptr<Scheduler> scheduler_;
   Invariants invariants_;
   std::vector<Observer> observers_;
-  std::optional<int> capacity_;
   std::map<std::pair<Instant, std::uint64_t>, Happening> future_;
   std::uint64_t last_happening_ = 0;
   std::uint64_t steps_ = 0;

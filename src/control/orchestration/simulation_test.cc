@@ -109,7 +109,8 @@ class Disturber {
   void disturb_dag() {
     const int number = random_.below(3);
     const DagId dag("dag" + std::to_string(number));
-    const int what = random_.below(3);
+    const int what = random_.below(4);
+    if (what == 3) simulation_.set_capacity(random_.below(6));
     if (what == 0)
       (void)simulation_.request_run(dag, kStart + std::chrono::hours(random_.below(24 * 10)), {});
     if (what == 1) (void)simulation_.backfill(dag, kStart - std::chrono::hours(100), kStart);
@@ -162,7 +163,8 @@ History live_through(std::uint64_t seed) {
   }
   Disturber disturber(random, simulation);
   for (int i = 0; i < 30; ++i) disturber.disturb();
-  // No new points from now on: everything that was begun must come to its end.
+  // No new points from now on, and workers are there: what was begun must come to its end.
+  simulation.set_capacity(6);
   for (int i = 0; i < 3; ++i)
     simulation.report(event::DagRemoved{DagId("dag" + std::to_string(i))});
   simulation.run_dry(simulation.now() + std::chrono::hours(24 * 60));
@@ -236,6 +238,10 @@ TEST(Invariants, NoticeASchedulerThatIsWrong) {
   EXPECT_EQ(breach({start("a", 1)}), "");
   EXPECT_NE(breach({start("b", 1)}).find("before its upstream succeeded"), std::string::npos);
   EXPECT_NE(breach({start("a", 1), start("a", 2)}).find("while another lives"), std::string::npos);
+  Invariants of_few(options);
+  of_few.allow(0);
+  of_few.observe(kStart, start("a", 1), stored);
+  EXPECT_NE(of_few.breaches().front().find("what the executor holds"), std::string::npos);
   EXPECT_NE(breach({action::AttemptEnded{{run.key, TaskId("a"), 1}}}).find("without being alive"),
             std::string::npos);
   EXPECT_NE(breach({start("a", 1), action::AttemptEnded{{run.key, TaskId("a"), 1}}, start("a", 1)})
