@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/utf8.h"
 #include "serve/row_columns.h"
 #include "serve/scoring.h"
 
@@ -83,6 +84,7 @@ bool is_header(const model::FeatureEncoder& encoder, const std::vector<std::stri
 }  // namespace
 
 Result<model::FeatureRows> read_csv(const model::FeatureEncoder& encoder, std::string_view body) {
+  if (!is_utf8(body)) return Error(ErrorCode::Invalid, "the rows are not UTF-8 text");
   const std::size_t width = encoder.features().size();
   model::FeatureRows rows{.values = {}, .width = width};
   std::vector<std::size_t> columns = columns_by_position(encoder);

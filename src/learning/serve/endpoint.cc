@@ -89,7 +89,7 @@ Response score(const Request& request, const Serving& serving) {
   if (!format) {
     return refuse(415, Error(ErrorCode::Unsupported,
                              fmt::format("Content-Type '{}' is not known; send text/csv or "
-                                         "application/json",
+                                         "application/json, in UTF-8",
                                          content_type.substr(0, 100))));
   }
   const std::string_view accept = request.headers.get("Accept");

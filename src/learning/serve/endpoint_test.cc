@@ -133,6 +133,7 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
   const std::vector<Case> cases = {
       {"no body", "", "text/csv", 204, ""},
       {"another media type", kRow, "text/libsvm", 415, "text/libsvm"},
+      {"another character set", kRow, "text/csv; charset=utf-16", 415, "in UTF-8"},
       {"no media type", kRow, "", 415, "Content-Type"},
       {"no JSON", "{", "application/json", 400, "not JSON"},
       {"no CSV", "1,\"", "text/csv", 400, "no CSV"},
@@ -153,7 +154,7 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
     EXPECT_NE(response.body.find(c.says), std::string::npos) << response.body;
   }
   EXPECT_EQ(endpoint_->served().front().requests, 0U);
-  EXPECT_EQ(endpoint_->served().front().refused, 9U);
+  EXPECT_EQ(endpoint_->served().front().refused, 10U);
 }
 
 TEST_F(Serving, ModelsAnswerUnderTheirNames) {

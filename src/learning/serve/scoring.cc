@@ -17,6 +17,21 @@ std::string_view media_type(std::string_view field) {
   return trim(field.substr(0, field.find(';')));
 }
 
+/// Whether the field's parameters leave UTF-8, or say nothing about it (RFC 9110, 8.3.1).
+bool is_in_utf8(std::string_view field) {
+  for (std::size_t at = field.find(';'); at != std::string_view::npos; at = field.find(';')) {
+    field.remove_prefix(at + 1);
+    const std::string_view parameter = trim(field.substr(0, field.find(';')));
+    const std::size_t equals = std::min(parameter.find('='), parameter.size());
+    if (!same_ignoring_case(trim(parameter.substr(0, equals)), "charset")) continue;
+    std::string_view value = trim(parameter.substr(std::min(equals + 1, parameter.size())));
+    if (value.size() > 1 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
+    if (!same_ignoring_case(value, "utf-8") && !same_ignoring_case(value, "us-ascii")) return false;
+  }
+  return true;
+}
+
 void append_score(std::string& out, float score) {
   out += fmt::format("{}", score);
 }
@@ -24,6 +39,7 @@ void append_score(std::string& out, float score) {
 }  // namespace
 
 std::optional<Format> format_of(std::string_view content_type) {
+  if (!is_in_utf8(content_type)) return std::nullopt;
   const std::string_view type = media_type(content_type);
   if (same_ignoring_case(type, "text/csv")) return Format::Csv;
   if (same_ignoring_case(type, "application/json")) return Format::Json;

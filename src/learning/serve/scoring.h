@@ -18,7 +18,7 @@ namespace millrace::serve {
 enum class Format { Csv, Json };
 
 /// "text/csv", "application/json", with or without parameters ("; charset=utf-8"); nothing for any
-/// other media type.
+/// other media type or character set.
 std::optional<Format> format_of(std::string_view content_type);
 /// What an Accept header lets us send: the first of its media types that we know; wildcards (also
 /// "text/*") and an empty header leave `preferred`, or what fits. Nothing when none fits. Quality

@@ -102,6 +102,7 @@ TEST(ReadCsv, NamesRowAndColumn) {
            "'weekend' is not given"},
           {"a header that names one twice", "delay,delay,carrier,weekend\n", ErrorCode::Invalid,
            "given twice"},
+          {"no UTF-8", "1,\xff,1\n", ErrorCode::Invalid, "not UTF-8"},
           {"an open quote", "1,\"DL,1", ErrorCode::Invalid, "line 1 is no CSV"},
           {"text behind a quote", "1,\"DL\"x,1", ErrorCode::Invalid, "closing quote"},
           {"a quote inside", "1,D\"L,1", ErrorCode::Invalid, "not quoted"},
@@ -191,6 +192,9 @@ TEST(Formats, AreFoundInHeaders) {
   EXPECT_EQ(format_of("text/csv"), Format::Csv);
   EXPECT_EQ(format_of("Text/CSV; charset=utf-8"), Format::Csv);
   EXPECT_EQ(format_of(" application/json ;charset=utf-8"), Format::Json);
+  EXPECT_EQ(format_of("text/csv; header=absent; charset=\"US-ASCII\""), Format::Csv);
+  EXPECT_EQ(format_of("text/csv; charset=utf-16"), std::nullopt);
+  EXPECT_EQ(format_of("text/csv; charset"), std::nullopt);
   EXPECT_EQ(format_of("application/x-recordio-protobuf"), std::nullopt);
   EXPECT_EQ(format_of(""), std::nullopt);
   EXPECT_EQ(accepted_format("", Format::Csv), Format::Csv);
