@@ -130,18 +130,27 @@ class Loader {
     for (const std::string& file : files("models", {".sql"})) {
       auto text = text_of(file);
       if (!text.has_value()) continue;
-      auto model =
-          transform::read_sql_model(fs::path(file).stem().string(), file, *std::move(text));
+      auto model = transform::read_sql_model(fs::path(file).stem().string(), file, *text);
       if (model.ok())
         models.push_back(*std::move(model));
       else
-        problems().push_back({{}, model.error().message()});
+        model_problem(model.error(), *text);
     }
     std::set<std::string> sources;
     for (const auto& [name, source] : loaded_.project.sources) sources.insert(name);
     std::vector<Error> errors;
     loaded_.project.models = transform::ModelGraph::make(std::move(models), sources, errors);
-    for (const Error& error : errors) problems().push_back({{}, error.message()});
+    for (const Error& error : errors)
+      problems().push_back(problem_with_place("models/", error.message()));
+  }
+
+  /// What has no line of its own is wrong in the model's config().
+  void model_problem(const Error& error, std::string_view text) {
+    Problem problem = problem_with_place("models/", error.message());
+    const std::size_t config = text.find("config(");
+    if (problem.place.line == 0 && config != std::string_view::npos)
+      problem.place.line = static_cast<int>(1 + std::ranges::count(text.substr(0, config), '\n'));
+    problems().push_back(std::move(problem));
   }
 
   /// `node` is the document where it has places: JSON has none.

@@ -109,6 +109,14 @@ TEST_F(LoadProject, ADagsOwnMistakesStandWhereTheyAre) {
             "pipelines/d.yml:1:18: max_active_runs must be at least 1");
 }
 
+TEST_F(LoadProject, WhatIsWrongInConfigStandsThere) {
+  write("millrace.yml", "name: shop\n");
+  write("models/a.sql", "-- all of them\n{{ config(materialised='table') }} select 1 as one\n");
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "models/a.sql:2: config() has no 'materialised'; did you mean 'materialized'?"});
+}
+
 TEST_F(LoadProject, ASuiteWithoutExpectationsIsAMistake) {
   write("millrace.yml", "name: shop\n");
   write("expectations/e.yml", "expectations: []\n");

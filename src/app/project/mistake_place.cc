@@ -89,6 +89,18 @@ const Node* first_word(const Node& at, std::string_view message) {
   return found == &at ? nullptr : found;
 }
 
+/// Takes ":12" from the end.
+std::optional<int> take_number(std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  int number = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + colon + 1, end, number);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  text.erase(colon);
+  return number;
+}
+
 }  // namespace
 
 Place place_of_mistake(const Node& document, std::string_view message) {
@@ -109,6 +121,17 @@ Place place_of_mistake(const Node& document, std::string_view message) {
   if (const auto place = quoted(*at, message)) return *place;
   const Node* word = first_word(*at, message);
   return word != nullptr ? word->place() : at->place();
+}
+
+Problem problem_with_place(std::string_view folder, std::string message) {
+  const std::size_t end = message.find(": ");
+  if (!message.starts_with(folder) || end == std::string::npos) return {{}, std::move(message)};
+  Place place{message.substr(0, end)};
+  const std::optional<int> last = take_number(place.file);
+  const std::optional<int> first = last.has_value() ? take_number(place.file) : std::nullopt;
+  place.line = first.has_value() ? *first : last.value_or(0);
+  place.column = first.has_value() ? *last : 0;
+  return {std::move(place), message.substr(end + 2)};
 }
 
 Place place_in_definition(const NamedNodes& definitions, std::string_view message,

@@ -22,6 +22,10 @@ namespace millrace::project {
 /// As far as it can be followed; at worst the place of the document.
 Place place_of_mistake(const Node& document, std::string_view message);
 
+/// "models/a.sql:3: no such column", of a room that names the place itself, taken apart. `folder` is
+/// what such a place begins with: "models/". Without it the message stays whole.
+Problem problem_with_place(std::string_view folder, std::string message);
+
 /// Definitions by kind and name: "feature view weather".
 using NamedNodes = std::map<std::string, Node>;
 

@@ -62,6 +62,18 @@ TEST(MistakePlace, IsTheDocumentWhereNoWayIsGiven) {
   EXPECT_EQ(place_in(kViews, "an 'open quote"), "f.yml:1:1");
 }
 
+TEST(MistakePlace, OfAnotherRoomIsTakenApart) {
+  for (const std::string& message :
+       {std::string("models/a.sql:3:7: no"), std::string("models/a.sql:3: no"),
+        std::string("models/a.sql: no"), std::string("models/a:b.sql: no")}) {
+    const Problem problem = problem_with_place("models/", message);
+    EXPECT_EQ(problem.message, "no");
+    EXPECT_EQ(problem.str(), message);
+  }
+  EXPECT_EQ(problem_with_place("models/", "models/a.sql:3: no").place.line, 3);
+  EXPECT_EQ(problem_with_place("models/", "the source a: no").place.file, "");
+}
+
 TEST(MistakePlace, IsInTheDefinitionThatTheMessageBeginsWith) {
   const NamedNodes definitions = {{"feature view weather", parsed("name: weather\nttl: soon\n")}};
   EXPECT_EQ(place_in_definition(definitions, "feature view weather: ttl: no", {"features"}).str(),

@@ -156,7 +156,9 @@ class TreeBuilder final : public YAML::EventHandler {
 };
 
 std::string Place::str() const {
-  return line == 0 ? file : fmt::format("{}:{}:{}", file, line, column);
+  if (line == 0) return file;
+  return column == 0 ? fmt::format("{}:{}", file, line)
+                     : fmt::format("{}:{}:{}", file, line, column);
 }
 
 const Node* Node::find(std::string_view key) const {

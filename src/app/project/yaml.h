@@ -17,7 +17,7 @@
 
 namespace millrace::project {
 
-/// A place in a file of the project; line and column count from 1, 0 means the whole file.
+/// A place in a file of the project; line and column count from 1, 0 means the whole file, or line.
 struct Place {
   std::string file;
   int line = 0;

@@ -77,7 +77,8 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
   for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
   std::vector<Error> errors;
   transform::check_models(*session, project.models, schemas, variables_of(project), errors);
-  for (const Error& error : errors) problems.push_back({{}, error.message()});
+  for (const Error& error : errors)
+    problems.push_back(project::problem_with_place("models/", error.message()));
   for (const transform::SqlModel* model : project.models.in_order())
     if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
