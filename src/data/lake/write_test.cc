@@ -112,6 +112,20 @@ TEST_F(WriteTest, ContentHashFollowsTheRowsAndNotTheHistory) {
   EXPECT_NE(snapshot("a")->content_hash(), snapshot("c")->content_hash());
 }
 
+TEST_F(WriteTest, ContentHashOfACutDoesNotKnowLaterFiles) {
+  const Predicate cut = {{"at", Comparison::Less, "2013-01-06T00:00:00Z"}};
+  good(write("t", "SELECT TIMESTAMPTZ '2013-01-05 10:00:00Z' AS at, 1 AS a"));
+  const std::string hash = good(snapshot("t")->content_hash(cut));
+  EXPECT_EQ(hash, snapshot("t")->content_hash());
+  good(write("t", "SELECT TIMESTAMPTZ '2013-01-06 00:00:00Z' AS at, 2 AS a"));
+  EXPECT_EQ(good(snapshot("t")->content_hash(cut)), hash);
+  EXPECT_NE(snapshot("t")->content_hash(), hash);
+  good(write("t", "SELECT TIMESTAMPTZ '2013-01-05 23:59:59.999999Z' AS at, 3 AS a"));
+  EXPECT_NE(good(snapshot("t")->content_hash(cut)), hash);
+  EXPECT_EQ(said(snapshot("t")->content_hash({{"nope", Comparison::Less, "1"}})).substr(0, 9),
+            "not_found");
+}
+
 TEST_F(WriteTest, ColumnsThatDoNotFitAreRefusedByName) {
   good(write("t", "SELECT 1::BIGINT AS n, 'x' AS s"));
   struct Case {
