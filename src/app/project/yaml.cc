@@ -344,8 +344,10 @@ void Fields::problem(std::string_view key, std::string message) {
 void Fields::refuse_unknown() {
   for (const Node::Entry& entry : node_.entries())
     if (std::ranges::find(known_, entry.key) == known_.end())
-      problems_.push_back({entry.place, fmt::format("a {} has no '{}'{}", what_, entry.key,
-                                                    suggestion(entry.key, known_))});
+      problems_.push_back(
+          {entry.place,
+           fmt::format("a {} has no '{}'{}", what_, entry.key, suggestion(entry.key, known_)),
+           known_});
 }
 
 }  // namespace millrace::project

@@ -31,6 +31,8 @@ struct Place {
 struct Problem {
   Place place;
   std::string message;
+  /// Of a key that is not known: all that the mapping has, where the message names a few.
+  std::vector<std::string> known = {};
 
   /// A message without a place names its own.
   std::string str() const { return place.file.empty() ? message : place.str() + ": " + message; }

@@ -85,12 +85,7 @@ Error unknown(const std::string& name) {
   if (const auto place = elsewhere().find(name); place != elsewhere().end()) {
     return refuse(name, fmt::format("write it as '{}' of the training itself", place->second));
   }
-  std::vector<std::string> names;
-  for (const Known& known : known_parameters()) {
-    names.push_back(known.name);
-    if (!known.other_name.empty()) names.push_back(known.other_name);
-  }
-  return refuse(name, "it is not known" + suggestion(name, names));
+  return refuse(name, "it is not known" + suggestion(name, parameter_names()));
 }
 
 std::string range_of(const Known& known) {
@@ -121,6 +116,15 @@ Status check_value(const Known& known, const std::string& value) {
 }
 
 }  // namespace
+
+std::vector<std::string> parameter_names() {
+  std::vector<std::string> names;
+  for (const Known& known : known_parameters()) {
+    names.push_back(known.name);
+    if (!known.other_name.empty()) names.push_back(known.other_name);
+  }
+  return names;
+}
 
 Result<std::map<std::string, std::string>> check_parameters(
     const std::map<std::string, std::string>& parameters) {

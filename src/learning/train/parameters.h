@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -16,6 +17,9 @@ namespace millrace::train {
 /// written. Errors: Invalid names the parameter, what was expected, and the nearest known name.
 Result<std::map<std::string, std::string>> check_parameters(
     const std::map<std::string, std::string>& parameters);
+
+/// The names that check_parameters knows, XGBoost's second ones among them.
+std::vector<std::string> parameter_names();
 
 /// What labels an objective takes, and by what a round is judged.
 struct Objective {
