@@ -71,6 +71,27 @@ class TestTheScript(unittest.TestCase):
         self.assertIn("rules unit scenario interop e2e sanitizers", done.stdout)
 
 
+class TestContinuousIntegration(unittest.TestCase):
+    def test_it_names_the_acceptance_files_that_lie_beside_the_checkout(self):
+        with tempfile.TemporaryDirectory() as folder:
+            beside = pathlib.Path(folder).resolve()
+            shutil.copytree(ROOT / ".ci", beside / "checkout/.ci")
+            stub = beside / "checkout/scripts/test"
+            stub.parent.mkdir()
+            stub.write_text('#!/bin/sh\necho "${MILLRACE_ACCEPTANCE-none}"\n')
+            stub.chmod(0o755)
+
+            def named(**variables):
+                environment = {name: value for name, value in os.environ.items() if name != "MILLRACE_ACCEPTANCE"}
+                return subprocess.run([beside / "checkout/.ci/run"], env=environment | variables, capture_output=True,
+                                      text=True, timeout=60, check=True).stdout.strip()
+
+            self.assertEqual(named(), "none")
+            (beside / "others/delta_golden").mkdir(parents=True)
+            self.assertEqual(named(), str(beside / "others"))
+            self.assertEqual(named(MILLRACE_ACCEPTANCE="/mine"), "/mine")
+
+
 class TestFirstPages(unittest.TestCase):
     def test_the_readme_shows_both_commands_first_and_ci_runs_the_second(self):
         [block] = re.findall(r"(?m)\A(?:(?!    ).*\n)+((?:    .*\n)+)", (ROOT / "README.md").read_text())

@@ -7,8 +7,8 @@
 //   TRY(session.define_scan("raw.flights", TRY(flights->scan())));
 //
 // A write is one commit: all of its rows and marks are there, or none. It is idempotent by its
-// writer (DESIGN, promise 1): the same generation again changes nothing, a later one replaces what
-// the earlier one added.
+// writer: the same generation again changes nothing, a later one replaces what the earlier one
+// added.
 
 #include <map>
 #include <mutex>
