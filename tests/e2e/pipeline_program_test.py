@@ -1,6 +1,7 @@
 """Pipelines that are programs: run alone, and as part of a project."""
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -8,7 +9,12 @@ from harness import BIN, MILLRACE, SOURCE, Answer, ProjectTest, free_port
 
 DAILY = BIN / "daily_training_pipeline"
 CONTEXT = BIN / "context_program"
-DESIGN = SOURCE.parent / "shared" / "DESIGN.md"
+PAGE = SOURCE / "docs/formats/program.md"
+
+
+def program_of_the_page(language):
+    [program] = re.findall(rf"(?ms)^```{language}\n(.*?)^```$", PAGE.read_text())
+    return program
 
 
 class ProgramTest(ProjectTest):
@@ -47,15 +53,9 @@ class TestDailyTrainingPipeline(ProgramTest):
         self.assertIn("'/no/such/millrace' cannot be started", answer.err)
         self.assertIn("$MILLRACE", answer.err)
 
-    def test_it_is_the_program_of_the_design(self):
-        if not DESIGN.exists():
-            self.skipTest(f"{DESIGN} is not there")
-        wanted = [line[4:] for line in DESIGN.read_text().splitlines() if line.startswith("    ")]
-        begin = wanted.index("#include <millrace/millrace.h>")
-        end = wanted.index("}", begin)
-        text = (SOURCE / "examples/daily_training_pipeline/pipeline.cc").read_text().splitlines()
-        found = [line for line in text if line and not line.startswith("//")]
-        self.assertEqual(found, [line for line in wanted[begin:end + 1] if line])
+    def test_it_is_the_program_of_the_page(self):
+        text = (SOURCE / "examples/daily_training_pipeline/pipeline.cc").read_text()
+        self.assertEqual(text[text.index("#include"):], program_of_the_page("cpp"))
 
 
 class TestContext(ProgramTest):
@@ -109,6 +109,37 @@ class TestProgramsOfAProject(ProgramTest):
         project.write("broken.sh", "#!/bin/sh\necho 'no schedule today' >&2\nexit 1\n").chmod(0o755)
         answer = self.assertRuns(project.millrace("check"), 2)
         self.assertIn("broken.sh describe' failed: no schedule today", answer.err)
+
+
+class TestAnyLanguage(ProgramTest):
+    def project_of(self, program):
+        project = self.project()
+        project.write("millrace.yml", f"name: shop\nprograms: [./count.py]\ntargets:\n  dev: "
+                                      f"{{endpoint: '127.0.0.1:{free_port()}', status: '127.0.0.1:{free_port()}'}}\n")
+        project.write("count.py", program).chmod(0o755)
+        return project
+
+    def results(self, project, *words):
+        run = self.assertRuns(project.millrace("run", "count", "--json", *words)).json()
+        return {task["task"]: task["result"] for task in run["tasks"]}
+
+    def test_the_program_of_the_page_is_a_pipeline(self):
+        project = self.project_of(program_of_the_page("python"))
+        self.assertEqual(self.results(project), {"first": {"sum": 3}, "second": {"sum": 6}})
+        self.assertEqual(self.results(project, "--param", "to=5"), {"first": {"sum": 10}, "second": {"sum": 20}})
+
+    def test_the_page_has_every_member_of_the_document(self):
+        tells = 'value={"sum": before + sum(range(int(document["params"]["to"])))}'
+        program = program_of_the_page("python")
+        self.assertIn(tells, program)
+        project = self.project_of(program.replace(tells, "value=document"))
+        document = self.results(project)["first"]
+        [promised] = re.findall(r"(?m)^\| member .*\n(?:\|.*\n)+", PAGE.read_text())
+        names = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in promised.splitlines()[2:])))
+        others = set(re.findall(r"`(\w+)`", re.search(r"Moments are .* promise", PAGE.read_text(), re.DOTALL)[0]))
+        self.assertEqual(set(document) | {"previous"}, names | others)
+        self.assertEqual(document["project"], str(project.root.resolve()))
+        self.assertEqual((document["dag"], document["task"], document["params"]), ("count", "first", {"to": 3}))
 
 
 class TestEngine(ProgramTest):
