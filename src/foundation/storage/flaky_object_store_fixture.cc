@@ -103,6 +103,11 @@ Result<std::vector<ObjectInfo>> FlakyObjectStore::list(std::string_view prefix,
   });
 }
 
+Result<std::vector<NoObject>> FlakyObjectStore::passed_over(std::string_view prefix) {
+  return run(Call::PassedOver, prefix,
+             [&](const FaultPlan&) { return store_.passed_over(prefix); });
+}
+
 Result<std::string> FlakyObjectStore::staging_folder(std::string_view folder) {
   return run(Call::StagingFolder, folder,
              [&](const FaultPlan&) { return store_.staging_folder(folder); });

@@ -26,6 +26,7 @@ enum class Call {
   MakeDurable,
   Remove,
   List,
+  PassedOver,
   StagingFolder,
   Publish,
   EnginePath,
@@ -77,6 +78,7 @@ class FlakyObjectStore final : public ObjectStore {
   Status remove(std::string_view key) override;
   Result<std::vector<ObjectInfo>> list(std::string_view prefix,
                                        std::string_view start_after) override;
+  Result<std::vector<NoObject>> passed_over(std::string_view prefix) override;
   Result<std::string> staging_folder(std::string_view folder) override;
   Status publish(std::string_view folder, std::span<const std::string> relative_paths) override;
   Result<std::string> engine_path(std::string_view key) override;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
 #include "storage/flaky_object_store_fixture.h"
 
 namespace millrace::storage {
@@ -16,6 +18,17 @@ TEST_F(Flaky, PassesEverythingOnWithoutAPlan) {
   EXPECT_EQ(*store_.get("a"), "x");
   EXPECT_EQ(store_.calls(Call::Put), 1U);
   EXPECT_EQ(store_.calls(Call::List), 0U);
+}
+
+TEST(FlakyLocal, PassesOnWhatTheStorePassesOver) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  ASSERT_EQ(::mkfifo((folder.path() + "/pipe").c_str(), 0600), 0);
+  const auto local = *open_local_store(folder.path());
+  FlakyObjectStore store(*local);
+  ASSERT_EQ(local->passed_over("")->size(), 1U);
+  EXPECT_EQ(*store.passed_over(""), *local->passed_over(""));
+  store.plan({.call = Call::PassedOver});
+  EXPECT_EQ(store.passed_over("").error().code(), ErrorCode::Unavailable);
 }
 
 TEST_F(Flaky, UnavailableIsNotCarriedOut) {
