@@ -5,7 +5,7 @@
 //
 // Landing again changes nothing. A later generation lands again exactly what its own run landed, and
 // what arrived late since; the lake replaces its former files in that commit. Where files of its own
-// are no longer delivered, that would lose their rows: it is refused when the interval was cleared,
+// are no longer delivered, that would lose their rows: it is refused when the run was cleared,
 // and leaves what was landed as it is when it is only run again (Gone).
 //
 // The fate of bad input, all of it also in `<table>__rejected` (dead_letters.h), which is committed
@@ -62,7 +62,7 @@ struct LandSpec {
   std::string partition = "event_date";
   /// The logical date of the run: it sees what was delivered before it.
   Instant before;
-  /// Dag, task, interval and table, with the interval's generation.
+  /// Dag, run, task and table, with the generation of the task in its run.
   lake::Writer writer;
   /// Asked right before each commit; a failure ends the landing. May be empty.
   std::function<Status()> fence;
@@ -77,7 +77,7 @@ struct LandReport {
   lake::Version version;  // of the table, after the landing
   bool changed = false;   // whether this call made that version
   std::int64_t deliveries_landed = 0;
-  std::int64_t deliveries_already = 0;   // landed by earlier runs
+  std::int64_t deliveries_already = 0;   // landed before, by this run or another
   std::vector<std::string> skipped;      // refused ones, with the reason (OnBadFile::Skip)
   std::vector<std::string> passed_over;  // no deliveries, though they look so: "path is a pipe"
   std::vector<std::string> kept;         // landed before and no longer delivered (Gone::Keep)

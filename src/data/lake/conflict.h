@@ -20,9 +20,9 @@
 namespace millrace::lake {
 
 /// Who writes, and how often its input was declared changed. Retries of one attempt are equal; a
-/// cleared data interval counts one up.
+/// cleared run counts one up.
 struct Writer {
-  std::string app_id;  // Dag, task, data interval and table
+  std::string app_id;  // Dag, run, task and table
   std::int64_t generation = 0;
 
   bool operator==(const Writer&) const = default;

@@ -7,7 +7,7 @@
 
 namespace millrace::lake {
 
-/// WriteSpec::writer.app_id: by it a cleared interval finds its own files.
+/// WriteSpec::writer.app_id: by it a cleared run finds its own files.
 inline const std::string kWriterTag = "millrace.writer";
 /// WriteSpec::writer.generation, in decimal.
 inline const std::string kGenerationTag = "millrace.generation";

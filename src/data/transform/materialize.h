@@ -19,7 +19,7 @@
 namespace millrace::transform {
 
 struct MaterializeSpec {
-  lake::Writer writer;  // Dag, task, interval and table, with the interval's generation
+  lake::Writer writer;  // Dag, run, task and table, with the task's generation
   /// Asked right before the commit; a failure ends it. May be empty.
   std::function<Status()> fence;
 };

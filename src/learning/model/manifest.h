@@ -53,7 +53,7 @@ struct Manifest {
   std::string library;          // "xgboost 3.2.0"
   std::string artefact_sha256;  // of model.tar.gz
   std::string run_id;
-  std::int64_t generation = 0;  // of the run's data interval
+  std::int64_t generation = 0;  // of the task in its run
   Instant logical_date;         // of the run: which rows it may have learned from
 
   bool operator==(const Manifest&) const = default;
