@@ -8,11 +8,17 @@ import sys
 
 SOURCES = ["src/**/*.cc", "src/**/*.h", "include/**/*.h", "examples/**/*.cc", "tests/**/*.cc", "tests/**/*.py",
            "scripts/*", "bench/**/*.py", "bench/**/*.cc"]
+PAGES = ["*.md", "docs/**/*.md", "src/**/*.md", "examples/**/*.md", "tests/**/*.md"]
 # (pattern, files it may stand in, why)
 RULES = [
     (r"sleep_for|sleep_until|\busleep\(|\btime\.sleep\(", r"tests/e2e/.*|scripts/.*|bench/.*",
      "wait for a condition, not for time"),
-    (r"system_clock::now", r"src/foundation/base/clock\.cc", "time comes from a Clock"),
+    (r"(system|high_resolution)_clock::now|\bCLOCK_REALTIME\b|\bgettimeofday\(|\bstd::time\(|\btime\((nullptr|NULL|0)\)"
+     r"|absl::Now\(", r"src/foundation/base/clock\.cc|tests/scripts/.*", "time comes from a Clock"),
+    # A thread that waits, a process that is measured: nothing that decides.
+    (r"steady_clock::now", r".*_test\.cc|tests/scripts/.*|src/foundation/(base/clock|metadata/group_commit)\.cc|"
+     r"src/control/(execution/.*|orchestration/orchestrator\.cc)|src/app/cli/run_follower\.cc",
+     "time comes from a Clock: running() is the one that nobody can set"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", r"scripts/check_tidy\.py", "finish it, or write it down as an issue"),
     (r"\bstd::regex\b|#include <regex>", r"", "RE2 is the regular expression library"),
     (r"\brand\(\)|std::random_device", r"", "randomness has a seed that can be printed"),
@@ -58,9 +64,23 @@ def tries_behind_members(text):
             around.append(["(", False])
 
 
+def prose_of_a_page(text):
+    """The lines of Markdown, by number, that are neither code nor rows of a table."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.startswith(("    ", "|")):
+            yield number, line
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1])
     errors = []
+    for path in sorted(page for pattern in PAGES for page in root.glob(pattern)):
+        for number, line in prose_of_a_page(path.read_text()):
+            if len(line) > WIDEST:
+                errors.append(f"{path.relative_to(root)}:{number}: wider than {WIDEST} columns")
     for pattern in SOURCES:
         for path in sorted(root.glob(pattern)):
             if not path.is_file() or path.name == "check_tidy.py":

@@ -36,6 +36,20 @@ class TestTidy(CheckTest):
         self.write("src/data/lake/lake.cc", "int a;\nusleep(1);  // wait\n")
         self.assertEqual(self.errors("check_tidy.py"), ["src/data/lake/lake.cc:2: wait for a condition, not for time"])
 
+    def test_the_machines_clock_is_read_in_one_place(self):
+        for reads in ("std::chrono::system_clock::now()", "std::chrono::steady_clock::now()", "absl::Now()",
+                      "::time(nullptr)", "clock_gettime(CLOCK_REALTIME, &t)", "gettimeofday(&t, nullptr)"):
+            with self.subTest(reads):
+                self.write("src/foundation/base/clock.cc", f"auto now = {reads};\n" if "chrono" in reads else "")
+                self.write("src/data/lake/lake.cc", f"auto now = {reads};\n")
+                [error] = self.errors("check_tidy.py")
+                self.assertTrue(error.startswith("src/data/lake/lake.cc:1: time comes from a Clock"), error)
+
+    def test_a_page_is_120_columns_wide_apart_from_tables_and_code(self):
+        wide = "word " * 30 + "word"
+        self.write("docs/page.md", f"    {wide}\n\n| a |\n| --- |\n| {wide} |\n\n```\n{wide}\n```\n\n{wide}\n")
+        self.assertEqual(self.errors("check_tidy.py"), ["docs/page.md:11: wider than 120 columns"])
+
     def test_try_behind_a_member_of_a_braced_list(self):
         for broken in ("return Range{from, TRY(read())};",
                        "return Range{.from = 1, .to = TRY(read())};",
