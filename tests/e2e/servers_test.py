@@ -63,6 +63,18 @@ class TestTargets(Servers):
         self.assertRuns(project.millrace("down"))
 
 
+class TestMovedProject(Servers):
+    def test_the_server_of_a_folder_that_was_moved_under_it_is_stopped_all_the_same(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        project.root = project.root.rename(project.root.with_name(project.root.name + "-moved"))
+        try:
+            self.assertRuns(project.millrace("down", timeout=20))
+            self.assertRuns(project.millrace("run", "quick"))
+        finally:
+            project.root = project.root.rename(project.root.with_name(project.root.name.removesuffix("-moved")))
+
+
 class TestInterruption(Servers):
     def test_ctrl_c_cancels_the_run_that_this_command_started(self):
         project = self.commands()

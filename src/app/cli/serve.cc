@@ -92,13 +92,21 @@ Result<Json> detach(const Common& common) {
                "the server does not answer after 30 s; its words are in " + log);
 }
 
+/// Not whether the socket's file is there: the folder may have been moved under the server.
+bool listens(const project::Project& project) {
+  net::HttpClient client(
+      {.unix_path = server::socket_path(project), .timeout = std::chrono::seconds(1)});
+  const auto answer = client.send(net::Method::Get, "/api/v1/status");
+  return answer.ok() || answer.error().code() != ErrorCode::Unavailable;
+}
+
 Result<Json> stop_running(const Common& common) {
   const project::Project project = TRY(open_project(common, project::Parts::config()));
   const Json status = TRY(status_of_running(project));
   Connection connection = TRY(Connection::to_running(project));
   TRY(connection.post_json("/api/v1/shutdown", Json::object()));
   for (int i = 0; i < kPatienceToStop; ++i) {
-    if (::access(server::socket_path(project).c_str(), F_OK) != 0)
+    if (!listens(project))
       return Json::object({{"stopped", true}, {"pid", status.integer_or("pid", 0)}});
     ::poll(nullptr, 0, 100);
   }

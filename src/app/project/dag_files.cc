@@ -12,8 +12,9 @@ namespace fs = std::filesystem;
 std::string file_identity(const std::string& path) {
   struct stat file{};
   if (::stat(path.c_str(), &file) != 0) return "";
+  // The time of its last change of any kind: a program may set the time of modification back.
   return fmt::format("{}:{}:{}:{}.{:09}", file.st_dev, file.st_ino, file.st_size,
-                     file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+                     file.st_ctim.tv_sec, file.st_ctim.tv_nsec);
 }
 
 std::string dag_files_state(const std::string& root, const std::vector<std::string>& programs) {

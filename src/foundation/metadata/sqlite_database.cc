@@ -21,6 +21,7 @@ using Access = SqliteConnection::Access;
 constexpr std::int64_t kApplicationId = 0x4D6C7263;  // "Mlrc"
 constexpr std::int64_t kFormatVersion = 1;
 constexpr std::size_t kMostReaders = 8;
+constexpr std::size_t kLongestPath = 500;  // SQLite's 512 with the ending of its log
 
 /// Set while a thread runs `work`: a call of the Database from inside it would wait for itself.
 thread_local bool inside_work = false;
@@ -214,6 +215,10 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) return file_error(error.value(), path);
+  if (absolute.native().size() > kLongestPath)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("SQLite opens no path of more than {} bytes; use a shorter folder: {}",
+                             kLongestPath, absolute.string()));
   const std::string folder = absolute.parent_path();
   TRY(make_folders(folder));
   // Two processes do not both make a database. The lock is on the folder, since closing any

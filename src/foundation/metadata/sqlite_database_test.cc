@@ -281,6 +281,15 @@ TEST_F(SqliteDatabase, AFullDiskIsExhaustedAndWhatWasWrittenStays) {
   EXPECT_TRUE(insert_pair(*open(), "room again", 1).ok());
 }
 
+TEST_F(SqliteDatabase, APathThatSqliteCannotOpenIsAMistakeThatSaysSo) {
+  const std::string deep =
+      folder_.path() + "/" + std::string(250, 'a') + "/" + std::string(250, 'b');
+  const auto refused = open_sqlite(deep + "/metadata.db");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::Invalid);
+  EXPECT_NE(refused.error().message().find("shorter folder"), std::string::npos);
+}
+
 TEST_F(SqliteDatabase, TwoProcessesOpenANewFileAndWriteToIt) {
   constexpr int processes = 3;
   constexpr int each = 60;

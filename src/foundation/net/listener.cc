@@ -90,14 +90,20 @@ Listener::Listener(Listener&& other) noexcept
       family_(other.family_),
       port_(other.port_),
       address_(std::move(other.address_)),
-      file_(std::exchange(other.file_, {})) {}
+      file_(std::exchange(other.file_, {})),
+      device_(other.device_),
+      inode_(other.inode_) {}
 
 Listener::~Listener() {
   remove_file();
 }
 
+// Another server may have taken the place, when the folder was moved or made anew under this one.
 void Listener::remove_file() {
-  if (!file_.empty()) ::unlink(file_.c_str());
+  struct stat found{};
+  if (!file_.empty() && ::lstat(file_.c_str(), &found) == 0 && found.st_dev == device_ &&
+      found.st_ino == inode_)
+    ::unlink(file_.c_str());
   file_.clear();
 }
 
@@ -144,7 +150,11 @@ Result<Listener> Listener::open_unix(const std::string& path) {
   if (!listener.descriptor_.is_open()) return listen_error(errno, path);
   if (::bind(listener.descriptor(), address.get(), address.size) != 0)
     return listen_error(errno, path);
+  struct stat made{};
+  if (::lstat(within_limits.get().c_str(), &made) != 0) return listen_error(errno, path);
   listener.file_ = path;
+  listener.device_ = made.st_dev;
+  listener.inode_ = made.st_ino;
   // Before listen(): nobody could connect yet. (umask would change what other threads create.)
   if (::chmod(path.c_str(), 0600) != 0 || ::listen(listener.descriptor(), SOMAXCONN) != 0)
     return listen_error(errno, path);

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include <sys/types.h>
+
 #include "base/file_descriptor.h"
 #include "base/result.h"
 #include "net/http_server.h"
@@ -45,6 +47,8 @@ class Listener {
   std::uint16_t port_ = 0;
   std::string address_;
   std::string file_;
+  dev_t device_ = 0;  // of the file, to know it again
+  ino_t inode_ = 0;
 };
 
 }  // namespace millrace::net

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <latch>
+#include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -77,6 +78,15 @@ TEST_F(UnixListener, OfSeveralThatStartAtOnceOneGetsThePlace) {
     EXPECT_EQ(surprises, 0);
     EXPECT_FALSE(exists(path()));
   }
+}
+
+TEST_F(UnixListener, LeavesTheFileOfAServerThatTookItsPlace) {
+  std::optional<Listener> first(*Listener::open(Listen::unix_socket(path())));
+  ASSERT_EQ(::unlink(path().c_str()), 0);
+  const auto second = Listener::open(Listen::unix_socket(path()));
+  ASSERT_TRUE(second.ok());
+  first.reset();
+  EXPECT_TRUE(exists(path()));
 }
 
 TEST_F(UnixListener, LeavesOtherFilesAlone) {

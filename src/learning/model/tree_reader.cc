@@ -1,6 +1,7 @@
 // From XGBoost's JSON to flattened trees. Everything is checked here, so that a walk needs no check:
 // its children exist, no node is reached twice, its features are within a row.
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -170,12 +171,11 @@ class TreeReader {
     if (scores.size() == 1) scores.resize(outputs, scores[0]);
     if (scores.size() != outputs)
       return broken(fmt::format("{} base scores for {} outputs", scores.size(), outputs));
-    // Before the transform a probability p was log(p / (1 - p)).
+    // Before the transform a probability p was log(p / (1 - p)); libxgboost keeps it off 0 and 1,
+    // which a model of one class has (src/objective/regression_loss.h).
     if (walker_.transform_ == Transform::Logistic)
-      for (float& score : scores) {
-        if (score <= 0 || score >= 1) return broken(fmt::format("a base score of {}", score));
-        score = -std::log(1.0F / score - 1.0F);
-      }
+      for (float& score : scores)
+        score = -std::log(1.0F / std::clamp(score, 1e-6F, 1.0F - 1e-6F) - 1.0F);
     walker_.base_margins_ = std::move(scores);
     return {};
   }

@@ -90,6 +90,20 @@ TEST(TreeWalker, ScoresAsLibxgboostDoes) {
   }
 }
 
+TEST(TreeWalker, ScoresAModelOfOneClassAsLibxgboostDoes) {
+  const std::vector<float> values = some_rows();
+  for (const float label : {0.0F, 1.0F}) {
+    const std::vector<float> labels(kRows, label);
+    const TrainingMatrix matrix = *TrainingMatrix::make(values, labels, its_features(), 1);
+    Booster booster = *Booster::create(matrix, nullptr);
+    ASSERT_TRUE(booster.set_parameter("objective", "binary:logistic").ok());
+    ASSERT_TRUE(booster.update(0, matrix).ok());
+    const auto walker = TreeWalker::read(*booster.save_json());
+    ASSERT_TRUE(walker.ok()) << walker.error().message();
+    EXPECT_NEAR(walker->score(values)[0], (*booster.predict(values, kWidth))[0], 1e-7);
+  }
+}
+
 /// One tree: a split at the category of feature 0, {2, 33} go right; then at feature 1 < 0.5.
 /// `with` replaces parts of it.
 std::string small_model(const std::vector<std::pair<std::string, std::string>>& with = {}) {
