@@ -1,6 +1,7 @@
 #include "base/suggest.h"
 
 #include <algorithm>
+#include <ranges>
 #include <vector>
 
 namespace millrace {
@@ -22,6 +23,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+/// How often "not" stands in it as a word: "expect_column_values_to_not_be_null" once.
+int negations(std::string_view word) {
+  int count = 0;
+  for (const auto part : std::views::split(word, '_'))
+    count += std::ranges::equal(part, std::string_view("not")) ? 1 : 0;
+  return count;
+}
+
 }  // namespace
 
 std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> known) {
@@ -31,6 +40,7 @@ std::optional<std::string> nearest_word(std::string_view word, std::span<const s
   for (const std::string& candidate : known) {
     // Long texts from outside are not words: their distance is not worth computing.
     if (word.size() > 256 || candidate.size() > 256) continue;
+    if (negations(candidate) != negations(word)) continue;
     const std::size_t d = distance(word, candidate);
     if (d < best) {
       best = d;

@@ -10,7 +10,8 @@
 namespace millrace {
 
 /// The word with the smallest Damerau-Levenshtein distance (optimal string alignment), when it is
-/// near enough to be a slip: at most a third of the word's length, at least one.
+/// near enough to be a slip: at most a third of the word's length, at least one. Never the opposite:
+/// "values_not_null" is no slip for "values_to_be_null".
 std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> known);
 
 /// "; did you mean 'retries'?", or, when nothing is near, "; known: a, b, c" (at most twelve), or

@@ -71,6 +71,14 @@ TEST(Suggestion, NamesTheNearestWordOrListsThem) {
   EXPECT_EQ(suggestion("x", {}), "");
 }
 
+TEST(Suggestion, NeverNamesTheOpposite) {
+  const std::vector<std::string> known = {"expect_column_values_to_be_null",
+                                          "expect_column_values_to_not_be_null"};
+  EXPECT_EQ(nearest_word("expect_column_values_not_null", known), known[1]);
+  EXPECT_EQ(nearest_word("expect_column_value_to_be_null", known), known[0]);
+  EXPECT_EQ(nearest_word("not_null", std::vector<std::string>{"no_null"}), std::nullopt);
+}
+
 TEST(File, WriteReplacesWholeAndLeavesNothingBeside) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string path = folder.path() + "/a/b.txt";
