@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 
 #include <fmt/core.h>
 #include <simdjson.h>
 
-#include "base/suggest.h"
+#include "ingest/csv_header.h"
 #include "ingest/csv_record.h"
 
 namespace millrace::ingest {
 namespace {
-
-constexpr std::size_t kNamedFaults = 10;  // of a header
 
 class CsvReader final : public DeliveryReader {
  public:
@@ -45,7 +42,6 @@ class CsvReader final : public DeliveryReader {
 
  private:
   Status header();
-  std::string difference(const std::vector<std::string>& names) const;
   void take();
   bool field(std::size_t i);
   void reject(std::string reason, std::string_view column = "") {
@@ -63,37 +59,6 @@ class CsvReader final : public DeliveryReader {
   CsvRecord record_;
 };
 
-/// What is wrong with the names of a header, as a list of clauses, the first ten in words; "" when
-/// nothing is.
-std::string CsvReader::difference(const std::vector<std::string>& names) const {
-  std::vector<std::string> declared;
-  declared.reserve(layout_.rules.size());
-  for (const ColumnRule& rule : layout_.rules) declared.push_back(rule.name);
-  const std::set<std::string_view> known(declared.begin(), declared.end());
-  const std::set<std::string_view> found(names.begin(), names.end());
-  std::string text;
-  std::size_t faults = 0;
-  const auto add = [&](const auto& clause) {
-    if (++faults <= kNamedFaults) text += (faults == 1 ? "" : "; ") + clause();
-  };
-  for (const std::string& name : declared)
-    if (!found.contains(name))
-      add([&] { return fmt::format("column {} is missing", in_quotes(name)); });
-  std::set<std::string_view> seen;
-  for (const std::string& name : names) {
-    const bool is_new = seen.insert(name).second;
-    if (!is_new)
-      add([&] { return fmt::format("{} stands twice", in_quotes(name)); });
-    else if (!known.contains(name))
-      add([&] {
-        return fmt::format("{} is not a declared column{}", in_quotes(name),
-                           suggestion(name, declared));
-      });
-  }
-  if (faults > kNamedFaults) text += fmt::format("; and {} more", faults - kNamedFaults);
-  return text;
-}
-
 Status CsvReader::header() {
   const auto refuse = [&](const std::string& why) {
     return Error(ErrorCode::DataQuality, fmt::format("{}:1: {}", delivery_.path, why));
@@ -103,15 +68,14 @@ Status CsvReader::header() {
         ErrorCode::DataQuality,
         fmt::format("{} is empty: it holds not even a header; deliver it again with its rows",
                     delivery_.path));
-  if (!record_.fault.empty()) return refuse("the header " + record_.fault);
-  std::vector<std::string> names;
-  names.reserve(record_.fields.size());
-  for (const CsvField& each : record_.fields) names.emplace_back(each.text);
-  const std::string wrong = difference(names);
+  std::vector<std::string> declared;
+  declared.reserve(layout_.rules.size());
+  for (const ColumnRule& rule : layout_.rules) declared.push_back(rule.name);
+  const std::string wrong = header_faults(record_, declared, options_.delimiter);
   if (!wrong.empty()) return refuse("wrong header: " + wrong);
-  for (const std::string& name : names)
-    for (std::size_t i = 0; i < layout_.rules.size(); ++i)
-      if (layout_.rules[i].name == name) column_of_.push_back(i);
+  for (const CsvField& name : record_.fields)
+    for (std::size_t i = 0; i < declared.size(); ++i)
+      if (declared[i] == name.text) column_of_.push_back(i);
   return {};
 }
 

@@ -241,6 +241,33 @@ TEST(FileSource, RefusesACsvFileByItsHeader) {
             "\"id\" stands twice");
 }
 
+TEST(FileSource, SaysWhatAHeaderLooksLikeInstead) {
+  struct Case {
+    const char* why;
+    const char* text;
+    const char* message;
+  };
+  const std::vector<Case> cases = {
+      {"another delimiter", "id;\"delay\";carrier\n1;2;AA\n",
+       "its names are separated by ';', not by ','; say 'delimiter: \";\"' of the source's table"},
+      {"tabs and a column too many", "id\tdelay\tcarrier\tgate\n",
+       "its names are separated by '\\t', not by ','; say 'delimiter: \"\\t\"' of the source's "
+       "table"},
+      {"no header", "1,2,AA\n3,-4,UA\n",
+       "the first line looks like data; put a line with the names of the columns before it: "
+       "id,delay,carrier"},
+      {"names of which none is near", "number,late,airline\n1,2,AA\n",
+       "column \"id\" is missing; column \"delay\" is missing; column \"carrier\" is missing; "
+       "\"number\" is not a declared column; \"late\" is not a declared column; \"airline\" is not "
+       "a declared column"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    EXPECT_EQ(Folder().read_csv(c.text).error,
+              std::string("in/flights-2013-01-05.x:1: wrong header: ") + c.message);
+  }
+}
+
 TEST(FileSource, NamesTheFirstFaultsOfAWideHeader) {
   std::string header = "id,delay,carrier";
   for (int i = 0; i < 100'000; ++i) header += ",u" + std::to_string(i);
