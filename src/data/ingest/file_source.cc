@@ -42,9 +42,11 @@ class FileSource final : public Source {
     return sha256_of_object(store_, {delivery.path, delivery.size_bytes, delivery.modified});
   }
   Result<std::vector<PassedOver>> passed_over(Instant before) override;
+  Result<std::string> why_nothing(Instant before) override;
 
  private:
   Status check_delivered_at() const;
+  std::string why_so_late(const std::vector<Delivery>& deliveries) const;
   DeliveryWindow window(const FilePattern::Match& match, Instant modified) const;
 
   FileSourceSpec spec_;
@@ -154,6 +156,35 @@ Result<std::vector<PassedOver>> FileSource::passed_over(Instant before) {
   }
   std::ranges::sort(passed, {}, &PassedOver::path);
   return passed;
+}
+
+/// `deliveries`: all that there are, and all of them later.
+std::string FileSource::why_so_late(const std::vector<Delivery>& deliveries) const {
+  const Delivery& first = deliveries.front();
+  std::string text =
+      fmt::format("{} was delivered at {}", first.path, format_instant(first.delivered_at));
+  if (deliveries.size() > 1)
+    text = fmt::format("the first of {} files, {}", deliveries.size(), text);
+  if (pattern_.has_date()) return text;
+  return text + (spec_.delivered ? ", as 'delivered' says"
+                                 : ", when it was last written; put {date} into the pattern, or "
+                                   "say with 'delivered' when it came");
+}
+
+/// Only files as deep as the pattern are looked at: others are not meant.
+Result<std::string> FileSource::why_nothing(Instant /*before*/) {
+  const std::vector<Delivery> later = TRY(list(Instant::max()));
+  if (!later.empty()) return why_so_late(later);
+  const std::string_view prefix = pattern_.prefix();
+  const std::string_view folder = prefix.substr(0, prefix.rfind('/') + 1);
+  const auto depth = std::ranges::count(pattern_.text(), '/');
+  std::vector<std::string> others;
+  for (const storage::ObjectInfo& object : TRY(store_.list(folder)))
+    if (std::ranges::count(object.key, '/') == depth) others.push_back(object.key);
+  std::string text = fmt::format("no file fits the pattern '{}'", pattern_.text());
+  if (others.empty()) return text + ", and there is no other";
+  text += fmt::format("; there is {}", others.front());
+  return others.size() == 1 ? text : text + fmt::format(" and {} more", others.size() - 1);
 }
 
 Result<std::unique_ptr<DeliveryReader>> FileSource::open(const Delivery& delivery) {

@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "ingest/dead_letters.h"
 #include "ingest/land_plan.h"
+#include "ingest/landed_table.h"
 #include "sql/names.h"
 
 namespace millrace::ingest {
@@ -88,6 +89,7 @@ class Landing {
   Status check_event_time() const;
   Result<bool> plan();
   Status look_at_passed_over();
+  Status look_why_nothing();
   Result<bool> keeps_what_is_gone(std::int64_t generation);
   Status land();
   Status read();
@@ -172,14 +174,7 @@ Result<bool> Landing::plan() {
   const auto done = mark_in(before_, spec_.writer.app_id);
   deliveries_ = TRY(source_.list(spec_.before));
   TRY(look_at_passed_over());
-  if (deliveries_.empty() && unreadable_.empty() && before_ == nullptr)
-    return Error(
-        ErrorCode::NotFound,
-        fmt::format(
-            "landing {}: source {} has delivered nothing before {}; check its "
-            "folder and pattern{}",
-            spec_.table.text(), source_.name(), format_instant(spec_.before),
-            report_.passed_over.empty() ? "" : "; passed over: " + listed(report_.passed_over)));
+  if (deliveries_.empty() && unreadable_.empty()) TRY(look_why_nothing());
   plan_ = TRY(plan_landing(known(marks_), deliveries_));
   report_.deliveries_already = plan_.already;
   if (done && *done >= spec_.writer.generation) {
@@ -192,6 +187,21 @@ Result<bool> Landing::plan() {
   }
   if (done && TRY(keeps_what_is_gone(*done))) plan_.pending.clear();
   return !plan_.pending.empty() || !plan_.changed.empty() || !unreadable_.empty();
+}
+
+/// Before the first landing this is an error; later a day may well bring nothing, and a folder may
+/// have been cleaned.
+Status Landing::look_why_nothing() {
+  report_.why_nothing = TRY(source_.why_nothing(spec_.before));
+  if (before_ != nullptr) return {};
+  return Error(
+      ErrorCode::NotFound,
+      fmt::format(
+          "landing {}: source {} has delivered nothing before {}{}; check its folder and "
+          "pattern{}",
+          spec_.table.text(), source_.name(), format_instant(spec_.before),
+          report_.why_nothing.empty() ? "" : ": " + report_.why_nothing,
+          report_.passed_over.empty() ? "" : "; passed over: " + listed(report_.passed_over)));
 }
 
 /// What has no rows is only reported; so is what took the place of a file that was landed.
@@ -387,6 +397,8 @@ Status Landing::write_rows() {
 }
 
 Status Landing::land() {
+  const std::string partition = spec_.event_time.empty() ? "" : spec_.partition;
+  if (before_ != nullptr) TRY(check_landed_table(*before_, arrived(source_), partition));
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());
   report_deliveries();

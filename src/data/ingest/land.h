@@ -78,6 +78,7 @@ struct LandReport {
   bool changed = false;   // whether this call made that version
   std::int64_t deliveries_landed = 0;
   std::int64_t deliveries_already = 0;   // landed before, by this run or another
+  std::string why_nothing;               // where nothing is delivered: Source::why_nothing
   std::vector<std::string> skipped;      // refused ones, with the reason (OnBadFile::Skip)
   std::vector<std::string> passed_over;  // no deliveries, though they look so: "path is a pipe"
   std::vector<std::string> kept;         // landed before and no longer delivered (Gone::Keep)
@@ -94,7 +95,7 @@ struct LandReport {
 
 /// Lands. The rows, in the order of deliveries and rows, pass through a table of `session` (which
 /// spills when its engine has a spill folder), named `ingest_landing`. Columns that the source
-/// declares anew are added to the table. Errors: Invalid (spec); DataQuality or Corruption (a
+/// declares anew are added to the table. Errors: Invalid (spec; landed_table.h); DataQuality or Corruption (a
 /// refused delivery; names each); NotFound (nothing was ever delivered; a delivery that a cleared
 /// run has landed is gone); Conflict (another run landed one of the deliveries meanwhile: try
 /// again); those of the fence, the store, the lake and the engine.

@@ -287,7 +287,8 @@ TEST_F(Land, RefusesADeliveryWithTooManyBadRows) {
   EXPECT_EQ(report.error().code(), ErrorCode::DataQuality);
   EXPECT_NE(report.error().message().find(
                 "flights-2013-01-01.jsonl: 11 of 40 rows are bad, 10 are allowed (max_bad_share "
-                "0.01); the first: flights-2013-01-01.jsonl:1: column \"delay\" is INTEGER, found "
+                "0.01, at least 10 rows, at most half); the first: flights-2013-01-01.jsonl:1: "
+                "column \"delay\" is INTEGER, found "
                 "true"),
             std::string::npos)
       << report.error().message();
@@ -526,6 +527,94 @@ TEST_F(Land, AddsAColumnThatTheSourceDeclaresAnew) {
   world_.open_source(spec);
   ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
   EXPECT_EQ(world_.rows("raw.flights", "id, carrier", "id").back(), "5|-");
+}
+
+TEST_F(Land, SaysWhyNothingIsDelivered) {
+  world_.deliver("other/flights-2013-01-01.jsonl", "");
+  FileSourceSpec spec = flights();
+  world_.open_source(spec);
+  const auto said = [&](const std::string& before) {
+    const auto report = world_.land(before);
+    return report.ok() ? report->why_nothing : report.error().message();
+  };
+  const std::string nothing = said("2013-01-02T00:00:00Z");
+  EXPECT_NE(nothing.find("before 2013-01-02T00:00:00Z: no file fits the pattern "
+                         "'flights-{date}.jsonl*', and there is no other; check"),
+            std::string::npos)
+      << nothing;
+  deliver_three_days();
+  const std::string later = said("2013-01-01T00:00:00Z");
+  EXPECT_NE(later.find(": the first of 3 files, flights-2013-01-01.jsonl was delivered at "
+                       "2013-01-01T23:59:59.999999Z; check"),
+            std::string::npos)
+      << later;
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z"));
+  EXPECT_EQ(said("2013-01-05T00:00:00Z"), "");
+
+  spec.pattern = "flight-{date}.jsonl";
+  world_.open_source(spec);
+  EXPECT_EQ(said("2013-01-06T00:00:00Z"),
+            "no file fits the pattern 'flight-{date}.jsonl'; there is "
+            "flights-2013-01-01.jsonl and 2 more");
+}
+
+TEST_F(Land, SaysThatAFileWithoutADateIsDeliveredWhenItWasWritten) {
+  world_.deliver("flights.jsonl", flight(1, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z"));
+  FileSourceSpec spec = flights();
+  spec.pattern = "flights.jsonl";
+  world_.open_source(spec);
+  const auto report = world_.land("2013-01-02T00:00:00Z");
+  ASSERT_FALSE(report.ok());
+  const std::string& said = report.error().message();
+  EXPECT_NE(said.find(": flights.jsonl was delivered at 20"), std::string::npos) << said;
+  EXPECT_NE(said.find(", when it was last written; put {date} into the pattern, or say with "
+                      "'delivered' when it came; check"),
+            std::string::npos)
+      << said;
+}
+
+TEST_F(Land, SaysHowToGoOnWhenTheSourceNoLongerFitsItsTable) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-02T00:00:00Z"));
+  const std::string remedy =
+      "; take that back, or give the table of the source another name ('table: raw.flights_2')";
+  const auto refused = [&](const std::function<void(LandSpec&)>& change) {
+    const auto report = world_.land("2013-01-03T00:00:00Z", 1, change);
+    EXPECT_FALSE(report.ok());
+    return report.ok() ? "" : report.error().message();
+  };
+  const std::string partition = refused([](LandSpec& spec) { spec.event_time = ""; });
+  EXPECT_NE(partition.find("the table is partitioned by event_date, and the source no longer names "
+                           "its 'event_time'" +
+                           remedy),
+            std::string::npos)
+      << partition;
+
+  FileSourceSpec spec = flights();
+  spec.columns = Schema({{"id", simple(Kind::Int64), false},
+                         {"departs", simple(Kind::Timestamp), false},
+                         {"delay", simple(Kind::Float64), true},
+                         {"landed", simple(Kind::Timestamp), false}});
+  world_.open_source(spec);
+  const std::string type = refused({});
+  EXPECT_NE(type.find("the column 'delay' is INTEGER in the table, and the source declares DOUBLE "
+                      "now" +
+                      remedy),
+            std::string::npos)
+      << type;
+
+  world_.open_source(flights());
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z"));
+}
+
+TEST_F(Land, SaysThatATableWithoutPartitionsCannotGetAnEventTime) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-02T00:00:00Z", 1, [](LandSpec& spec) { spec.event_time = ""; }));
+  const auto report = world_.land("2013-01-03T00:00:00Z");
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(report.error().message().find("the table was made without an 'event_time'"),
+            std::string::npos)
+      << report.error().message();
 }
 
 TEST_F(Land, ReportsMembersThatNobodyDeclared) {

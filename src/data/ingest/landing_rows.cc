@@ -83,10 +83,11 @@ Error LandingRows::too_many_bad_rows(const Delivery& delivery,
   return Error(
       ErrorCode::DataQuality,
       fmt::format(
-          "{}: {} of {} rows are bad, {} are allowed (max_bad_share {}); the first: {}:{}: {}",
+          "{}: {} of {} rows are bad, {} are allowed (max_bad_share {}, at least {} rows, at most "
+          "half); the first: {}:{}: {}",
           delivery.path, outcome.counts.rejected, outcome.counts.rows,
-          allowed_bad_rows(outcome.counts.rows, limits_), limits_.max_bad_share, delivery.path,
-          first.row_number.value_or(0), first.reason));
+          allowed_bad_rows(outcome.counts.rows, limits_), limits_.max_bad_share,
+          limits_.min_bad_rows, delivery.path, first.row_number.value_or(0), first.reason));
 }
 
 }  // namespace millrace::ingest

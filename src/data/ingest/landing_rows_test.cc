@@ -66,10 +66,11 @@ TEST(LandingRows, JudgesEachDeliveryByItself) {
   const auto& outcomes = landing.outcomes();
   EXPECT_FALSE(outcomes[0].refused);
   EXPECT_EQ(outcomes[0].letters.size(), 10U);
-  EXPECT_EQ(
-      outcomes[1].refused->message(),
-      "in/2013-01-02: 11 of 111 rows are bad, 10 are allowed (max_bad_share 0.01); the first: "
-      "in/2013-01-02:1: column \"id\" is BIGINT, found the string \"x\"");
+  EXPECT_EQ(outcomes[1].refused->message(),
+            "in/2013-01-02: 11 of 111 rows are bad, 10 are allowed (max_bad_share 0.01, at least "
+            "10 rows, at "
+            "most half); the first: "
+            "in/2013-01-02:1: column \"id\" is BIGINT, found the string \"x\"");
   EXPECT_EQ(outcomes[2].refused->code(), ErrorCode::Corruption);
   EXPECT_FALSE(outcomes[2].letters.back().row_number);
   EXPECT_FALSE(outcomes[3].refused);

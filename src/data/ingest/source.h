@@ -115,6 +115,8 @@ class Source {
   virtual Result<std::vector<PassedOver>> passed_over(Instant /*before*/) {
     return std::vector<PassedOver>();
   }
+  /// Where list(before) is empty: why, as a clause for people. "" where a source cannot tell.
+  virtual Result<std::string> why_nothing(Instant /*before*/) { return std::string(); }
 };
 
 // The columns that arrive beside the declared ones.

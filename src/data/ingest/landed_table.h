@@ -1,0 +1,18 @@
+#pragma once
+
+// The table of an earlier landing, and the source as it is declared now.
+
+#include <string>
+
+#include "base/result.h"
+#include "lake/snapshot.h"
+
+namespace millrace::ingest {
+
+/// Whether `rows` (see arrived()) can land in it, partitioned by the column `partition`, or by none
+/// when that is "". Columns may be added or left out, and types may be narrower; all else wants
+/// another table. Errors: Invalid says what has changed and how to begin anew.
+Status check_landed_table(const lake::Snapshot& table, const columnar::Schema& rows,
+                          const std::string& partition);
+
+}  // namespace millrace::ingest
