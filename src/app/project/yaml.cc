@@ -14,6 +14,7 @@
 #include "base/suggest.h"
 #include "base/time.h"
 #include "base/utf8.h"
+#include "project/yaml_syntax.h"
 
 namespace millrace::project {
 namespace {
@@ -210,7 +211,8 @@ Result<Node> parse_yaml(std::string_view text, const std::string& file, Problems
     if (problems.size() > before) return Error(ErrorCode::Invalid, problems[before].str());
     return builder.take_root();
   } catch (const YAML::Exception& error) {
-    return fail({file, error.mark.line + 1, error.mark.column + 1}, "not YAML: " + error.msg);
+    return fail({file, error.mark.line + 1, error.mark.column + 1},
+                "not YAML: " + explain_syntax(error.msg));
   }
 }
 

@@ -56,6 +56,30 @@ TEST(Yaml, MistakesNameFileLineAndColumn) {
   }
 }
 
+TEST(Yaml, SyntaxErrorsSayWhatWasExpected) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"a: b: c\n",
+       "a.yml:1:5: not YAML: illegal map value; a line holds one 'key: value', indented by spaces "
+       "as "
+       "the lines beside it; text with ': ' in it needs quotes"},
+      {"a: [1, 2\nb: 3\n",
+       "a.yml:2:2: not YAML: end of sequence flow not found; a ']', or a ',' between two values, "
+       "is "
+       "missing before this place"},
+      {"a: {x: 1\nb: 2\n", "a '}', or a ',' between two values, is missing"},
+      {"a: {x: 1]\n", "'{' needs '}', and '[' needs ']'"},
+      {"l:\n  - a\n  b\n", "a line 'key: value' is expected, indented as the ones above"},
+      {"l:\n- a: x\n b: y\n",
+       "a line that begins with '- ' is expected, indented as the ones above"},
+      {"a: - b\n", "'- ' begins a line"},
+      {"a: @x\n", "begins with such a character needs quotes"},
+      {"a: \"\\d\"\n", "write '\\\\' for a backslash in double quotes, or use single ones"},
+      {"pattern: *.csv\n", "text that begins with '*' needs quotes"},
+  };
+  for (const auto& [text, expected] : cases)
+    EXPECT_NE(first_problem(text).find(expected), std::string::npos) << first_problem(text);
+}
+
 TEST(Yaml, IsUtf8) {
   Problems problems;
   EXPECT_FALSE(parse_yaml("description: caf\xe9\n", "f.yml", problems).ok());
