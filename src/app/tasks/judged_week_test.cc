@@ -28,6 +28,17 @@ TEST_F(JudgedWeek, AColumnThatIsKnownLaterIsCheckedAgainAndRefused) {
   EXPECT_EQ(version(1).state, model::VersionState::Refused);
 }
 
+TEST_F(JudgedWeek, TheLeakCheckNamesEveryColumnThatLeaks) {
+  change("features/orders.yml", "{name: cups, known_at: placed_at}",
+         "{name: cups, known_at: served_at}");
+  change("features/orders.yml", "{name: rain, known_at: placed_at}",
+         "{name: rain, known_at: served_at}");
+  for (const char* task : {"land", "training_data"}) good(run(task));
+  const std::string summary = good(run("leak_check"))["summary"].as_string();
+  EXPECT_TRUE(summary.starts_with("2 findings in 5 sampled rows: cups, rain; the first: "))
+      << summary;
+}
+
 TEST_F(JudgedWeek, FindingsOfEveryLeakCheckCount) {
   change("pipelines/daily.yml", "  - id: train\n",
          "  - {id: leak_check_wide, kind: leak_check, upstream: [training_data], sample: 9}\n"

@@ -7,7 +7,10 @@
 //
 // A leak is a verdict, not a failure: the gate of evaluate refuses the model and says why.
 
-#include <fmt/core.h>
+#include <algorithm>
+#include <span>
+
+#include <fmt/format.h>
 
 #include "base/hash.h"
 #include "features/leak_check.h"
@@ -21,6 +24,7 @@ namespace {
 
 constexpr std::int64_t kDefaultSample = 24;
 constexpr std::int64_t kSeed = 1;
+constexpr std::size_t kNamed = 5;  // features in the summary
 
 std::vector<std::string> findings_of(const features::LeakReport& verdict) {
   std::vector<std::string> findings;
@@ -30,6 +34,23 @@ std::vector<std::string> findings_of(const features::LeakReport& verdict) {
     findings.push_back(
         fmt::format("the column {} may not be used: {}", refused.column, refused.why));
   return findings;
+}
+
+/// "7 findings in 24 sampled rows: a, b, c, d, e and 2 more; the first: a differs in ...".
+std::string summary_of(const features::LeakReport& verdict,
+                       const std::vector<std::string>& findings) {
+  if (verdict.passed) return fmt::format("no leak in {} sampled rows", verdict.sampled);
+  if (findings.size() == 1)
+    return fmt::format("1 finding in {} sampled rows: {}", verdict.sampled, findings.front());
+  std::vector<std::string> columns;
+  for (const features::Leak& leak : verdict.leaks) columns.push_back(leak.feature);
+  for (const features::RefusedColumn& refused : verdict.refused) columns.push_back(refused.column);
+  const auto named = std::span(columns).first(std::min(columns.size(), kNamed));
+  std::string names = fmt::format("{}", fmt::join(named, ", "));
+  if (columns.size() > named.size())
+    names += fmt::format(" and {} more", columns.size() - named.size());
+  return fmt::format("{} findings in {} sampled rows: {}; the first: {}", findings.size(),
+                     verdict.sampled, names, findings.front());
 }
 
 class LeakCheckTask final : public TaskKind {
@@ -80,13 +101,9 @@ class LeakCheckTask final : public TaskKind {
     const features::LeakReport verdict = TRY(features::check_leaks(attempt.session(), check));
     const std::vector<std::string> findings = findings_of(verdict);
     for (const std::string& finding : findings) attempt.reporting().log("leak: " + finding);
-    return Json::object(
-        {{"leaks", Json(findings)},
-         {"verdict", features::to_json(verdict)},
-         {"summary", verdict.passed
-                         ? fmt::format("no leak in {} sampled rows", verdict.sampled)
-                         : fmt::format("{} findings in {} sampled rows: {}", findings.size(),
-                                       verdict.sampled, findings.front())}});
+    return Json::object({{"leaks", Json(findings)},
+                         {"verdict", features::to_json(verdict)},
+                         {"summary", summary_of(verdict, findings)}});
   }
 };
 
