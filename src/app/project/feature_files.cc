@@ -1,5 +1,6 @@
 #include "project/feature_files.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/core.h>
@@ -41,13 +42,19 @@ class Checker {
 
   void model_is_there(const std::string& definition, const std::string& member,
                       const std::string& model) {
-    if (project_.models.find(model) != nullptr) return;
+    if (project_.models.find(model) != nullptr || models_have_mistakes()) return;
     problem(fmt::format("{}: {}: ", definition, member),
             fmt::format("the {} reads the model '{}', which does not exist{}", definition, model,
                         suggestion(model, project_.models.names())));
   }
 
  private:
+  /// What such a file holds is not known, so that nothing is said to be missing.
+  bool models_have_mistakes() const {
+    return std::ranges::any_of(
+        problems_, [](const Problem& problem) { return problem.str().starts_with("models/"); });
+  }
+
   const Project& project_;
   Problems& problems_;
 };

@@ -14,6 +14,7 @@ namespace millrace::tasks {
 namespace {
 
 void check_tasks(const project::Project& project, project::Problems& problems) {
+  const project::Problems before = problems;
   std::vector<std::string> kinds;
   for (const TaskKind* kind : all_kinds()) kinds.emplace_back(kind->name());
   for (const project::Pipeline& pipeline : project.pipelines)
@@ -22,7 +23,7 @@ void check_tasks(const project::Project& project, project::Problems& problems) {
       if (node == pipeline.task_nodes.end()) continue;  // a program's
       const TaskKind* kind = find_kind(task.kind);
       if (kind != nullptr) {
-        kind->check({project, pipeline, task, node->second}, problems);
+        kind->check({project, pipeline, task, node->second, before}, problems);
         continue;
       }
       const project::Node* written = node->second.find("kind");
@@ -53,7 +54,9 @@ Status check_set(engine::Session& session, const BoundSet& bound) {
   const std::string labels = TRY(sql::parse_table_name(bound.set.labels)).quoted();
   for (const auto* columns : {&bound.set.request_columns, &bound.set.entity_columns})
     for (const features::KnownColumn& column : *columns)
-      TRY_DOING(fmt::format("the column '{}', known_at", column.name),
+      TRY_DOING(fmt::format("the column '{}', known_at '{}' is not a moment that can be read from "
+                            "the labels (a column of theirs such as {}, or SQL over them)",
+                            column.name, column.known_at, bound.set.timestamp),
                 session.bind(fmt::format("SELECT ({}) FROM {}", column.known_at, labels)));
   return {};
 }

@@ -58,7 +58,9 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
       {"a holdout that is not there", "features/orders.yml", "    split: part\n", "",
        "the training set 'orders' has no 'split'"},
       {"when a column is known", "features/orders.yml", "rain, known_at: placed_at",
-       "rain, known_at: placed_att", "the column 'rain', known_at"},
+       "rain, known_at: placed_att",
+       "the column 'rain', known_at 'placed_att' is not a moment "
+       "that can be read from the labels (a column of theirs such as scored_at, or SQL over them)"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
@@ -79,6 +81,27 @@ TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {
     const std::vector<std::string> found = problems();
     ASSERT_FALSE(found.empty());
     EXPECT_TRUE(found.front().starts_with("models/labels.sql:")) << found.front();
+  }
+}
+
+TEST_F(Check, AMistakeInAFileIsNotFollowedByTheAbsenceOfWhatItDeclares) {
+  struct Case {
+    const char* file;
+    const char* old;
+    const char* by;
+  };
+  const std::vector<Case> cases = {
+      {"sources/cafe.yml", "type: INTEGER", "type: INTEGR"},
+      {"features/orders.yml", "label: late", "lable: late"},
+      {"models/labels.sql", "select id,", "{{ config(materialized='tabel') }} select id,"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.file);
+    const std::string before = *read_file(path(c.file));
+    change(c.file, c.old, c.by);
+    const std::vector<std::string> found = problems();
+    EXPECT_EQ(found.size(), 1U) << testing::PrintToString(found);
+    write(c.file, before);
   }
 }
 

@@ -182,7 +182,8 @@ class LandTask final : public TaskKind {
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
     fields.text("source");
-    check_reference(settings, "source", "source", source_names(settings.project), fields);
+    check_reference(settings, "source", {"source", "sources"}, source_names(settings.project),
+                    fields);
     fields.refuse_unknown();
   }
 

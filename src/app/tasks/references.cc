@@ -34,6 +34,12 @@ const orchestration::TaskSpec* task_named(const TaskSettings& settings,
   return nullptr;
 }
 
+bool has_mistakes(const TaskSettings& settings, std::string_view folder) {
+  return std::ranges::any_of(settings.mistakes, [&](const project::Problem& mistake) {
+    return mistake.str().starts_with(fmt::format("{}/", folder));
+  });
+}
+
 /// Whether nothing is known of what the task gives.
 bool may_give_anything(const orchestration::TaskSpec& task) {
   const TaskKind* kind = find_kind(task.kind);
@@ -53,12 +59,14 @@ std::optional<std::string> setting_by_default(const TaskSettings& settings, std:
 }
 
 std::optional<std::string> check_reference(const TaskSettings& settings, std::string_view key,
-                                           std::string_view what,
+                                           const Declared& declared,
                                            const std::vector<std::string>& known,
                                            project::Fields& fields) {
   auto name = setting_by_default(settings, key, fields);
   if (!name.has_value() || std::ranges::find(known, *name) != known.end()) return name;
-  fields.problem(key, fmt::format("there is no {} '{}'{}", what, *name, suggestion(*name, known)));
+  if (!has_mistakes(settings, declared.folder))
+    fields.problem(
+        key, fmt::format("there is no {} '{}'{}", declared.what, *name, suggestion(*name, known)));
   return std::nullopt;
 }
 

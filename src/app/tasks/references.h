@@ -22,9 +22,16 @@ namespace millrace::tasks {
 std::optional<std::string> setting_by_default(const TaskSettings& settings, std::string_view key,
                                               project::Fields& fields);
 
-/// Notes a problem when the setting names none of `known`. Returns the name otherwise.
+/// What a setting names, and the project's folder in whose files it is declared.
+struct Declared {
+  std::string_view what;    // "training set"
+  std::string_view folder;  // "features"
+};
+
+/// Notes a problem when the setting names none of `known`; not where a file of that folder has a
+/// mistake, since what it declares is not known then. Returns the name when it is known.
 std::optional<std::string> check_reference(const TaskSettings& settings, std::string_view key,
-                                           std::string_view what,
+                                           const Declared& declared,
                                            const std::vector<std::string>& known,
                                            project::Fields& fields);
 

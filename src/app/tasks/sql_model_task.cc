@@ -33,8 +33,8 @@ class SqlModelTask final : public TaskKind {
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
     fields.text("model");
-    const auto name =
-        check_reference(settings, "model", "SQL model", settings.project.models.names(), fields);
+    const auto name = check_reference(settings, "model", {"SQL model", "models"},
+                                      settings.project.models.names(), fields);
     const transform::SqlModel* model = name ? settings.project.models.find(*name) : nullptr;
     if (model != nullptr && model->materialized == transform::Materialized::View)
       fields.problem("model",

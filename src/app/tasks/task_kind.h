@@ -38,6 +38,7 @@ struct TaskSettings {
   const project::Pipeline& pipeline;
   const orchestration::TaskSpec& task;
   const project::Node& node;
+  const project::Problems& mistakes;  // found before tasks are looked at
 };
 
 class TaskKind {

@@ -111,8 +111,8 @@ class TrainingDataTask final : public TaskKind {
     SettingsReader fields(settings, problems);
     fields.text("training_set");
     fields.text("table", "");
-    check_reference(settings, "training_set", "training set", training_set_names(settings.project),
-                    fields);
+    check_reference(settings, "training_set", {"training set", "features"},
+                    training_set_names(settings.project), fields);
     setting_by_default(settings, "table", fields);
     fields.refuse_unknown();
   }

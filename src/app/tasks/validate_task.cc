@@ -113,7 +113,8 @@ class ValidateTask final : public TaskKind {
   void check(const TaskSettings& settings, project::Problems& problems) const override {
     SettingsReader fields(settings, problems);
     fields.text("suite");
-    check_reference(settings, "suite", "suite", suite_names(settings.project), fields);
+    check_reference(settings, "suite", {"suite", "expectations"}, suite_names(settings.project),
+                    fields);
     if (fields.text("table", "").empty())
       check_upstream(settings, "dataset", "training_data", fields);
     else

@@ -83,6 +83,10 @@ Result<KnownColumn> read_known_column(const Json& json) {
   TRY(only_members(json, {"name", "known_at", "description"}));
   KnownColumn column;
   column.name = TRY(required_text(json, "name"));
+  if (json["known_at"].is_null())
+    return Error(ErrorCode::Invalid,
+                 "the member 'known_at' is missing: the moment from which the value was known, a "
+                 "column of the labels such as the scoring time, or SQL over their columns");
   column.known_at = TRY(required_text(json, "known_at"));
   return column;
 }
@@ -185,8 +189,11 @@ Status resolve_reference(const FeatureReference& reference, const std::vector<Fe
   const auto names = names_of(view->features);
   if (std::find(names.begin(), names.end(), reference.feature) == names.end())
     return Error(ErrorCode::NotFound,
-                 fmt::format("the view {} has no feature '{}'{}", view->name, reference.feature,
-                             suggestion(reference.feature, names)));
+                 fmt::format("the view {} has no feature '{}'{}{}", view->name, reference.feature,
+                             suggestion(reference.feature, names),
+                             nearest_word(reference.feature, names)
+                                 ? " If it is the view that misspells it, mend it there"
+                                 : ""));
   for (const auto& [key, column] : reference.on)
     if (std::find(view->join_keys.begin(), view->join_keys.end(), key) == view->join_keys.end())
       return Error(ErrorCode::NotFound,

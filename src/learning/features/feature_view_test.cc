@@ -71,7 +71,9 @@ TEST(FeatureView, RefusesSlipsWithTheirPlace) {
       {"a view misspelt", "[\"plane_history:last_delay\"", "[\"plane_histry:last_delay\"",
        "no feature view 'plane_histry'; did you mean 'plane_history'?"},
       {"a feature misspelt", "[\"plane_history:last_delay\"", "[\"plane_history:last_dely\"",
-       "has no feature 'last_dely'; did you mean 'last_delay'?"},
+       "has no feature 'last_dely'; did you mean 'last_delay'? If it is the view that misspells "
+       "it, "
+       "mend it there"},
       {"no view at all", "[\"plane_history:last_delay\"", "[\"last_delay\"",
        "write it as view:feature"},
       {"two columns of one name", "\"as\": \"dest_rate\"", "\"as\": \"ORIGIN_RATE\"",
@@ -88,7 +90,10 @@ TEST(FeatureView, RefusesSlipsWithTheirPlace) {
       {"a type of its own", "\"DOUBLE\"", "\"DUBLE\"",
        "feature_views 1 (plane_history): features: type"},
       {"a request column without its time", ", \"known_at\": \"scheduled_at - INTERVAL 30 DAY\"",
-       "", "the member 'known_at' is missing"},
+       "",
+       "the member 'known_at' is missing: the moment from which the value was known, a column of "
+       "the "
+       "labels such as the scoring time, or SQL over their columns"},
       {"an entity column without its time", ", \"known_at\": \"scheduled_at - INTERVAL 2 HOUR\"",
        "", "training_sets 1 (training): entity_columns: the member 'known_at' is missing"},
       {"the label sent by the caller", "\"name\": \"distance\"", "\"name\": \"LATE\"",
