@@ -59,14 +59,26 @@ class SqlModelTask final : public TaskKind {
   Result<Json> run(Attempt& attempt) const override {
     const transform::SqlModel* model = TRY(model_of(attempt));
     TRY(define_models(attempt, {model->name}));
-    const lake::Committed committed = TRY(transform::materialize(
-        attempt.lake(), attempt.session(), *model,
-        {.writer = attempt.writer(model->table()), .fence = attempt.reporting().fence}));
+    // Only what replaces the whole table can take a later run's rows away.
+    std::optional<Instant> later;
+    if (model->materialized == transform::Materialized::Table)
+      later = TRY(transform::made_for(attempt.lake(), *model));
+    const lake::Committed committed =
+        TRY(transform::materialize(attempt.lake(), attempt.session(), *model,
+                                   {.writer = attempt.writer(model->table()),
+                                    .fence = attempt.reporting().fence,
+                                    .logical_date = attempt.request().logical_date}));
+    std::string summary = fmt::format("{} rows in {} version {}", committed.rows_written,
+                                      model->table(), committed.version.value());
+    if (later && *later > attempt.request().logical_date)
+      summary += fmt::format(
+          "; they replace those of the later date {}: clear its run to have "
+          "them back",
+          format_instant(*later));
     return Json::object({{"table", model->table()},
                          {"version", committed.version.value()},
                          {"rows", committed.rows_written},
-                         {"summary", fmt::format("{} rows in {} version {}", committed.rows_written,
-                                                 model->table(), committed.version.value())}});
+                         {"summary", summary}});
   }
 };
 

@@ -39,10 +39,22 @@ Result<lake::Committed> materialize(lake::Lake& lake, engine::Session& session,
       .partition_by = model.partition_by,
       .ordered = true,
       .schema_change = whole ? lake::SchemaChange::Replace : lake::SchemaChange::AddColumns,
-      .user_metadata = Json::object({{"model", model.path}}),
+      .user_metadata = Json::object(
+          {{"model", model.path}, {"logical_date", format_instant(spec.logical_date)}}),
       .fence = spec.fence};
   const lake::TableName table = TRY(lake::TableName::parse(model.table()));
   return TRY_DOING(model.path, lake.write(session, table, select, write));
+}
+
+Result<std::optional<Instant>> made_for(lake::Lake& lake, const SqlModel& model) {
+  auto history = lake.history(TRY(lake::TableName::parse(model.table())), 1);
+  if (!history.ok() && history.error().code() == ErrorCode::NotFound)
+    return std::optional<Instant>();
+  const std::vector<lake::HistoryEntry> versions = TRY(std::move(history));
+  const auto said = Json::parse(versions.at(0).info.string_or("userMetadata", "{}"));
+  if (!said.ok() || !said->is_object()) return std::optional<Instant>();
+  const auto date = parse_instant(said->string_or("logical_date", ""));
+  return date.ok() ? std::optional(*date) : std::nullopt;
 }
 
 }  // namespace millrace::transform

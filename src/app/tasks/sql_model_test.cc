@@ -1,0 +1,33 @@
+// A SQL model that is written to its table, run by run.
+
+#include "tasks/project_fixture.h"
+
+namespace millrace::tasks {
+namespace {
+
+class SqlModelTable : public ProjectTest {
+ protected:
+  void SetUp() override {
+    ProjectTest::SetUp();
+    write("models/totals.sql",
+          "{{ config(materialized='table') }} select cast('{{ var('logical_date') }}' as "
+          "timestamptz) as made_for, count(*) as orders from {{ source('cafe', 'orders') }}");
+    change("pipelines/daily.yml", "tasks:\n",
+           "tasks:\n  - {id: totals, kind: sql_model, model: totals}\n");
+  }
+  std::string summary(const std::string& date) {
+    return good(run("totals", date))["summary"].as_string();
+  }
+};
+
+TEST_F(SqlModelTable, SaysThatTheRowsOfALaterDateAreReplaced) {
+  good(run("land"));
+  EXPECT_EQ(summary("2013-01-19"), "1 rows in models.totals version 0");
+  EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 1");
+  EXPECT_EQ(summary("2013-01-20"),
+            "1 rows in models.totals version 2; they replace those of the later date "
+            "2013-01-21T00:00:00Z: clear its run to have them back");
+}
+
+}  // namespace
+}  // namespace millrace::tasks
