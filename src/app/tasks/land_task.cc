@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <set>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "base/hash.h"
 #include "base/suggest.h"
@@ -125,6 +125,8 @@ struct Totals {
   std::int64_t rows_rejected = 0;
   std::size_t passed_over = 0;
   std::size_t kept = 0;
+  std::vector<std::string> with_rejected;  // tables of rejected rows that got some
+  std::vector<std::string> why_nothing;    // "sales: no file fits ..."
   Json tables = Json::array();
   std::string keys;
 
@@ -136,6 +138,9 @@ struct Totals {
     rows_rejected += report.rows_rejected;
     passed_over += report.passed_over.size();
     kept += report.kept.size();
+    if (report.rows_rejected > 0) with_rejected.push_back(table.table + "__rejected");
+    if (!report.why_nothing.empty())
+      why_nothing.push_back(fmt::format("{}: {}", table.name, report.why_nothing));
     tables.push(Json::object({{"source", table.name},
                               {"table", table.table},
                               {"version", report.version.value()},
@@ -146,6 +151,7 @@ struct Totals {
                               {"rows_late", report.rows_late},
                               {"rows_rejected", report.rows_rejected},
                               {"first_rejected", Json(report.first_rejected)},
+                              {"why_nothing", report.why_nothing},
                               {"skipped", Json(report.skipped)},
                               {"passed_over", Json(report.passed_over)},
                               {"kept", Json(report.kept)}}));
@@ -154,11 +160,13 @@ struct Totals {
   std::string summary() const {
     std::string text = fmt::format("{} rows read from {} files, {} of an earlier day", rows_read,
                                    deliveries, rows_late);
-    if (rows_rejected > 0) text += fmt::format(", {} rejected", rows_rejected);
+    if (rows_rejected > 0)
+      text += fmt::format(", {} rejected (see {})", rows_rejected, fmt::join(with_rejected, ", "));
     if (passed_over > 0) text += fmt::format(", {} names passed over", passed_over);
     if (kept > 0)
       text +=
           fmt::format("; what was landed from {} files that are no longer delivered stays", kept);
+    for (const std::string& why : why_nothing) text += "; " + why;
     return text;
   }
 
