@@ -100,12 +100,16 @@ Target default_target(const Project& project) {
 void read_targets(const Node* list, const std::string& wanted, Fields& fields, Project& project,
                   Problems& problems) {
   const std::string chosen = wanted.empty() ? fields.text("default_target", "dev") : wanted;
-  fields.any("default_target");
+  const bool by_default = fields.any("default_target") != nullptr && wanted.empty();
+  const auto no_such_target = [&] {
+    fields.problem(
+        by_default ? "default_target" : "targets",
+        fmt::format("there is no target '{}'{}", chosen, suggestion(chosen, project.target_names)));
+  };
   project.target = default_target(project);
   if (list == nullptr) {
     project.target_names = {"dev"};
-    if (chosen != "dev")
-      fields.problem("targets", fmt::format("there is no target '{}'; known: dev", chosen));
+    if (chosen != "dev") no_such_target();
     return;
   }
   bool found = false;
@@ -116,9 +120,7 @@ void read_targets(const Node* list, const std::string& wanted, Fields& fields, P
     project.target = target;
     found = true;
   }
-  if (!found)
-    fields.problem("targets", fmt::format("there is no target '{}'{}", chosen,
-                                          suggestion(chosen, project.target_names)));
+  if (!found) no_such_target();
 }
 
 /// One declared column: {name, type, not_null, description}.

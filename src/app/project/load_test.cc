@@ -131,6 +131,13 @@ TEST_F(LoadProject, ATargetOrAProjectThatIsNotThereIsNamed) {
             "millrace.yml:2:3: there is no target 'prdo'; did you mean 'prod'?");
 }
 
+TEST_F(LoadProject, ADefaultTargetThatIsNotThereIsToldWhereItStands) {
+  write("millrace.yml", "name: shop\ndefault_target: prdo\ntargets:\n  dev: {}\n  prod: {}\n");
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{"millrace.yml:2:17: there is no target 'prdo'; did "
+                                     "you mean 'prod'?"});
+}
+
 TEST_F(LoadProject, AProgramThatCannotDescribeItselfIsAProblem) {
   write("millrace.yml", "programs: [gone, /bin/false, /bin/echo]\n");
   const std::vector<std::string> found = problems();
