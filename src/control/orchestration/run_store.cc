@@ -339,7 +339,11 @@ Result<std::vector<RunRecord>> RunStore::runs(const RunFilter& filter) const {
     parameters.emplace_back(std::string(to_string(*filter.state)));
     sql += fmt::format(" AND state = ${}", parameters.size());
   }
-  sql += fmt::format(" ORDER BY logical_date DESC, dag_id, run_id LIMIT {}",
+  sql += fmt::format(" ORDER BY {}logical_date DESC, dag_id, run_id LIMIT {}",
+                     filter.order == RunOrder::LastActive
+                         ? "CASE state WHEN 'running' THEN 0 ELSE 1 END, "
+                           "COALESCE(finished_at, started_at, requested_at) DESC, "
+                         : "",
                      std::clamp(filter.limit, 0, 10'000));
   std::vector<RunRecord> found;
   TRY(database_->read([&](Transaction& transaction) -> Status {

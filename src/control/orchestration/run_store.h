@@ -33,10 +33,16 @@ struct AttemptRecord {
   ResourcesUsed used;
 };
 
+enum class RunOrder : std::uint8_t {
+  LatestDate,  // by logical date
+  LastActive,  // those that run, then by when something happened to them last
+};
+
 struct RunFilter {
   std::optional<DagId> dag;
   std::optional<RunState> state;
-  int limit = 100;  // at most 10,000; the latest logical dates are given
+  int limit = 100;  // at most 10,000; the first of the order are given
+  RunOrder order = RunOrder::LatestDate;
 };
 
 class RunStore {

@@ -1,5 +1,6 @@
 #include "orchestration/run_store.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
@@ -102,6 +103,34 @@ TEST_F(RunStoreTest, ADagWhoseScheduleWasNeverFollowedStillTellsItsRuns) {
   const auto progress = *store_.load_progress(dag_->id(), kNow);
   EXPECT_FALSE(progress.last_point.has_value());
   EXPECT_EQ(progress.existing, std::vector{run_.logical_date});
+}
+
+TEST_F(RunStoreTest, RunsAreListedByDateOrByWhatHappenedLast) {
+  std::vector<Action> actions;
+  // Day of January at which it was due, state, hour at which something happened to it.
+  for (const auto& [day, state, hour] : {std::tuple{1, RunState::Failed, 3},
+                                         {2, RunState::Running, 1},
+                                         {3, RunState::Queued, 0},
+                                         {4, RunState::Success, 2}}) {
+    const Instant due = *parse_instant(fmt::format("2013-01-0{}", day));
+    RunRecord run = *plan_run(*dag_, due, {}, RunReason::Backfill);
+    run.requested_at = kNow;
+    run.state = state;
+    const Instant then = kNow + std::chrono::hours(hour);
+    if (state == RunState::Running) run.started_at = then;
+    if (is_finished(state)) run.finished_at = then;
+    actions.emplace_back(action::RunCreated{run});
+  }
+  ASSERT_TRUE(save(actions).ok());
+  const auto days = [&](RunOrder order, int limit) {
+    std::string listed;
+    const auto runs = *store_.runs({.dag = {}, .state = {}, .limit = limit, .order = order});
+    for (const RunRecord& run : runs) listed += run.key.run.str().substr(9, 1);
+    return listed;
+  };
+  EXPECT_EQ(days(RunOrder::LatestDate, 10), "4321");
+  EXPECT_EQ(days(RunOrder::LastActive, 10), "2143") << "the one that runs comes first";
+  EXPECT_EQ(days(RunOrder::LastActive, 2), "21");
 }
 
 TEST_F(RunStoreTest, AnAttemptKeepsItsEndAndItsUse) {
