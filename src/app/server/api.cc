@@ -12,6 +12,8 @@ namespace {
 using net::Method;
 using net::Request;
 
+constexpr int kRecentRuns = 5;  // of each Dag
+
 Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
   Json json = Json::object({{"dag", dag.id().str()},
                             {"schedule", dag.spec().schedule},
@@ -19,9 +21,13 @@ Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
   const auto next = dag.schedule().next_after(parts.clock.now());
   json.set("next_logical_date", next ? Json(format_instant(*next)) : Json());
   Json runs = Json::array();
-  const auto recent = parts.orchestrator.runs({.dag = dag.id(), .state = std::nullopt, .limit = 5});
+  const auto recent = parts.orchestrator.runs({.dag = dag.id(),
+                                               .state = std::nullopt,
+                                               .limit = kRecentRuns,
+                                               .order = orchestration::RunOrder::LastActive});
   if (recent.ok())
-    for (const auto& run : *recent) runs.push(to_json(run));
+    for (const auto& run : *recent)
+      runs.push(with_failures(run, parts.orchestrator.task_instances(run.key).value_or({})));
   json.set("runs", std::move(runs));
   return json;
 }
@@ -42,6 +48,7 @@ Result<Json> status_of(const Parts& parts) {
                        {"started_at", format_instant(parts.started_at)},
                        {"now", format_instant(parts.clock.now())},
                        {"endpoint", parts.endpoint.address()},
+                       {"status", parts.status_address()},
                        {"models", std::move(models)},
                        {"dags", std::move(dags)}});
 }
@@ -92,6 +99,11 @@ net::Router make_api(const Parts& parts) {
 
 net::Router make_status_api(const Parts& parts) {
   net::Router api;
+  api.add(Method::Get, "/", answering([parts](const Request&) -> Result<Json> {
+            return Json::object({{"project", parts.project.name},
+                                 {"paths", Json(std::vector<std::string>{"/api/v1/status"})},
+                                 {"predictions", "http://" + parts.endpoint.address()}});
+          }));
   api.add(Method::Get, "/api/v1/status",
           answering([parts](const Request&) { return status_of(parts); }));
   return api;

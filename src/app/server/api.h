@@ -30,12 +30,13 @@ struct Parts {
   DagReload& reload;
   bool resident = true;  // or lives for one command
   Instant started_at;
+  std::function<std::string()> status_address;  // "" when nothing listens on TCP
   std::function<void()> request_stop;
 };
 
 /// Everything: for the socket that only this user may open.
 net::Router make_api(const Parts& parts);
-/// GET /api/v1/status alone: for TCP.
+/// GET /api/v1/status, and / that names it: for TCP.
 net::Router make_status_api(const Parts& parts);
 
 }  // namespace millrace::server

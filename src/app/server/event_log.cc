@@ -51,6 +51,7 @@ Json to_json(const orchestration::RunRecord& run) {
                        {"reason", to_string(run.reason)},
                        {"state", to_string(run.state)},
                        {"generation", run.generation},
+                       {"cancelled", run.cancelled},
                        {"started_at", moment(run.started_at)},
                        {"finished_at", moment(run.finished_at)}});
 }
@@ -68,6 +69,23 @@ Json to_json(const orchestration::TaskRecord& task) {
                             {"message", task.message}});
   if (task.error.has_value()) json.set("error", to_string(*task.error));
   return json;
+}
+
+Json with_failures(const orchestration::RunRecord& run,
+                   const std::vector<orchestration::TaskRecord>& tasks) {
+  Json failed = Json::array();
+  for (const orchestration::TaskRecord& task : tasks)
+    if (task.state == orchestration::TaskState::Failed)
+      failed.push(Json::object({{"task", task.task.str()}, {"message", task.message}}));
+  Json json = to_json(run);
+  json.set("failed", std::move(failed));
+  return json;
+}
+
+bool is_refusal(const Json& result) {
+  if (!result.is_object()) return false;
+  const Json& leaks = result["leaks"];
+  return !result.bool_or("accepted", true) || (leaks.is_array() && !leaks.as_array().empty());
 }
 
 void EventLog::add(const orchestration::Notice& notice) {

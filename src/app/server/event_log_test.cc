@@ -34,6 +34,14 @@ TEST(EventLog, GivesTheEventsOfARunInOrderAndOnce) {
   EXPECT_TRUE(log.after(kRun, page.next, {}).events.empty());
 }
 
+TEST(EventLog, AGateThatLetsNothingThroughAndFindingsOfALeakCheckAreRefusals) {
+  EXPECT_TRUE(is_refusal(Json::object({{"accepted", false}})));
+  EXPECT_TRUE(is_refusal(Json::object({{"leaks", Json(std::vector<std::string>{"a column"})}})));
+  EXPECT_FALSE(is_refusal(Json::object({{"accepted", true}, {"promoted", false}})));
+  EXPECT_FALSE(is_refusal(Json::object({{"leaks", Json::array()}})));
+  EXPECT_FALSE(is_refusal(Json()));
+}
+
 TEST(EventLog, MetricsAndLineageAreNotForWatchers) {
   EventLog log;
   log.add(said(kRun, "metrics", "large"));

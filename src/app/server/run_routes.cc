@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "server/answering.h"
+#include "server/due.h"
 #include "tasks/hooks.h"
 
 namespace millrace::server {
@@ -85,7 +86,8 @@ Result<Json> run_json(const Parts& parts, const RunKey& key) {
   Json tasks = Json::array();
   for (const auto& task : instances) {
     Json json = to_json(task);
-    json.set("result", results[task.task.str()]);
+    json.set("result", results[task.task.str()])
+        .set("refused", is_refusal(results[task.task.str()]));
     tasks.push(std::move(json));
   }
   Json json = to_json(*run);
@@ -121,9 +123,8 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   const Json params = TRY(typed_params(*dag, body["params"]));
   const std::string text = body.string_or("logical_date", "");
   const Instant now = parts.clock.now();
-  const Instant logical_date = text.empty()
-                                   ? dag->schedule().previous_at_or_before(now).value_or(now)
-                                   : TRY(dag->schedule().zone().parse(text));
+  const Instant logical_date =
+      text.empty() ? dag->schedule().previous_at_or_before(now).value_or(now) : TRY(due_at(*dag, text));
   const auto planned =
       TRY(orchestration::plan_run(*dag, logical_date, params, orchestration::RunReason::Manual));
   const std::int64_t cursor = parts.events.after(planned.key, -1, {}).next;
@@ -136,6 +137,7 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   Json answer = TRY(run_json(parts, planned.key));
   answer.set("events_after", cursor)
       .set("existed", existing.has_value())
+      .set("warning", oddity_of(*dag, logical_date, now))
       .set("asked_for", !existing.has_value() || again);
   return answer;
 }
@@ -186,8 +188,8 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const Json body = TRY(request.json());
   const Json params = TRY(typed_params(*dag, body["params"]));
   const TimeZone& zone = dag->schedule().zone();
-  const Instant from = TRY(zone.parse(TRY(body.string_at("from"))));
-  const Instant to = TRY(zone.parse(TRY(body.string_at("to"))));
+  const Instant from = TRY(stretch_of(zone, TRY(body.string_at("from")))).first;
+  const Instant to = TRY(stretch_of(zone, TRY(body.string_at("to")))).last;
   const auto points = TRY(points_between(*dag, from, to));
   const bool clear = body.bool_or("clear", false);
   if (clear) TRY(forget_results(parts, TRY(finished_at(parts, *dag, points, params))));
@@ -196,7 +198,11 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
            dag->id(), from, to, params,
            clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
     ids.push(run.str());
-  return Json::object({{"dag", dag->id().str()}, {"run_ids", std::move(ids)}});
+  const bool ahead = !points.empty() && points.back() > parts.clock.now();
+  return Json::object(
+      {{"dag", dag->id().str()},
+       {"run_ids", std::move(ids)},
+       {"warning", ahead ? oddity_of(*dag, points.back(), parts.clock.now()) : ""}});
 }
 
 bool tells_success(const Json& event) {
@@ -215,7 +221,8 @@ Status add_summaries(const Parts& parts, const RunKey& run, std::vector<Json>& e
     Json task = event["task"];
     const Json& result = results[task.string_or("task", "")];
     task.set("result", Json::object({{"summary", result.string_or("summary", "")},
-                                     {"reused", result.bool_or("reused", false)}}));
+                                     {"reused", result.bool_or("reused", false)}}))
+        .set("refused", is_refusal(result));
     event.set("task", std::move(task));
   }
   return {};

@@ -22,6 +22,7 @@
 #include "server/deployer.h"
 #include "server/event_log.h"
 #include "server/project_lock.h"
+#include "server/run_journal.h"
 #include "storage/object_store.h"
 #include "tasks/hooks.h"
 
@@ -64,6 +65,7 @@ struct Server::State {
   std::optional<Deployer> deployer;
   std::optional<DagReload> reload;
   EventLog events;
+  RunJournal journal{[](LogLevel level, const std::string& words) { log(level, words); }};
   RunningProgram program;
   std::unique_ptr<net::HttpServer> api;
   std::unique_ptr<net::HttpServer> status;
@@ -98,13 +100,15 @@ Parts Server::State::parts() {
           .reload = *reload,
           .resident = options.resident,
           .started_at = clock->now(),
-          .request_stop = [this] {
-            {
-              const std::lock_guard guard(mutex);
-              stopping = true;
-            }
-            stop_asked.notify_all();
-          }};
+          .status_address = [this] { return status == nullptr ? "" : status->address(); },
+          .request_stop =
+              [this] {
+                {
+                  const std::lock_guard guard(mutex);
+                  stopping = true;
+                }
+                stop_asked.notify_all();
+              }};
 }
 
 Status Server::State::open_stores() {
@@ -155,7 +159,10 @@ Status Server::State::open_orchestrator() {
   for (const project::Pipeline& pipeline : project.pipelines)
     TRY_DOING(pipeline.place.str(), orchestrator->add_dag(pipeline.dag));
   reload.emplace(project, *orchestrator);
-  orchestrator->subscribe([this](const orchestration::Notice& notice) { events.add(notice); });
+  orchestrator->subscribe([this](const orchestration::Notice& notice) {
+    events.add(notice);
+    if (options.resident) journal.hear(notice);
+  });
   return {};
 }
 
