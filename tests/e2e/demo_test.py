@@ -42,6 +42,7 @@ class TestDemo(ProjectTest):
                     text.split("Summary\n")[1].split("\n\n")[0].splitlines())
 
     def test_it_tells_what_was_done_and_what_to_try_next_and_again_does_nothing_twice(self):
+        self.assertTrue(self.bash("scripts/demo", "--help").out.startswith("Sets up what is missing"))
         text = self.bash("scripts/demo", WEEK).out
         self.assertLess(text.index("Setting up"), text.index("Building"))
         self.assertLess(text.index("Building"), text.index("The weekly retraining, logical date 2013-09-01"))
