@@ -44,8 +44,7 @@ class DeployTask final : public TaskKind {
  private:
   /// The server of a single command has its endpoint on a socket, and ends with the command.
   static std::string where(const std::string& endpoint) {
-    if (endpoint.starts_with("unix:"))
-      return "is loaded and in Production; `millrace up` will serve it";
+    if (endpoint.starts_with("unix:")) return "is in Production; `millrace up` will serve it";
     return "answers at " + endpoint;
   }
 };
