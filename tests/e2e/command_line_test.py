@@ -62,8 +62,8 @@ class Shop(ProjectTest):
 class TestHelp(ProjectTest):
     def test_every_verb_has_help_with_an_example(self):
         project = self.project()
-        for verb in (["run"], ["backfill"], ["cancel"], ["clear"], ["up"], ["down"], ["check"], ["status"], ["logs"],
-                     ["sql"], ["table", "ls"], ["table", "show"], ["table", "history"], ["table", "at"],
+        for verb in (["run"], ["backfill"], ["cancel"], ["clear"], ["up"], ["down"], ["check"], ["status"], ["runs"],
+                     ["logs"], ["sql"], ["table", "ls"], ["table", "show"], ["table", "history"], ["table", "at"],
                      ["model", "ls"], ["model", "show"], ["model", "promote"], ["model", "rollback"],
                      ["model", "predict"], ["validate"], ["version"]):
             answer = self.assertRuns(project.millrace(*verb, "--help"))
@@ -77,12 +77,20 @@ class TestHelp(ProjectTest):
         self.assertIn("did you mean 'run'?", self.assertRuns(project.millrace("-C", "x", "rum"), 2).err)
         self.assertIn("did you mean 'show'?", self.assertRuns(project.millrace("table", "shwo"), 2).err)
         self.assertRuns(project.millrace("sql"), 2)
+        for words in (["rum"], ["sql"], ["run", "--nope"], ["table", "at", "a.b", "1", "--limit", "-1"]):
+            error = self.assertRuns(project.millrace(*words, "--json"), 2).json()["error"]
+            self.assertEqual(error["code"], "invalid", words)
+            self.assertTrue(error["message"], words)
         answer = self.assertRuns(project.millrace("check"), 2)
         self.assertIn("millrace.yml", answer.err)
 
     def test_version_says_what_is_inside(self):
         answer = self.assertRuns(self.project().millrace("version", "--json"))
         self.assertIn("duckdb", answer.json()["engine"])
+        self.assertIn("millrace ", self.assertRuns(self.project().millrace("--version")).out)
+
+    def test_without_a_verb_the_help_is_shown(self):
+        self.assertIn("backfill", self.assertRuns(self.project().millrace(), 2).out)
 
 
 class TestCheck(Shop):
@@ -250,6 +258,31 @@ class TestRun(Shop):
         self.assertEqual(len(output.read_text().splitlines()), 7)
         answer = self.assertRuns(project.millrace("sql", "select * from raw.ordres"), 2)
         self.assertIn("raw.orders", answer.err)
+
+    def test_a_question_about_a_model_that_has_no_table_says_so(self):
+        project = self.shop()
+        project.write("models/of_today.sql", "select * from {{ ref('totals') }}")
+        view = self.assertRuns(project.millrace("sql", "select * from of_today"), 2).err
+        self.assertIn("'of_today' is a SQL model that is a view", view)
+        self.assertIn("models/of_today.sql", view)
+        table = self.assertRuns(project.millrace("sql", "select * from totals"), 2).err
+        self.assertIn("its table is models.totals", table)
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"))
+        mistake = self.assertRuns(project.millrace("sql", "select nope from models.totals"), 2).err
+        self.assertIn("nope", mistake)
+        self.assertNotIn("at_", mistake)
+        self.assertNotIn("LIMIT", mistake)
+
+    def test_a_suite_over_the_rows_of_several_runs_hints_at_one_of_them(self):
+        project = self.shop()
+        project.write("models/totals.sql", TOTALS.replace("select cast", "select run_id, cast")
+                      .replace("group by 1", ", (values ('a'), ('b')) as runs(run_id) group by 1, 2"))
+        self.assertRuns(project.millrace("run", "--logical-date", "2013-01-02"), 1)
+        over_all = self.assertRuns(project.millrace("validate", "totals", "--table", "models.totals"), 1)
+        self.assertIn("the rows of 2 runs", over_all.err)
+        self.assertIn("--where", over_all.err)
+        of_one = project.millrace("validate", "totals", "--table", "models.totals", "--where", "run_id = 'a'")
+        self.assertEqual(self.assertRuns(of_one).err, "")
 
     def test_one_broken_table_hides_no_other(self):
         project = self.shop()

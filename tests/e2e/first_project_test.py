@@ -32,7 +32,7 @@ class TestFirstProject(ProjectTest):
         expected = {
             "ls deliveries": "orders-2026-01-08.csv",
             "cat > sources/shop.yml": "shop is in order",
-            "cat > pipelines/returns.yml": "1 sources, 3 SQL models, 1 suites, 1 training sets",
+            "cat > pipelines/returns.yml": "1 source, 3 SQL models, 1 suite, 1 training set",
             "up --detach": '"predictions":[{"score":',
             "--from 2026-03-09": "2 runs, 0 failed",
             "run.json": "3 False False skipped",

@@ -19,7 +19,7 @@ class TestReference(ProjectTest):
         for path, text in examples().items():
             shop.write(path, text)
         in_order = self.assertRuns(shop.millrace("check"))
-        self.assertIn("1 Dags, 1 sources, 4 SQL models, 2 suites, 1 training sets", in_order.out)
+        self.assertIn("1 Dag, 1 source, 4 SQL models, 2 suites, 1 training set", in_order.out)
         self.assertRuns(shop.millrace("check", "--target", "night"))
 
         for day in range(1, 29):

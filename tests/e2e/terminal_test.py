@@ -66,6 +66,16 @@ class TestTerminal(ProjectTest):
         self.assertIn("[#########...] 75 % round 3: validation 0.93", text)
         self.assertIn("three rounds", text)
 
+    def test_what_did_not_pass_is_refused_and_yellow(self):
+        project = self.rounds()
+        project.edit("rounds", ('{"summary":"three rounds"}', '{"summary":"auc 0.6 < 0.8","accepted":false}'))
+        project.write("seen", "")
+        text = self.on_a_terminal(project, "run")
+        self.assertIn("\033[33mrefused", text)
+        self.assertIn("\033[33mrefused by train", text)
+        again = self.assertRuns(project.millrace("run", "--clear", "--json")).json()
+        self.assertEqual([(task["state"], task["refused"]) for task in again["tasks"]], [("success", True)])
+
     def test_colours_on_a_terminal_only(self):
         project = self.rounds()
         project.write("seen", "")

@@ -66,6 +66,7 @@ class TestTheHonestGate(AfterAWeek):
         tasks = project.run_week(WEEK, "two_hours_before")
         judged = tasks["evaluate"]["result"]
         self.assertFalse(judged["promoted"])
+        self.assertEqual([name for name, task in tasks.items() if task["refused"]], ["evaluate"])
         self.assertGreater(judged["values"]["auc"], 0.60)
         self.assertLess(judged["values"]["auc"], 0.80)
         self.assertToldInReadme(judged["values"]["auc"], "two_hours_before")
@@ -82,6 +83,7 @@ class TestTheHonestGate(AfterAWeek):
         self.assertGreater(judged["values"]["auc"], 0.98)
         self.assertToldInReadme(judged["values"]["auc"], "leaky")
         self.assertFalse(judged["promoted"])
+        self.assertEqual([name for name, task in tasks.items() if task["refused"]], ["leak_check", "evaluate"])
         found = " ".join(tasks["leak_check"]["result"]["leaks"])
         self.assertIn("plane_day_arr_delay", found)
         self.assertIn("plane_day_late_share", found)

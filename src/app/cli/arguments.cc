@@ -11,6 +11,7 @@
 
 #include "base/suggest.h"
 #include "cli/completion.h"
+#include "cli/connection.h"
 #include "cli/to_the_end.h"
 #include "cli/verbs.h"
 
@@ -32,6 +33,7 @@ struct Plan {
   std::function<int()> action;
 };
 
+constexpr std::int64_t kMostRuns = 10'000;
 constexpr std::int64_t kMostRows = 1'000'000'000;
 const CLI::Range kVersion(std::int64_t{1}, std::int64_t{1'000'000'000});
 /// A text that must not be empty: an unset variable of a script is no date and no reason.
@@ -76,16 +78,18 @@ void add_runs(CLI::App& app, Plan& plan) {
       "millrace run weekly_retraining --logical-date 2013-12-01 --param score_at=departure");
   auto run_arguments = calls(verb, plan, run);
   verb->add_option("dag", run_arguments->dag, "The Dag; may be left out when the project has one");
-  verb->add_option("-d,--logical-date", run_arguments->logical_date,
-                   "When the run is due; a date is midnight in the Dag's zone. Default: the latest "
-                   "point of its schedule")
+  verb->add_option(
+          "-d,--logical-date", run_arguments->logical_date,
+          "When the run is due; a date is the moment of that day at which the Dag is due (in "
+          "its zone), or midnight. Default: the latest point of its schedule")
       ->type_name("TIME")
       ->check(kSomething);
   verb->add_option("-p,--param", run_arguments->params, "A parameter of the run")
       ->type_name("NAME=VALUE");
   verb->add_flag("--clear", run_arguments->clear,
                  "Run again although it succeeded: a new generation");
-  verb->add_flag("-q,--quiet", run_arguments->quiet, "Only the end");
+  verb->add_flag("-q,--quiet", run_arguments->quiet,
+                 "Only why tasks failed, and how the run ended: the last line");
   verb->add_option("--program", run_arguments->program, "A C++ pipeline, run without a project")
       ->type_name("FILE");
 
@@ -98,7 +102,8 @@ void add_runs(CLI::App& app, Plan& plan) {
       ->required()
       ->type_name("TIME")
       ->check(kSomething);
-  verb->add_option("--to", backfill_arguments->to, "The last logical date (included)")
+  verb->add_option("--to", backfill_arguments->to,
+                   "The last logical date (included; a date is its whole day)")
       ->required()
       ->type_name("TIME")
       ->check(kSomething);
@@ -111,13 +116,14 @@ void add_runs(CLI::App& app, Plan& plan) {
   auto cancel_arguments = calls(verb, plan, cancel);
   verb->add_option("dag", cancel_arguments->dag,
                    "The Dag; may be left out when the project has one");
-  verb->add_option("run", cancel_arguments->run, "The run; default: all that have not ended");
+  verb->add_option("run", cancel_arguments->run,
+                   "The run, or its date; default: all that have not ended");
 
   verb = add_verb(app, plan, "clear", "Run again what a run has done, unchanged or not",
                   "millrace clear weekly_retraining 2013-12-01T05:00:00Z --task train");
   auto clear_arguments = calls(verb, plan, clear);
   verb->add_option("dag", clear_arguments->dag, "The Dag")->required();
-  verb->add_option("run", clear_arguments->run, "The run")->required();
+  verb->add_option("run", clear_arguments->run, "The run, or its date")->required();
   verb->add_option("--task", clear_arguments->task, "Only this task and what comes after it");
 
   verb = add_verb(app, plan, "up", "Start the project's server: schedule, endpoint, status",
@@ -134,12 +140,19 @@ void add_runs(CLI::App& app, Plan& plan) {
   verb =
       add_verb(app, plan, "status", "What runs, what ran last, what comes next", "millrace status");
   calls(verb, plan, status);
+  verb = add_verb(app, plan, "runs", "What ran, the latest first, and why it failed",
+                  "millrace runs weekly_retraining --limit 5");
+  auto runs_arguments = calls(verb, plan, runs);
+  verb->add_option("dag", runs_arguments->dag, "The Dag; default: all");
+  verb->add_option("--limit", runs_arguments->limit, "Runs to print")
+      ->capture_default_str()
+      ->check(CLI::Range(std::int64_t{1}, kMostRuns));
   verb = add_verb(app, plan, "logs", "What the tasks of a run said",
                   "millrace logs weekly_retraining 2013-12-01T05:00:00Z --task train");
   auto logs_arguments = calls(verb, plan, logs);
   verb->add_option("dag", logs_arguments->dag, "The Dag; may be left out when the project has one");
   verb->add_option("run", logs_arguments->run,
-                   "The run; default: the one that said something last");
+                   "The run, or its date; default: the one that said something last");
   verb->add_option("--task", logs_arguments->task, "Only this task");
 }
 
@@ -172,7 +185,7 @@ void add_tables(CLI::App& app, Plan& plan) {
        {Verb{"show", "Columns, size, writers", "millrace table show raw.flights", table_show},
         Verb{"history", "Versions, newest first", "millrace table history raw.flights",
              table_history},
-        Verb{"at", "Rows as they were", "millrace table at raw.flights 3", table_at}}) {
+        Verb{"at", "Rows as they were", "millrace table at raw.flights 0", table_at}}) {
     verb = add_verb(*group, plan, each.name, each.what, each.example);
     auto arguments = calls(verb, plan, each.function);
     verb->add_option("table", arguments->name, "The table: schema.name")->required();
@@ -194,14 +207,14 @@ void add_models(CLI::App& app, Plan& plan) {
 
   CLI::App* verb =
       add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
-               "millrace model show flight_delay_departure 3");
+               "millrace model show late_arrival_departure 1");
   auto show = calls(verb, plan, model_show);
   verb->add_option("model", show->name)->required()->check(kSomething);
   verb->add_option("version", show->version, "Default: the one in Production, or the newest")
       ->check(kVersion);
 
   verb = add_verb(*group, plan, "promote", "Tag a version Production and let the endpoint serve it",
-                  "millrace model promote flight_delay_departure 2 --reason \"better calibrated\"");
+                  "millrace model promote late_arrival_departure 1 --reason \"better calibrated\"");
   auto promote = calls(verb, plan, model_promote);
   verb->add_option("model", promote->name)->required()->check(kSomething);
   verb->add_option("version", promote->version)->required()->check(kVersion);
@@ -210,13 +223,13 @@ void add_models(CLI::App& app, Plan& plan) {
       ->check(kSomething);
 
   verb = add_verb(*group, plan, "rollback", "Go back to the version that was in Production before",
-                  "millrace model rollback flight_delay_departure");
+                  "millrace model rollback late_arrival_departure");
   auto rollback = calls(verb, plan, model_rollback);
   verb->add_option("model", rollback->name)->required()->check(kSomething);
   verb->add_option("--reason", rollback->reason, "Why; kept in the history")->check(kSomething);
 
   verb = add_verb(*group, plan, "predict", "Score rows of a file",
-                  "millrace model predict flight_delay_departure --input rows.csv");
+                  "millrace model predict late_arrival_departure --input request.json");
   auto predict = calls(verb, plan, model_predict);
   verb->add_option("model", predict->name)->required()->check(kSomething);
   verb->add_option("--version", predict->version, "Default: the one in Production")
@@ -275,9 +288,14 @@ std::vector<std::string> from_the_verb_on(int argc, char** argv) {
   return {argv + std::min(first, argc), argv + argc};
 }
 
+/// What cannot be read as a whole may still say in which form it wants its answer.
+bool wants_json(int argc, char** argv) {
+  return std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--json"; });
+}
+
 void add_others(CLI::App& app, Plan& plan) {
   CLI::App* verb = add_verb(app, plan, "validate", "Check a table against a suite of expectations",
-                            "millrace validate training_data --table ml.training_data");
+                            "millrace validate training_data --table features.flights_departure");
   auto validate_arguments = calls(verb, plan, validate);
   verb->add_option("suite", validate_arguments->suite, "The suite's name")->required();
   verb->add_option("--table", validate_arguments->table, "The table: schema.name")->required();
@@ -312,7 +330,7 @@ void add_others(CLI::App& app, Plan& plan) {
 int main(int argc, char** argv) {
   CLI::App app{kDescription, "millrace"};
   app.footer(std::string(kExitCodes) + "\nEach verb has --help with an example.");
-  app.require_subcommand(1);
+  app.set_version_flag("--version", "millrace " MILLRACE_VERSION);
   app.set_help_all_flag("--help-all", "Help of every verb");
   Plan plan;
   add_common(app, plan);
@@ -324,11 +342,17 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    if (const auto mistake = unknown_verb(app, from_the_verb_on(argc, argv))) {
+    const auto mistake = unknown_verb(app, from_the_verb_on(argc, argv));
+    if (wants_json(argc, argv))
+      return fail({.json = true}, Error(ErrorCode::Invalid, mistake.value_or(error.what())));
+    if (mistake.has_value())
       std::fprintf(stderr, "%s\nRun with --help for more information.\n", mistake->c_str());
-      return kMistake;
-    }
-    app.exit(error);
+    else
+      app.exit(error);
+    return kMistake;
+  }
+  if (!plan.action) {
+    std::fputs(app.help().c_str(), stdout);
     return kMistake;
   }
   return to_the_end(plan.common, plan.action);

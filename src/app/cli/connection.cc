@@ -56,9 +56,10 @@ Result<project::Project> open_project(const Common& common, const project::Parts
 Result<Json> status_of_running(const project::Project& project) {
   const auto status = client_for(project, kLongestStatus)->get_json("/api/v1/status");
   if (!status.ok())
-    return Error(ErrorCode::Unavailable, "no server runs for this project (" +
-                                             status.error().message() +
-                                             "); start one with `millrace up`");
+    return Error(ErrorCode::Unavailable,
+                 "no server runs for this project (" + status.error().message() +
+                     "); start one with `millrace up`, or see what ran with "
+                     "`millrace runs`");
   const std::string target = status->string_or("target", "");
   if (target != project.target.name)
     return Error(

@@ -21,11 +21,18 @@ Result<Json> status_of(const Common& common) {
   return status_of_running(TRY(open_project(common, project::Parts::config())));
 }
 
+/// ", status at http://...", or "" for a server of one command.
+std::string status_url(const Json& status) {
+  const std::string address = status.string_or("status", "");
+  return address.empty() ? "" : fmt::format(", status at http://{}/api/v1/status", address);
+}
+
 void print_status(Terminal& terminal, const Json& status) {
-  terminal.line(fmt::format("{} ({}), pid {}, up since {}, predictions at {}",
+  terminal.line(fmt::format("{} ({}), pid {}, up since {}, predictions at {}{}",
                             terminal.paint(Colour::Bold, status.string_or("project", "")),
                             status.string_or("target", ""), status.integer_or("pid", 0),
-                            status.string_or("started_at", ""), status.string_or("endpoint", "")));
+                            to_the_second(status.string_or("started_at", "")),
+                            status.string_or("endpoint", ""), status_url(status)));
   if (status.bool_or("outdated", false))
     terminal.line(terminal.paint(
         Colour::Yellow,
@@ -40,14 +47,19 @@ void print_status(Terminal& terminal, const Json& status) {
     terminal.line(
         fmt::format("\n{}  {}  {}", terminal.paint(Colour::Bold, dag.string_or("dag", "")),
                     dag.string_or("schedule", "no schedule"), next.empty() ? "" : "next " + next));
-    std::vector<std::vector<std::string>> rows;
-    for (const Json& run : dag["runs"].as_array()) {
-      const auto took = duration_of(run);
-      rows.push_back({run.string_or("run_id", ""), run.string_or("state", ""),
-                      run.string_or("reason", ""), took ? format_duration(*took) : ""});
-    }
-    if (!rows.empty()) terminal.table({"RUN", "STATE", "REASON", "TIME"}, rows);
+    if (!dag["runs"].as_array().empty()) print_runs(terminal, dag["runs"]);
   }
+}
+
+std::string contents_of(const project::Project& project) {
+  const auto many = [](std::size_t number, const char* noun) {
+    return counted(static_cast<std::int64_t>(number), noun);
+  };
+  return fmt::format("{}, {}, {}, {}, {}", many(project.pipelines.size(), "Dag"),
+                     many(project.sources.size(), "source"),
+                     many(project.models.names().size(), "SQL model"),
+                     many(project.suites.size(), "suite"),
+                     many(project.features.training_sets.size(), "training set"));
 }
 
 }  // namespace
@@ -68,11 +80,7 @@ int check(const Common& common) {
     for (const project::Problem& problem : loaded->problems)
       std::fprintf(stderr, "%s\n", problem.str().c_str());
     if (loaded->problems.empty())
-      std::printf(
-          "%s is in order: %zu Dags, %zu sources, %zu SQL models, %zu suites, %zu training sets\n",
-          project.name.c_str(), project.pipelines.size(), project.sources.size(),
-          project.models.names().size(), project.suites.size(),
-          project.features.training_sets.size());
+      std::printf("%s is in order: %s\n", project.name.c_str(), contents_of(project).c_str());
     else
       std::fprintf(stderr, "%zu to mend\n", loaded->problems.size());
   }

@@ -10,11 +10,14 @@
 #include "base/suggest.h"
 #include "base/utf8.h"
 #include "cli/connection.h"
+#include "cli/run_names.h"
 
 namespace millrace::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kHeader = "millrace-attempt-log ";  // docs/formats/attempt.md
 
 std::vector<std::string> folders_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -66,17 +69,43 @@ Result<std::string> latest_run(const fs::path& dag) {
   return latest;
 }
 
-/// {"run", "task", "attempt", "lines"} for each attempt: "train/1.2.log" is attempt "1.2" of train.
+/// The folder of the run that is named by its id, its date or its time.
+Result<std::string> run_of(const Common& common, const fs::path& logs, const std::string& dag,
+                           const std::string& named) {
+  if (named.empty()) return latest_run(logs / dag);
+  std::vector<std::string> runs = folders_in(logs / dag);
+  std::string run = named;
+  if (std::ranges::find(runs, run) == runs.end())
+    // Only the Dag knows when it is due; files with mistakes do not keep the logs back.
+    if (const auto project = open_project(common); project.ok() && project->pipeline(dag).ok())
+      run = TRY(run_named(*project, dag, named));
+  if (std::ranges::find(runs, run) != runs.end()) return run;
+  constexpr std::size_t kMostNamed = 12;
+  if (runs.size() > kMostNamed) runs.erase(runs.begin(), runs.end() - kMostNamed);
+  return Error(ErrorCode::NotFound, fmt::format("there are no logs of a run '{}' of '{}'{}", run,
+                                                dag, suggestion(run, runs)));
+}
+
+/// When the attempt began to speak: the time of the first line behind the header, or of the file.
+Instant begin_of(const Json& lines, const fs::path& file) {
+  if (!lines.as_array().empty()) {
+    const std::string& line = lines.as_array().front().as_string();
+    if (const auto at = parse_instant(line.substr(0, line.find(' '))); at.ok()) return *at;
+  }
+  std::error_code error;
+  const auto written = fs::last_write_time(file, error);
+  return error ? Instant()
+               : std::chrono::time_point_cast<Duration>(std::chrono::file_clock::to_sys(written));
+}
+
+/// {"run", "task", "attempt", "lines"} for each attempt, in the order in which they began:
+/// "train/1.2.log" is attempt "1.2" of train.
 Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
   const project::Project project = TRY(open_project(common, project::Parts::config()));
   const fs::path logs = fs::path(project.state) / "logs";
   const std::string dag = TRY(dag_of(logs, arguments.dag));
-  const std::string run = arguments.run.empty() ? TRY(latest_run(logs / dag)) : arguments.run;
-  const std::vector<std::string> runs = folders_in(logs / dag);
-  if (std::ranges::find(runs, run) == runs.end())
-    return Error(ErrorCode::NotFound, fmt::format("there are no logs of a run '{}' of '{}'{}", run,
-                                                  dag, suggestion(run, runs)));
-  Json attempts = Json::array();
+  const std::string run = TRY(run_of(common, logs, dag, arguments.run));
+  std::vector<std::pair<Instant, Json>> found;
   for (const std::string& file : files_of(logs / dag / run)) {
     const fs::path path(file);
     const std::string task = path.parent_path().string();
@@ -86,19 +115,24 @@ Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
     if (!text.empty() && text.back() == '\n') text.pop_back();
     for (std::size_t at = 0; at <= text.size();) {
       const std::size_t end = std::min(text.find('\n', at), text.size());
-      lines.push(to_utf8(text.substr(at, end - at)));
+      std::string line = to_utf8(text.substr(at, end - at));
+      if (at > 0 || !line.starts_with(kHeader)) lines.push(std::move(line));
       at = end + 1;
     }
-    attempts.push(Json::object({{"dag", dag},
-                                {"run", run},
-                                {"task", task},
-                                {"attempt", path.stem().string()},
-                                {"lines", std::move(lines)}}));
+    const Instant begin = begin_of(lines, logs / dag / run / path);
+    found.emplace_back(begin, Json::object({{"dag", dag},
+                                            {"run", run},
+                                            {"task", task},
+                                            {"attempt", path.stem().string()},
+                                            {"lines", std::move(lines)}}));
   }
-  if (attempts.as_array().empty())
+  if (found.empty())
     return Error(ErrorCode::NotFound,
                  fmt::format("the run {} has no logs of the task '{}'{}", run, arguments.task,
                              suggestion(arguments.task, folders_in(logs / dag / run))));
+  std::ranges::stable_sort(found, {}, &std::pair<Instant, Json>::first);
+  Json attempts = Json::array();
+  for (auto& [begin, attempt] : found) attempts.push(std::move(attempt));
   return attempts;
 }
 

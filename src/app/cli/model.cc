@@ -123,6 +123,9 @@ Result<std::string> score_rows(const Common& common, const ModelArguments& argum
   const bool is_json = first != std::string::npos && (input[first] == '{' || input[first] == '[');
   const model::FeatureRows rows = TRY(is_json ? serve::read_json(predictor->encoder(), input)
                                               : serve::read_csv(predictor->encoder(), input));
+  if (rows.row_count() == 0)
+    std::fprintf(stderr, "warning: %s holds no rows, so nothing is scored\n",
+                 arguments.input == "-" ? "standard input" : arguments.input.c_str());
   const std::vector<float> scores = TRY(predictor->predict(rows));
   return common.json ? serve::write_json(scores) + "\n" : serve::write_csv(scores);
 }
@@ -157,7 +160,7 @@ void print_tag_history(Terminal& terminal, const Json& history) {
   if (history.as_array().empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const Json& event : history.as_array())
-    rows.push_back({event.string_or("at", ""), event.string_or("tag", ""),
+    rows.push_back({to_the_second(event.string_or("at", "")), event.string_or("tag", ""),
                     std::to_string(event.integer_or("version", 0)), event.string_or("who", ""),
                     printable(event.string_or("why", ""))});
   terminal.line("");

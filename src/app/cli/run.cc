@@ -6,6 +6,7 @@
 
 #include "cli/asked_runs.h"
 #include "cli/run_follower.h"
+#include "cli/run_names.h"
 #include "cli/stop_signals.h"
 
 namespace millrace::cli {
@@ -30,6 +31,21 @@ Error interrupted(const std::string& what) {
   return {ErrorCode::Cancelled, what + " was cancelled"};
 }
 
+/// What is odd about what was asked for, on standard error.
+void warn(const std::string& warning) {
+  if (!warning.empty())
+    std::fprintf(stderr, "%s %s\n", Terminal(stderr).paint(Colour::Yellow, "warning:").c_str(),
+                 warning.c_str());
+}
+
+/// The tasks as a table when some were not shown as they ended.
+void show_rest(Terminal& terminal, const RunFollower& follower, const Json& run) {
+  terminal.line("");
+  if (follower.has_shown(run)) return;
+  print_tasks(terminal, run);
+  terminal.line("");
+}
+
 Result<Json> run_one(const Common& common, const RunArguments& arguments, Terminal& terminal) {
   const project::Project project = arguments.program.empty()
                                        ? TRY(open_project(common))
@@ -44,6 +60,7 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
   const Json run =
       TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/runs", body); }));
   const std::string id = run.string_or("run_id", "");
+  warn(run.string_or("warning", ""));
   const bool quiet = arguments.quiet || common.json;
   if (!quiet)
     terminal.line(fmt::format(
@@ -52,6 +69,7 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
   RunFollower follower(connection, terminal, quiet);
   Json ended = TRY(follower.follow(dag, id, run.integer_or("events_after", 0)));
   if (asked.cancelled()) return interrupted("the run " + id);
+  if (!quiet) show_rest(terminal, follower, ended);
   return ended;
 }
 
@@ -69,6 +87,7 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
   Connection connection = TRY(Connection::open(project));
   const Json answer =
       TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/backfills", body); }));
+  warn(answer.string_or("warning", ""));
   const Json::Array& ids = answer["run_ids"].as_array();
   Json runs = Json::array();
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -97,11 +116,13 @@ Result<Json> clear_one(const Common& common, const ClearArguments& arguments, Te
   Connection connection = TRY(Connection::open(project));
   Json body = Json::object();
   if (!arguments.task.empty()) body.set("task", arguments.task);
-  const Json cleared = TRY(asked.ask(
-      [&] { return connection.post_json(run_path(dag, arguments.run) + "/clear", body); }));
+  const std::string run = TRY(run_named(project, dag, arguments.run));
+  const Json cleared =
+      TRY(asked.ask([&] { return connection.post_json(run_path(dag, run) + "/clear", body); }));
   RunFollower follower(connection, terminal, common.json);
-  Json ended = TRY(follower.follow(dag, arguments.run, cleared.integer_or("events_after", 0)));
-  if (asked.cancelled()) return interrupted("the run " + arguments.run);
+  Json ended = TRY(follower.follow(dag, run, cleared.integer_or("events_after", 0)));
+  if (asked.cancelled()) return interrupted("the run " + run);
+  if (!common.json) show_rest(terminal, follower, ended);
   return ended;
 }
 
@@ -129,7 +150,8 @@ Result<Json> cancel_some(const Common& common, const CancelArguments& arguments)
   Connection connection = TRY(Connection::open(project, Attempts::Wait));
   Terminal silent(stderr);
   Json runs = Json::array();
-  for (const std::string& run : TRY(runs_to_cancel(connection, dag, arguments.run))) {
+  const std::string named = whole.ok() ? TRY(run_named(project, dag, arguments.run)) : arguments.run;
+  for (const std::string& run : TRY(runs_to_cancel(connection, dag, named))) {
     TRY(connection.post_json(run_path(dag, run) + "/cancel", Json::object()));
     runs.push(TRY(RunFollower(connection, silent, true).follow(dag, run, 0)));
   }
@@ -142,8 +164,7 @@ int tell(const Common& common, Terminal& terminal, const Result<Json>& run) {
   if (common.json) {
     print_json(*run);
   } else {
-    terminal.line("");
-    print_run(terminal, *run);
+    print_end(terminal, *run);
   }
   return run->string_or("state", "") == "success" ? kSuccess : kFailed;
 }
@@ -164,7 +185,9 @@ int backfill(const Common& common, const BackfillArguments& arguments) {
   for (const Json& run : (*done)["runs"].as_array())
     failed += run.string_or("state", "") == "success" ? 0 : 1;
   if (!common.json)
-    terminal.line(fmt::format("{} runs, {} failed", (*done)["runs"].as_array().size(), failed));
+    terminal.line(fmt::format(
+        "{}, {} failed",
+        counted(static_cast<std::int64_t>((*done)["runs"].as_array().size()), "run"), failed));
   return failed == 0 ? kSuccess : kFailed;
 }
 
@@ -182,7 +205,9 @@ int cancel(const Common& common, const CancelArguments& arguments) {
   }
   Terminal terminal(stdout);
   for (const Json& run : (*done)["runs"].as_array())
-    terminal.line(fmt::format("{} {}", run.string_or("run_id", ""), run.string_or("state", "")));
+    terminal.line(
+        fmt::format("{} {}{}", run.string_or("run_id", ""),
+                    run.bool_or("cancelled", false) ? "was " : "had ended: ", standing_of(run)));
   if ((*done)["runs"].as_array().empty()) terminal.line("nothing runs");
   return kSuccess;
 }

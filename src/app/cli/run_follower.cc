@@ -9,8 +9,16 @@ namespace {
 constexpr std::chrono::milliseconds kWait(5'000);
 constexpr std::chrono::milliseconds kPause(200);
 
+/// Shown in the place of "success": the task did its work, and what it judged did not pass.
+constexpr const char* kRefused = "refused";
+
+std::string state_of(const Json& task) {
+  return task.bool_or("refused", false) ? kRefused : task.string_or("state", "");
+}
+
 Colour colour_of(const std::string& state) {
   if (state == "success") return Colour::Green;
+  if (state == kRefused) return Colour::Yellow;
   if (state == "failed" || state == "upstream_failed") return Colour::Red;
   if (state == "running") return Colour::Blue;
   if (state == "skipped") return Colour::Grey;
@@ -18,7 +26,7 @@ Colour colour_of(const std::string& state) {
 }
 
 bool is_over(const std::string& state) {
-  return state == "success" || state == "failed" || state == "skipped" ||
+  return state == "success" || state == kRefused || state == "failed" || state == "skipped" ||
          state == "upstream_failed" || state == "up_for_retry";
 }
 
@@ -50,6 +58,11 @@ std::optional<Duration> duration_of(const Json& record) {
 bool is_finished(const Json& run) {
   const std::string state = run.string_or("state", "");
   return state == "success" || state == "failed";
+}
+
+std::string standing_of(const Json& run) {
+  const bool cancelled = is_finished(run) && run.bool_or("cancelled", false);
+  return cancelled ? "cancelled" : run.string_or("state", "");
 }
 
 Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
@@ -90,7 +103,7 @@ void RunFollower::show(const Json& event) {
 
 void RunFollower::show_task(const Json& task) {
   const std::string id = task.string_or("task", "");
-  const std::string state = task.string_or("state", "");
+  const std::string state = state_of(task);
   if (state == "running") {
     over_.erase(id);
     running_.try_emplace(id);
@@ -106,8 +119,15 @@ void RunFollower::show_task(const Json& task) {
   show_progress();
 }
 
+bool RunFollower::has_shown(const Json& run) const {
+  if (quiet_) return false;
+  for (const Json& task : run["tasks"].as_array())
+    if (!over_.contains(task.string_or("task", ""))) return false;
+  return true;
+}
+
 std::string progress_text(const Json& progress) {
-  const std::string words = progress.string_or("message", "");
+  std::string words = progress.string_or("message", "");
   const double total = progress.number_or("total", 0);
   if (total <= 0) return words;
   return Terminal::bar(progress.number_or("done", 0) / total, 12) + (words.empty() ? "" : " ") +
@@ -123,26 +143,49 @@ void RunFollower::show_progress() {
   if (!text.empty()) terminal_.status(text);
 }
 
-void print_run(Terminal& terminal, const Json& run) {
-  const std::string state = run.string_or("state", "");
-  const auto took = duration_of(run);
+void print_tasks(Terminal& terminal, const Json& run) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& task : run["tasks"].as_array()) {
     const auto each = duration_of(task);
-    rows.push_back(
-        {task.string_or("task", ""),
-         terminal.paint(colour_of(task.string_or("state", "")), task.string_or("state", "")),
-         each ? format_duration(*each) : "", first_line(summary_of(task))});
+    rows.push_back({task.string_or("task", ""),
+                    terminal.paint(colour_of(state_of(task)), state_of(task)),
+                    each ? format_duration(*each) : "", first_line(summary_of(task))});
   }
   terminal.table({"TASK", "STATE", "TIME", "WHAT"}, rows);
-  for (const Json& task : run["tasks"].as_array())
+}
+
+void print_end(Terminal& terminal, const Json& run) {
+  std::string refused;
+  for (const Json& task : run["tasks"].as_array()) {
+    const std::string id = task.string_or("task", "");
+    if (state_of(task) == kRefused) refused += (refused.empty() ? "" : ", ") + id;
     if (task.string_or("state", "") == "failed")
-      terminal.line(fmt::format("\n{} {}",
-                                terminal.paint(Colour::Red, task.string_or("task", "") + ":"),
+      terminal.line(fmt::format("{} {}\n", terminal.paint(Colour::Red, id + ":"),
                                 task.string_or("message", "no reason was given")));
-  terminal.line(fmt::format("\n{} {} {}{}", run.string_or("dag", ""), run.string_or("run_id", ""),
-                            terminal.paint(colour_of(state), state),
-                            took ? " in " + format_duration(*took) : ""));
+  }
+  const std::string state = standing_of(run);
+  const auto took = duration_of(run);
+  terminal.line(fmt::format(
+      "{} {} {}{}{}", run.string_or("dag", ""), run.string_or("run_id", ""),
+      terminal.paint(colour_of(state), state), took ? " in " + format_duration(*took) : "",
+      refused.empty() ? "" : ", " + terminal.paint(Colour::Yellow, "refused by " + refused)));
+}
+
+void print_runs(Terminal& terminal, const Json& runs) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& run : runs.as_array()) {
+    const auto took = duration_of(run);
+    const std::string state = standing_of(run);
+    std::string why;
+    for (const Json& task : run["failed"].as_array())
+      why += fmt::format("{}{}: {}", why.empty() ? "" : "; ", task.string_or("task", ""),
+                         first_line(task.string_or("message", "")));
+    rows.push_back({run.string_or("dag", ""), run.string_or("run_id", ""),
+                    terminal.paint(colour_of(state), state), run.string_or("reason", ""),
+                    to_the_second(run.string_or("started_at", "")),
+                    took ? format_duration(*took) : "", why});
+  }
+  terminal.table({"DAG", "RUN", "STATE", "REASON", "STARTED", "TIME", "WHY IT FAILED"}, rows);
 }
 
 }  // namespace millrace::cli

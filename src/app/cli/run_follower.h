@@ -20,6 +20,8 @@ class RunFollower {
   /// tasks. The run itself is asked for at its end and where nothing is heard for a while, not with
   /// each event.
   Result<Json> follow(const std::string& dag, const std::string& run, std::int64_t after);
+  /// Whether each task of the run was shown as it ended.
+  bool has_shown(const Json& run) const;
 
  private:
   void show(const Json& event);
@@ -39,11 +41,18 @@ std::string progress_text(const Json& progress);
 /// A finished run.
 bool is_finished(const Json& run);
 
+/// How it stands: its state, or "cancelled".
+std::string standing_of(const Json& run);
+
 /// "/api/v1/dags/weekly/runs/2013-..." with its parts encoded.
 std::string run_path(const std::string& dag, const std::string& run);
 /// Seconds between two moments of a JSON record, or nothing.
 std::optional<Duration> duration_of(const Json& record);
-/// The tasks of a run as a table, and what went wrong.
-void print_run(Terminal& terminal, const Json& run);
+/// The tasks of a run as a table.
+void print_tasks(Terminal& terminal, const Json& run);
+/// What went wrong, and how the run ended, in its last line.
+void print_end(Terminal& terminal, const Json& run);
+/// Runs as a table; of those that failed the tasks, and why.
+void print_runs(Terminal& terminal, const Json& runs);
 
 }  // namespace millrace::cli

@@ -125,8 +125,10 @@ int up(const Common& common, const UpArguments& arguments) {
   if (common.json)
     print_json(*status);
   else
-    std::printf("the server is up; predictions at %s; `millrace down` stops it\n",
-                status->string_or("endpoint", "").c_str());
+    std::printf(
+        "the server is up; predictions at %s, status at http://%s/api/v1/status; `millrace down` "
+        "stops it\n",
+        status->string_or("endpoint", "").c_str(), status->string_or("status", "").c_str());
   return kSuccess;
 }
 

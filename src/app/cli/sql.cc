@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <set>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -12,13 +11,43 @@
 #include "sql/names.h"
 #include "sql/time_travel.h"
 #include "tasks/publish_file.h"
+#include "transform/sql_model.h"
 
 namespace millrace::cli {
 namespace {
 
+/// The engine shows the statement that it was given, in which tables have names of ours.
+Error without_statement(const Error& error) {
+  return {error.code(), error.message().substr(0, error.message().find("\n\nLINE "))};
+}
+
+/// What is no table may be a SQL model: what to do about that helps more than the names of tables.
+Error without_table(const Common& common, const std::string& name, const Error& error) {
+  if (error.code() != ErrorCode::NotFound) return error;
+  project::Parts parts = project::Parts::config();
+  parts.sources = parts.models = true;
+  const auto loaded = project::load_project(common.project, common.target, parts);
+  if (!loaded.ok()) return error;
+  const transform::SqlModel* model =
+      loaded->project.models.find(name.substr(name.rfind('.') + 1));  // npos + 1 is the beginning
+  if (model == nullptr) return error;
+  if (model->materialized != transform::Materialized::View)
+    return {ErrorCode::NotFound,
+            fmt::format("there is no table '{}': '{}' is a SQL model, and its "
+                        "table is {}, which a task of the kind sql_model writes",
+                        name, model->name, model->table())};
+  return {
+      ErrorCode::NotFound,
+      fmt::format("there is no table '{}': '{}' is a SQL model that is a view, and the lake has "
+                  "no rows of it. To look at some, write {{{{ config(materialized='table') }}}} "
+                  "in {} and run a task of the kind sql_model for it",
+                  name, model->name, model->path)};
+}
+
 /// Defines every table that the statement names, at the version that it asks for, and gives the
 /// statement over those.
-Result<std::string> bind_tables(LakeSession& lake, const std::string& statement) {
+Result<std::string> bind_tables(const Common& common, LakeSession& lake,
+                                const std::string& statement) {
   auto parsed = lake.session->parse(statement);
   if (!parsed.ok() && parsed.error().message().find("Only SELECT statements") != std::string::npos)
     return Error(
@@ -38,7 +67,9 @@ Result<std::string> bind_tables(LakeSession& lake, const std::string& statement)
         return Error(ErrorCode::Invalid,
                      fmt::format("{} AT (VERSION => {}): a version is a number", name, at));
     }
-    const auto snapshot = TRY(lake.snapshot(name, at));
+    auto found = lake.snapshot(name, at);
+    if (!found.ok()) return without_table(common, name, found.error());
+    const lake::SnapshotPtr snapshot = *std::move(found);
     relations.push_back(fmt::format("at_{}.t{}", snapshot->version().value(), relations.size()));
     TRY(lake.session->define_scan(relations.back(), TRY(snapshot->scan())));
   }
@@ -69,9 +100,8 @@ Result<Json> write_output(LakeSession& lake, const std::string& select, const st
   return rows;
 }
 
-Status answer(const Common& common, const SqlArguments& arguments) {
-  LakeSession lake = TRY(LakeSession::open(common));
-  const std::string select = TRY(bind_tables(lake, arguments.statement));
+Status print_answer(const Common& common, const SqlArguments& arguments, LakeSession& lake,
+                    const std::string& select) {
   if (!arguments.output.empty()) {
     const Json rows = TRY(write_output(lake, select, arguments.output));
     if (common.json)
@@ -102,6 +132,13 @@ Status answer(const Common& common, const SqlArguments& arguments) {
     terminal.line(fmt::format("... more than {} rows; --limit shows more, --output writes all",
                               arguments.limit));
   return {};
+}
+
+Status answer(const Common& common, const SqlArguments& arguments) {
+  LakeSession lake = TRY(LakeSession::open(common));
+  const std::string select = TRY(bind_tables(common, lake, arguments.statement));
+  Status printed = print_answer(common, arguments, lake, select);
+  return printed.ok() ? printed : without_statement(printed.error());
 }
 
 }  // namespace

@@ -70,11 +70,12 @@ Result<Json> history_of(LakeSession& lake, const TableArguments& arguments) {
 
 void print_table(Terminal& terminal, const Json& table) {
   terminal.line(fmt::format(
-      "{} version {} of {}: {} rows, {} in {} files{}",
+      "{} version {} of {}: {}, {} in {}{}",
       terminal.paint(Colour::Bold, table.string_or("table", "")), table.integer_or("version", 0),
-      table.string_or("committed_at", ""), with_commas(table.integer_or("rows", 0)),
+      to_the_second(table.string_or("committed_at", "")),
+      counted(table.integer_or("rows", 0), "row"),
       format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
-      table.integer_or("files", 0),
+      counted(table.integer_or("files", 0), "file"),
       table["partition_columns"].as_array().empty()
           ? ""
           : ", partitioned by " + table["partition_columns"].dump()));
@@ -83,7 +84,7 @@ void print_table(Terminal& terminal, const Json& table) {
         fmt::format("{} more in its folder, {}, belong to no version that it remembers: left by "
                     "attempts that were "
                     "killed or are writing now; they are never read",
-                    loose == 1 ? "1 file" : fmt::format("{} files", loose),
+                    counted(loose, "file"),
                     format_bytes(static_cast<std::uint64_t>(table.integer_or("loose_bytes", 0)))));
   std::vector<std::vector<std::string>> rows;
   for (const Json& column : table["columns"].as_array())
@@ -117,11 +118,12 @@ int table_list(const Common& common) {
     std::vector<std::vector<std::string>> rows;
     for (const Json& table : tables.as_array())
       if (!table.contains("error"))
-        rows.push_back(
-            {table.string_or("table", ""), std::to_string(table.integer_or("version", 0)),
-             with_commas(table.integer_or("rows", 0)),
-             format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
-             std::to_string(table.integer_or("files", 0)), table.string_or("committed_at", "")});
+        rows.push_back({table.string_or("table", ""),
+                        std::to_string(table.integer_or("version", 0)),
+                        with_commas(table.integer_or("rows", 0)),
+                        format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
+                        std::to_string(table.integer_or("files", 0)),
+                        to_the_second(table.string_or("committed_at", ""))});
     terminal.table({"TABLE", "VERSION", "ROWS", "SIZE", "FILES", "COMMITTED"}, rows);
     for (const Json& table : tables.as_array())
       if (table.contains("error"))

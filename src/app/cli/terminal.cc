@@ -144,6 +144,16 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+std::string counted(std::int64_t number, const std::string& noun) {
+  return with_commas(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+std::string to_the_second(const std::string& moment) {
+  const std::size_t point = moment.find('.');
+  return point == std::string::npos || moment.back() != 'Z' ? moment
+                                                            : moment.substr(0, point) + "Z";
+}
+
 std::string with_commas(std::int64_t number) {
   std::string digits = std::to_string(number);
   const std::size_t sign = digits[0] == '-' ? 1 : 0;

@@ -43,5 +43,9 @@ std::string printable(std::string_view text);
 
 /// 1234567 -> "1,234,567".
 std::string with_commas(std::int64_t number);
+/// "1 file", "2,000 files".
+std::string counted(std::int64_t number, const std::string& noun);
+/// A moment of a JSON record for people, without the part of the second: "2013-12-01T05:00:01Z".
+std::string to_the_second(const std::string& moment);
 
 }  // namespace millrace::cli

@@ -13,7 +13,24 @@
 namespace millrace::cli {
 namespace {
 
-Result<quality::SuiteVerdict> verdict_of(const Common& common, const ValidateArguments& arguments) {
+/// A table that keeps the rows of each run in a partition of its own holds a key once per run: what a
+/// run's own validate passed fails over all of them.
+Result<std::string> hint_of(LakeSession& lake, const columnar::Schema& columns) {
+  if (!columns.index_of("run_id").has_value()) return std::string();
+  const Json runs = TRY(lake.session->scalar("SELECT count(DISTINCT run_id) FROM validated.rows"));
+  if (!runs.is_integer() || runs.as_integer() < 2) return std::string();
+  return fmt::format(
+      "the table holds the rows of {}; look at one of them with --where \"run_id = "
+      "'...'\" (`millrace runs` names them)",
+      counted(runs.as_integer(), "run"));
+}
+
+struct Answer {
+  quality::SuiteVerdict verdict;
+  std::string hint;  // "" unless it failed and another question would be better
+};
+
+Result<Answer> answer_of(const Common& common, const ValidateArguments& arguments) {
   LakeSession lake = TRY(LakeSession::open(
       common,
       {.sources = false, .models = false, .suites = true, .features = false, .pipelines = false}));
@@ -31,31 +48,44 @@ Result<quality::SuiteVerdict> verdict_of(const Common& common, const ValidateArg
     batch.relation = "validated.rows";
   else
     batch.select = fmt::format("SELECT * FROM validated.rows WHERE ({}\n)", arguments.where);
-  return quality::validate(*lake.session, batch, found->second.suite,
-                           {.order_by = {},
-                            .index_columns = {},
-                            .meta = Json::object({{"table", arguments.table},
-                                                  {"version", snapshot->version().value()}})});
+  Answer answer;
+  answer.verdict =
+      TRY(quality::validate(*lake.session, batch, found->second.suite,
+                            {.order_by = {},
+                             .index_columns = {},
+                             .meta = Json::object({{"table", arguments.table},
+                                                   {"version", snapshot->version().value()}})}));
+  if (!answer.verdict.success && arguments.where.empty())
+    answer.hint = TRY(hint_of(lake, snapshot->schema()));
+  return answer;
+}
+
+/// Those that failed last, where they are seen.
+void print_verdict(const quality::SuiteVerdict& verdict) {
+  Terminal terminal(stdout);
+  for (const bool success : {true, false})
+    for (const quality::Verdict& each : verdict.results)
+      if (each.success == success)
+        terminal.line(fmt::format("{} {}",
+                                  success ? terminal.paint(Colour::Green, "met   ")
+                                          : terminal.paint(Colour::Red, "failed"),
+                                  quality::describe(each)));
+  terminal.line(
+      fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size()));
 }
 
 }  // namespace
 
 int validate(const Common& common, const ValidateArguments& arguments) {
-  const auto verdict = verdict_of(common, arguments);
-  if (!verdict.ok()) return fail(common, verdict.error());
-  if (common.json) {
-    print_json(quality::to_json(*verdict));
-  } else {
-    Terminal terminal(stdout);
-    for (const quality::Verdict& each : verdict->results)
-      terminal.line(fmt::format("{} {}",
-                                each.success ? terminal.paint(Colour::Green, "met   ")
-                                             : terminal.paint(Colour::Red, "failed"),
-                                quality::describe(each)));
-    terminal.line(
-        fmt::format("{} of {} expectations met", verdict->successful(), verdict->results.size()));
-  }
-  return verdict->success ? kSuccess : kFailed;
+  const auto answer = answer_of(common, arguments);
+  if (!answer.ok()) return fail(common, answer.error());
+  const quality::SuiteVerdict& verdict = answer->verdict;
+  if (common.json)
+    print_json(quality::to_json(verdict));
+  else
+    print_verdict(verdict);
+  if (!answer->hint.empty()) std::fprintf(stderr, "hint: %s\n", answer->hint.c_str());
+  return verdict.success ? kSuccess : kFailed;
 }
 
 }  // namespace millrace::cli

@@ -35,7 +35,7 @@ struct RunArguments {
   std::vector<std::string> params;  // "name=value"
   bool clear = false;               // run again although it succeeded
   std::string program;              // a C++ pipeline, run without a project
-  bool quiet = false;
+  bool quiet = false;               // only why tasks failed, and how the run ended
 };
 int run(const Common& common, const RunArguments& arguments);
 
@@ -76,6 +76,12 @@ struct LogsArguments {
   std::string task;  // "" is all
 };
 int logs(const Common& common, const LogsArguments& arguments);
+
+struct RunsArguments {
+  std::string dag;  // "" is all
+  std::int64_t limit = 20;
+};
+int runs(const Common& common, const RunsArguments& arguments);
 
 struct SqlArguments {
   std::string statement;
