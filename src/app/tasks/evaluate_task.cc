@@ -113,10 +113,17 @@ Result<train::LeakVerdict> leaks_of(const Attempt& attempt) {
 Result<train::ProductionScore> score_production(Attempt& attempt, const Holdout& holdout,
                                                 const std::string& name, const Json& production,
                                                 Instant logical_date) {
-  model::LoadedModel loaded =
-      TRY(model::get_model(attempt.models(), name, TRY(production.string_at("content_id"))));
-  train::ProductionScore serving{.version = TRY(production.integer_at("version")),
-                                 .logical_date = loaded.manifest.logical_date};
+  train::ProductionScore serving{.version = TRY(production.integer_at("version"))};
+  auto read = model::get_model(attempt.models(), name, TRY(production.string_at("content_id")));
+  if (!read.ok())
+    return Error(
+        read.error().code(),
+        fmt::format("version {} of {} is in Production and cannot be read, so that nothing can be "
+                    "compared with it: {}; `millrace model promote {}` puts a version that can be "
+                    "read in its place, then run again",
+                    serving.version, name, read.error().message(), name));
+  model::LoadedModel loaded = *std::move(read);
+  serving.logical_date = loaded.manifest.logical_date;
   if (serving.logical_date <= logical_date)
     serving.metrics = TRY_DOING(fmt::format("scoring version {} in Production", serving.version),
                                 score(holdout, std::move(loaded))).values();

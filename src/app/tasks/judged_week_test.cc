@@ -83,6 +83,22 @@ TEST_F(JudgedWeek, OfALaterDateIsComparedWithTheOneInProduction) {
   EXPECT_NE(reasons.find("On the same holdout auc is"), std::string::npos) << reasons;
 }
 
+TEST_F(JudgedWeek, AVersionInProductionThatCannotBeReadIsNamedWithTheWayOut) {
+  ASSERT_TRUE(good(run_all("2013-01-19"))["promoted"].as_bool());
+  int damaged = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(path(".millrace/models"))) {
+    if (file.path().filename() != "manifest.json") continue;
+    ASSERT_TRUE(write_file(file.path(), "{}").ok());
+    ++damaged;
+  }
+  ASSERT_EQ(damaged, 1);
+  const auto refused = run_all("2013-01-21");
+  EXPECT_NE(said(refused).find("version 1 of waiting is in Production and cannot be read"),
+            std::string::npos)
+      << said(refused);
+  EXPECT_NE(said(refused).find("millrace model promote waiting"), std::string::npos);
+}
+
 TEST_F(JudgedWeek, ManifestNamesTheCodeAndTheMetricsOfTheTraining) {
   good(run_all("2013-01-19"));
   good(run_all("2013-01-21"));
