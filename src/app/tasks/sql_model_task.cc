@@ -44,10 +44,15 @@ class SqlModelTask final : public TaskKind {
     fields.refuse_unknown();
   }
 
+  /// A table that is replaced as a whole must still hold these rows: another run may have put its
+  /// own in their place.
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
     const std::string table = TRY(result.string_at("table"));
-    return TRY(is_written(attempt, table)) &&
-           TRY(is_in_lake(attempt, table, TRY(result.integer_at("version"))));
+    const std::int64_t version = TRY(result.integer_at("version"));
+    if (!TRY(is_written(attempt, table)) || !TRY(is_in_lake(attempt, table, version))) return false;
+    if (TRY(model_of(attempt))->materialized != transform::Materialized::Table) return true;
+    const auto newest = TRY(attempt.lake().snapshot(TRY(lake::TableName::parse(table))));
+    return newest->version() == lake::Version(version);
   }
 
   Result<std::string> content_key(Attempt& attempt) const override {
@@ -71,10 +76,9 @@ class SqlModelTask final : public TaskKind {
     std::string summary = fmt::format("{} rows in {} version {}", committed.rows_written,
                                       model->table(), committed.version.value());
     if (later && *later > attempt.request().logical_date)
-      summary += fmt::format(
-          "; they replace those of the later date {}: clear its run to have "
-          "them back",
-          format_instant(*later));
+      summary +=
+          fmt::format("; they replace those of the later date {}: run it again to have them back",
+                      format_instant(*later));
     return Json::object({{"table", model->table()},
                          {"version", committed.version.value()},
                          {"rows", committed.rows_written},

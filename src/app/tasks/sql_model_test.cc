@@ -26,7 +26,18 @@ TEST_F(SqlModelTable, SaysThatTheRowsOfALaterDateAreReplaced) {
   EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 1");
   EXPECT_EQ(summary("2013-01-20"),
             "1 rows in models.totals version 2; they replace those of the later date "
-            "2013-01-21T00:00:00Z: clear its run to have them back");
+            "2013-01-21T00:00:00Z: run it again to have them back");
+}
+
+TEST_F(SqlModelTable, IsMadeAgainWhenAnotherRunHasReplacedIt) {
+  good(run("land"));
+  EXPECT_FALSE(good(run("totals", "2013-01-21")).bool_or("reused", false));
+  EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
+  EXPECT_FALSE(good(run("totals", "2013-01-20")).bool_or("reused", false));
+  const Json again =  // a run that is asked for again is the next generation
+      good(run("totals", "2013-01-21", [](auto& instance) { ++instance.generation; }));
+  EXPECT_FALSE(again.bool_or("reused", false));
+  EXPECT_EQ(again["version"].as_integer(), 2) << again.dump();
 }
 
 }  // namespace
