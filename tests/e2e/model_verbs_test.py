@@ -112,6 +112,11 @@ class TestPredict(OfAWeek):
         missing = {name: value for name, value in self.INSTANCES[0].items() if name != "distance"}
         self.assertIn("distance", self.predict(json.dumps({"instances": [missing]}), code=2).err)
 
+    def test_a_file_without_rows_gives_no_scores_and_says_so(self):
+        answer = self.predict(self.as_csv(self.INSTANCES).split("\n")[0] + "\n")
+        self.assertEqual(answer.out, "")
+        self.assertIn("holds no rows", answer.err)
+
     def test_a_file_that_is_not_there(self):
         answer = self.assertRuns(self.weekly.millrace("model", "predict", MODEL, "--input", "no.csv"), 2)
         self.assertIn("no.csv", answer.err)

@@ -125,9 +125,12 @@ void add_runs(CLI::App& app, Plan& plan) {
   verb->add_option("dag", clear_arguments->dag, "The Dag")->required();
   verb->add_option("run", clear_arguments->run, "The run, or its date")->required();
   verb->add_option("--task", clear_arguments->task, "Only this task and what comes after it");
+}
 
-  verb = add_verb(app, plan, "up", "Start the project's server: schedule, endpoint, status",
-                  "millrace up --detach");
+void add_server(CLI::App& app, Plan& plan) {
+  CLI::App* verb =
+      add_verb(app, plan, "up", "Start the project's server: schedule, endpoint, status",
+               "millrace up --detach");
   auto up_arguments = calls(verb, plan, up);
   verb->add_flag("--detach", up_arguments->detach,
                  "Go on in the background; `millrace down` stops it");
@@ -335,6 +338,7 @@ int main(int argc, char** argv) {
   Plan plan;
   add_common(app, plan);
   add_runs(app, plan);
+  add_server(app, plan);
   add_tables(app, plan);
   add_models(app, plan);
   add_others(app, plan);

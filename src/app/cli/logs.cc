@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 
 #include <fmt/core.h>
 
@@ -105,7 +106,7 @@ Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
   const fs::path logs = fs::path(project.state) / "logs";
   const std::string dag = TRY(dag_of(logs, arguments.dag));
   const std::string run = TRY(run_of(common, logs, dag, arguments.run));
-  std::vector<std::pair<Instant, Json>> found;
+  std::multimap<Instant, Json> found;  // by when they began
   for (const std::string& file : files_of(logs / dag / run)) {
     const fs::path path(file);
     const std::string task = path.parent_path().string();
@@ -120,17 +121,16 @@ Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
       at = end + 1;
     }
     const Instant begin = begin_of(lines, logs / dag / run / path);
-    found.emplace_back(begin, Json::object({{"dag", dag},
-                                            {"run", run},
-                                            {"task", task},
-                                            {"attempt", path.stem().string()},
-                                            {"lines", std::move(lines)}}));
+    found.emplace(begin, Json::object({{"dag", dag},
+                                       {"run", run},
+                                       {"task", task},
+                                       {"attempt", path.stem().string()},
+                                       {"lines", std::move(lines)}}));
   }
   if (found.empty())
     return Error(ErrorCode::NotFound,
                  fmt::format("the run {} has no logs of the task '{}'{}", run, arguments.task,
                              suggestion(arguments.task, folders_in(logs / dag / run))));
-  std::ranges::stable_sort(found, {}, &std::pair<Instant, Json>::first);
   Json attempts = Json::array();
   for (auto& [begin, attempt] : found) attempts.push(std::move(attempt));
   return attempts;
