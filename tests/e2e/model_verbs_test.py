@@ -55,6 +55,21 @@ class TestShow(OfAWeek):
         self.assertIn("there is no model 'late'", self.assertRuns(self.weekly.millrace("model", "show", "late"), 2).err)
 
 
+class TestStatus(OfAWeek):
+    def test_a_version_in_production_that_cannot_be_loaded_is_told(self):
+        project = WeeklyProject(of=finished_week(WEEK))
+        self.addCleanup(project.close)
+        artefact, = (project.root / ".millrace/models").glob("**/model.tar.gz")
+        whole = artefact.read_bytes()
+        artefact.unlink()  # it may be another folder's file too
+        artefact.write_bytes(whole[:1000])
+        self.assertRuns(project.millrace("up", "--detach"))
+        status = self.assertRuns(project.millrace("status", "--json")).json()
+        self.assertEqual(status["models"], [{"model": MODEL, "version": None, "instead_of": 1}])
+        self.assertIn(f"nothing answers for {MODEL}: version 1, which is in Production, cannot be loaded",
+                      self.assertRuns(project.millrace("status")).out)
+
+
 class TestPredict(OfAWeek):
     INSTANCES = json.loads((EXAMPLE / "request.json").read_text())["instances"]
 

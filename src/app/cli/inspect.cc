@@ -27,6 +27,21 @@ std::string status_url(const Json& status) {
   return address.empty() ? "" : fmt::format(", status at http://{}/api/v1/status", address);
 }
 
+std::string serving_line(Terminal& terminal, const Json& model) {
+  const std::string name = model.string_or("model", "");
+  if (!model.contains("instead_of"))
+    return fmt::format("  serving {} version {}", name, model.integer_or("version", 0));
+  const std::string answers =
+      model["version"].is_null()
+          ? fmt::format("nothing answers for {}", name)
+          : fmt::format("serving {} version {}", name, model.integer_or("version", 0));
+  return terminal.paint(
+      Colour::Yellow,
+      fmt::format("  {}: version {}, which is in Production, cannot be loaded; the server's log "
+                  "says why",
+                  answers, model.integer_or("instead_of", 0)));
+}
+
 void print_status(Terminal& terminal, const Json& status) {
   terminal.line(fmt::format("{} ({}), pid {}, up since {}, predictions at {}{}",
                             terminal.paint(Colour::Bold, status.string_or("project", "")),
@@ -40,13 +55,13 @@ void print_status(Terminal& terminal, const Json& status) {
   if (const std::string files = status.string_or("files", ""); !files.empty())
     terminal.line(terminal.paint(Colour::Yellow, "  " + files));
   for (const Json& model : status["models"].as_array())
-    terminal.line(fmt::format("  serving {} version {}", model.string_or("model", ""),
-                              model.integer_or("version", 0)));
+    terminal.line(serving_line(terminal, model));
   for (const Json& dag : status["dags"].as_array()) {
     const std::string next = dag.string_or("next_logical_date", "");
-    terminal.line(
-        fmt::format("\n{}  {}  {}", terminal.paint(Colour::Bold, dag.string_or("dag", "")),
-                    dag.string_or("schedule", "no schedule"), next.empty() ? "" : "next " + next));
+    const std::string schedule = dag.string_or("schedule", "");
+    terminal.line(fmt::format(
+        "\n{}  {}  {}", terminal.paint(Colour::Bold, dag.string_or("dag", "")),
+        schedule.empty() ? "no schedule" : schedule, next.empty() ? "" : "next " + next));
     if (!dag["runs"].as_array().empty()) print_runs(terminal, dag["runs"]);
   }
 }

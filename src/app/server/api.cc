@@ -1,8 +1,11 @@
 #include "server/api.h"
 
+#include <set>
+
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "model/model_store.h"
 #include "server/answering.h"
 #include "server/run_routes.h"
 
@@ -32,12 +35,31 @@ Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
   return json;
 }
 
+/// What answers, and what does not although it is in Production: no version of it could be loaded.
+Result<Json> models_of(const Parts& parts) {
+  Json models = Json::array();
+  std::set<std::string> answering;
+  for (const auto& served : parts.endpoint.served()) {
+    answering.insert(served.model);
+    models.push(served.to_json());
+  }
+  TRY(parts.database.read([&](metadata::Transaction& transaction) -> Status {
+    for (const std::string& name : TRY(model::list_models(transaction))) {
+      const auto production = TRY(model::tagged_version(transaction, name));
+      if (!production.has_value() || answering.contains(name)) continue;
+      models.push(Json::object(
+          {{"model", name}, {"version", nullptr}, {"instead_of", production->version}}));
+    }
+    return {};
+  }));
+  return models;
+}
+
 Result<Json> status_of(const Parts& parts) {
   const Status followed = parts.reload.refresh();
   Json dags = Json::array();
   for (const auto& dag : parts.orchestrator.dags()) dags.push(dag_status(parts, *dag));
-  Json models = Json::array();
-  for (const auto& served : parts.endpoint.served()) models.push(served.to_json());
+  Json models = TRY(models_of(parts));
   return Json::object({{"project", parts.project.name},
                        {"target", parts.project.target.name},
                        {"version", MILLRACE_VERSION},
