@@ -1,6 +1,7 @@
 #include "project/config.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <arpa/inet.h>
@@ -197,6 +198,15 @@ void read_zone(Fields& fields, SourceTable& table, const std::string& fallback) 
     fields.problem("delivered", moment.error().message());
 }
 
+/// A run defines relations of its own beside its sources (`models.labels`, `landed_shop.orders`); a
+/// source of that name would take their place.
+bool is_taken_by_runs(std::string_view source) {
+  const std::string name = fold_case(source);
+  constexpr std::array<std::string_view, 5> kTaken = {"models", "datasets", "validated", "checked",
+                                                      "evaluate"};
+  return name.starts_with("landed_") || std::ranges::find(kTaken, name) != kTaken.end();
+}
+
 SourceTable read_table(const Node& node, const SourceFile& file, Problems& problems) {
   SourceTable table;
   table.place = node.place();
@@ -268,6 +278,10 @@ void read_sources(const Node& root, Project& project, Problems& problems) {
   fields.any("version");
   SourceFile file;
   file.name = fields.text("name");
+  if (is_taken_by_runs(file.name))
+    fields.problem("name", fmt::format("the name '{}' is one that runs use for relations of their "
+                                       "own; give the source another one",
+                                       file.name));
   fields.text("description", "");
   file.folder = absolute(project.root, fields.text("path", "deliveries"));
   file.schema = fields.text("schema", "raw");

@@ -117,6 +117,20 @@ TEST_F(LoadProject, WhatIsWrongInConfigStandsThere) {
                 "models/a.sql:2: config() has no 'materialised'; did you mean 'materialized'?"});
 }
 
+TEST_F(LoadProject, ASourceCannotHaveANameThatRunsUse) {
+  write("millrace.yml", "name: shop\n");
+  for (const std::string name :
+       {"models", "Models", "datasets", "validated", "checked", "evaluate", "landed_shop"}) {
+    write("sources/shop.yml",
+          std::string(kSource).replace(std::string(kSource).find("shop"), 4, name));
+    ASSERT_EQ(problems().size(), 1U) << name;
+    EXPECT_TRUE(problems()[0].ends_with("the name '" + name +
+                                        "' is one that runs use for relations "
+                                        "of their own; give the source another one"))
+        << problems()[0];
+  }
+}
+
 TEST_F(LoadProject, ASuiteWithoutExpectationsIsAMistake) {
   write("millrace.yml", "name: shop\n");
   write("expectations/e.yml", "expectations: []\n");

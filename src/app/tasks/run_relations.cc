@@ -35,8 +35,7 @@ lake::Predicate seen_by(const Attempt& attempt, const project::SourceTable& sour
 /// those that this run may see.
 Status define_source(Attempt& attempt, const project::SourceTable& source) {
   const auto snapshot = TRY(snapshot_of(attempt, source));
-  const std::string whole = "landed." + source.name.substr(0, source.name.find('.')) + "_" +
-                            source.name.substr(source.name.find('.') + 1);
+  const std::string whole = "landed_" + source.name;
   TRY(attempt.session().define_scan(whole, TRY(snapshot->scan(seen_by(attempt, source)))));
   return transform::define_cut(attempt.session(), source.name, whole, source.available_at,
                                attempt.request().logical_date);

@@ -56,6 +56,26 @@ TEST_F(TrainingData, WhatAKilledAttemptLeftIsSweptByTheNext) {
   EXPECT_EQ(beside_the_file(), std::vector<std::string>{"training_data.parquet"});
 }
 
+/// `cafe`/`bar_orders` and `cafe_bar`/`orders` read alike when joined by an underscore.
+TEST_F(TrainingData, SourcesWhoseNamesReadAlikeKeepTheirRows) {
+  change("sources/cafe.yml", "name: orders", "name: bar_orders");
+  change("pipelines/daily.yml", "source: cafe.orders", "source: cafe.bar_orders");
+  std::string other = kSource;
+  other.replace(other.find("name: cafe"), 10, "name: cafe_bar");
+  other.replace(other.find("schema: raw"), 11, "schema: bar");
+  other.replace(other.find("orders-{date}"), 13, "bar-{date}");
+  write("sources/cafe_bar.yml", other);
+  write("deliveries/bar-2013-01-01.jsonl", orders_of(1));
+  change("pipelines/daily.yml", "  - {id: training_data,",
+         "  - {id: land_bar, kind: land, source: cafe_bar.orders}\n  - {id: training_data,");
+  change("models/labels.sql", "source('cafe', 'orders')", "source('cafe', 'bar_orders')");
+  change("models/labels.sql", "from {{",
+         "from (select count(*) from {{ source('cafe_bar', 'orders') }} where false), {{");
+  good(run("land"));
+  good(run("land_bar"));
+  EXPECT_EQ(good(run("training_data"))["dataset"]["rows"].as_integer(), 400);
+}
+
 using Land = ProjectTest;
 
 TEST_F(Land, ACorrectionOfTheSameSizeIsLanded) {
