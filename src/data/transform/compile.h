@@ -25,7 +25,7 @@ struct CompiledModel {
 using Variables = std::map<std::string, Json, std::less<>>;
 
 /// `names` and all that they read, in the order in which they must be defined. Inside, ref() is the
-/// model's relation ("models.labels") and source() the relation "schema.table". Errors: NotFound
+/// model's relation ("models.labels") and source() the relation "source.table". Errors: NotFound
 /// for a variable without value, with its place.
 Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
                                            const std::vector<std::string>& names,
@@ -35,12 +35,11 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
 /// model's path and the engine's message.
 Status define(engine::Session& session, const std::vector<CompiledModel>& models);
 
-/// The sources that these models read: "schema.table", each once, sorted.
+/// The sources that these models read: "source.table", each once, sorted.
 std::vector<std::string> sources_of(const std::vector<CompiledModel>& models);
 
-/// Defines `name` as the rows of `whole` that were available before `before` (or at it, when
-/// `inclusive`), by the column `available_at`. This is how a run sees only what was delivered
-/// before its logical date.
+/// Defines `name` as the rows of `whole` that were available before `before`, by the column
+/// `available_at`. This is how a run sees only what was delivered before its logical date.
 Status define_cut(engine::Session& session, const engine::RelationName& name,
                   const engine::RelationName& whole, const std::string& available_at,
                   Instant before);

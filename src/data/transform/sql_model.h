@@ -49,7 +49,7 @@ class ModelGraph {
  public:
   ModelGraph() = default;
 
-  /// `sources`: the declared ones as "schema.table". Every mistake goes into `errors`, with
+  /// `sources`: the declared ones as "source.table". Every mistake goes into `errors`, with
   /// the file: a name that two models have, in whatever case, since a session takes names that
   /// differ in case for one; an unknown ref or source (with a suggestion) and a cycle (named as
   /// a -> b -> a), at line and column. With errors the graph holds what could be resolved.
