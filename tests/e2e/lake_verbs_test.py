@@ -132,6 +132,20 @@ class TestTablesAsTheyWere(LakeTest):
         self.assertIn("a version is a number", answer.err)
 
 
+class TestWithoutStatistics(Shop):
+    def test_an_unknown_number_of_rows_is_not_none(self):
+        """Other writers leave the statistics of their files out."""
+        lake = self.shop()
+        self.assertRuns(lake.millrace("run", "--logical-date", "2013-01-02"))
+        for entry in (lake.root / ".millrace/lake/raw/orders/_delta_log").glob("*.json"):
+            actions = [json.loads(line) for line in entry.read_text().splitlines()]
+            for action in actions:
+                action.get("add", {}).pop("stats", None)
+            entry.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        self.assertRegex(self.assertRuns(lake.millrace("table", "ls")).out, r"raw.orders +0 +unknown ")
+        self.assertIn(": rows unknown, ", self.assertRuns(lake.millrace("table", "show", "raw.orders")).out)
+
+
 class TestValidate(LakeTest):
     def validate(self, *more, suite="totals", table="models.totals", code=0):
         return self.assertRuns(self.lake.millrace("validate", suite, "--table", table, *more), code)

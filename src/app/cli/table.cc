@@ -20,6 +20,11 @@ Json summary_of(const lake::Snapshot& snapshot) {
                        {"committed_at", format_instant(snapshot.time())}});
 }
 
+/// Nobody knows how many rows files without statistics have.
+std::string rows_in(const Json& table) {
+  return table["rows"].is_null() ? "unknown" : with_commas(table.integer_or("rows", 0));
+}
+
 /// A table that cannot be read is listed with its "error", and the verb fails when all were told.
 Result<Json> list_tables(LakeSession& lake, bool& all_read) {
   Json tables = Json::array();
@@ -73,7 +78,7 @@ void print_table(Terminal& terminal, const Json& table) {
       "{} version {} of {}: {}, {} in {}{}",
       terminal.paint(Colour::Bold, table.string_or("table", "")), table.integer_or("version", 0),
       to_the_second(table.string_or("committed_at", "")),
-      counted(table.integer_or("rows", 0), "row"),
+      table["rows"].is_null() ? "rows unknown" : counted(table.integer_or("rows", 0), "row"),
       format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
       counted(table.integer_or("files", 0), "file"),
       table["partition_columns"].as_array().empty()
@@ -119,8 +124,7 @@ int table_list(const Common& common) {
     for (const Json& table : tables.as_array())
       if (!table.contains("error"))
         rows.push_back({table.string_or("table", ""),
-                        std::to_string(table.integer_or("version", 0)),
-                        with_commas(table.integer_or("rows", 0)),
+                        std::to_string(table.integer_or("version", 0)), rows_in(table),
                         format_bytes(static_cast<std::uint64_t>(table.integer_or("size_bytes", 0))),
                         std::to_string(table.integer_or("files", 0)),
                         to_the_second(table.string_or("committed_at", ""))});
