@@ -149,6 +149,19 @@ TEST_P(ExecutorContract, WhatItDoesNotKnowIsNotAdopted) {
   EXPECT_EQ(recorder.heard(), 0U);
 }
 
+TEST_P(ExecutorContract, MayBeAskedToAdoptAlsoAfterTheFirstStart) {
+  Recorder recorder;
+  const auto executor = GetParam().make();
+  executor->listen(recorder);
+  for (int i = 2; i < 4; ++i) {
+    ASSERT_TRUE(executor->start(request(i, GetParam().succeeds())).ok());
+    EXPECT_FALSE(executor->adopt(request(1, {}).id, "of another executor"));
+  }
+  recorder.wait_for_ends(2);
+  executor->stop(Duration::zero());
+  EXPECT_EQ(recorder.words(request(1, {}).id), Words{});
+}
+
 TEST_P(KillContract, AfterLettingGoNothingIsHeard) {
   Recorder recorder;
   const auto executor = GetParam().make();

@@ -96,7 +96,8 @@ class Executor {
   virtual Status start(AttemptRequest request) = 0;
   /// Takes up an attempt that an earlier server started, by the token that was left with it. True:
   /// it is alive or its end is known, and its reports follow, from now on. False: it is gone. Asked
-  /// when a server starts, before the first start().
+  /// before the first start(), and later whenever the server had to read its store anew; then again
+  /// of what was gone. Never of an attempt that the executor holds.
   virtual bool adopt(const AttemptId& attempt, const std::string& token) {
     static_cast<void>(attempt), static_cast<void>(token);
     return false;
