@@ -55,6 +55,7 @@ int attempt() {
     told = (*channel)->succeed(*result, result->bool_or("skip_downstream", false)
                                             ? execution::AttemptChannel::Downstream::IsSkipped
                                             : execution::AttemptChannel::Downstream::Goes);
+  if (!told.ok()) told = (*channel)->fail(told.error());  // the result was too large
   return told.ok() ? kSuccess : kUnavailable;
 }
 

@@ -212,8 +212,9 @@ int Dag::State::run_task(const std::string& id) {
   } catch (...) {
     result = Error(ErrorCode::Internal, "the task threw something that is no std::exception");
   }
-  const Status told =
+  Status told =
       result.ok() ? (*channel)->succeed(context.take_result()) : (*channel)->fail(result.error());
+  if (!told.ok()) told = (*channel)->fail(told.error());  // the result was too large
   return told.ok() ? 0 : kUnavailable;
 }
 

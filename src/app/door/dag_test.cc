@@ -208,6 +208,14 @@ TEST_F(RunTask, ItsContextAsksAndTells) {
   EXPECT_EQ(said[3]["value"].dump(), R"({"rows":12})");
 }
 
+TEST_F(RunTask, AResultThatIsTooLargeFailsTheAttemptWithTheLimit) {
+  const Json last =
+      run([](Context& context) { context.set_result(std::string(2U << 20U, 'x')); }).back();
+  EXPECT_EQ(last["status"].as_string(), "failed");
+  EXPECT_EQ(last["code"].as_string(), "invalid");
+  EXPECT_TRUE(last["message"].as_string().starts_with("a message 'result' of 2097"));
+}
+
 TEST_F(RunTask, AFunctionThatTakesAndReturnsNothingSucceeds) {
   EXPECT_EQ(run([] {}).back()["status"].as_string(), "success");
 }

@@ -47,7 +47,7 @@ class AttemptChannel {
 
   const ChannelRequest& request() const;
 
-  // Thread-safe. Errors: Exhausted for a message above 1 MiB; Unavailable when the supervisor is
+  // Thread-safe. Errors: Invalid for a message above 1 MiB; Unavailable when the supervisor is
   // gone. A log line that is too long is cut instead.
 
   Status log(std::string_view level, std::string_view message);
@@ -62,7 +62,8 @@ class AttemptChannel {
   /// supervisor is gone.
   Status ask_fence();
 
-  // The last word, once; then end the process with status 0.
+  // The last word, once; then end the process with status 0. A result that was refused as too large
+  // is not yet the last word: fail() with that error.
 
   enum class Downstream : std::uint8_t { Goes, IsSkipped };
   Status succeed(const Json& result, Downstream downstream = Downstream::Goes);

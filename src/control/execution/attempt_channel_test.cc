@@ -138,8 +138,7 @@ TEST_F(ChannelTest, TextOfAnyKindCanBeSaid) {
   auto heard = std::async(std::launch::async, [&] { return hear(); });
   ASSERT_TRUE(channel->fail(Error(ErrorCode::Timeout, std::string(3'000'000, '\x01'))).ok());
   EXPECT_EQ(heard.get()["code"].as_string(), "timeout");
-  EXPECT_EQ(channel->metrics(Json(std::string(2'000'000, 'x'))).error().code(),
-            ErrorCode::Exhausted);
+  EXPECT_EQ(channel->metrics(Json(std::string(2'000'000, 'x'))).error().code(), ErrorCode::Invalid);
 }
 
 TEST_F(ChannelTest, RefusesWhatIsNoChannel) {

@@ -36,7 +36,7 @@ Result<std::string> to_line(const Json& message) {
   std::string line = message.dump() + "\n";
   if (line.size() <= kLongestLine) return line;
   return Error(
-      ErrorCode::Exhausted,
+      ErrorCode::Invalid,
       fmt::format("a message '{}' of {} bytes; the limit is {}, larger things are passed by "
                   "reference",
                   message.string_or("type", ""), line.size(), kLongestLine));

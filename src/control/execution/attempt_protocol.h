@@ -39,7 +39,7 @@ class LineReader {
   std::size_t seen_ = 0;   // up to here there is no newline
 };
 
-/// A message as a line. Errors: Exhausted when it would be longer than kLongestLine.
+/// A message as a line. Errors: Invalid when it would be longer than kLongestLine.
 Result<std::string> to_line(const Json& message);
 
 /// A line as a message: an object with a "type". Errors: Invalid.

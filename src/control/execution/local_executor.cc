@@ -120,7 +120,7 @@ Status LocalExecutor::Loop::start(AttemptRequest request) {
     // The rest of the request line is ids, far below a kilobyte.
     const std::size_t size = request.work.document.dump().size();
     if (size + 4'096 > kLongestLine)
-      return Error(ErrorCode::Exhausted,
+      return Error(ErrorCode::Invalid,
                    fmt::format("the request of attempt {} has {} bytes; the limit is {}, larger "
                                "things are passed by reference",
                                request.id.str(), size, kLongestLine - 4'096));

@@ -43,7 +43,7 @@ class LocalExecutor final : public orchestration::Executor {
   ~LocalExecutor() override;
 
   void listen(orchestration::ExecutorListener& listener) override;
-  /// Errors: Unavailable after stop(); Exhausted for a request document above the protocol's limit.
+  /// Errors: Unavailable after stop(); Invalid for a request document above the protocol's limit.
   /// That a command cannot be run is told by finished().
   Status start(orchestration::AttemptRequest request) override;
   /// SIGTERM to the group, SIGKILL after `grace`.

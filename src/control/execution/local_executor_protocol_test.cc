@@ -93,7 +93,7 @@ TEST_F(LocalExecutorTest, ARequestAboveTheLimitIsRefused) {
   made.work.document = Json::object({{"text", std::string(2'000'000, 'x')}});
   const Status refused = executor_->start(std::move(made));
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), ErrorCode::Exhausted);
+  EXPECT_EQ(refused.error().code(), ErrorCode::Invalid);
 }
 
 // Programs for the tests below: this test program runs itself with one of them alone.
