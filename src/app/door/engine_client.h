@@ -5,10 +5,12 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
 
+#include "base/file_descriptor.h"
 #include "base/json.h"
 #include "base/result.h"
 
@@ -17,7 +19,8 @@ namespace millrace::door {
 class EngineClient {
  public:
   /// Starts the program `millrace`, with these options of its verb `engine --stdio`. Errors:
-  /// NotFound, Unavailable; Unsupported when it speaks another version.
+  /// NotFound, Unavailable; Unsupported when it speaks another version; what the engine gives as the
+  /// reason for not opening.
   static Result<EngineClient> start(const std::string& millrace,
                                     const std::vector<std::string>& options = {});
   EngineClient(EngineClient&& other) noexcept;
@@ -28,13 +31,14 @@ class EngineClient {
   Result<Json> query(std::string_view sql);
 
  private:
-  EngineClient(pid_t child, int to, int from) : child_(child), to_(to), from_(from) {}
+  EngineClient(pid_t child, FileDescriptor to, FileDescriptor from)
+      : child_(child), to_(std::move(to)), from_(std::move(from)) {}
   Result<Json> ask(const Json& request);
   Result<std::string> read_line();
 
   pid_t child_ = -1;
-  int to_ = -1;
-  int from_ = -1;
+  FileDescriptor to_;
+  FileDescriptor from_;
   std::string buffer_;
 };
 

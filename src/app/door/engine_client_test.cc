@@ -47,11 +47,21 @@ TEST_F(EngineClientTest, AnEngineThatHasEndedIsAnErrorAndNoSignal) {
   EXPECT_EQ(client->query("select 1").error().code(), ErrorCode::Unavailable);
 }
 
+TEST_F(EngineClientTest, AnEngineThatCannotOpenSaysWhy) {
+  const auto client = EngineClient::start(
+      script(R"(echo '{"error":{"code":"exhausted","message":"the disk is full"}}'; exit 3)"));
+  ASSERT_FALSE(client.ok());
+  EXPECT_EQ(client.error().code(), ErrorCode::Exhausted);
+  EXPECT_EQ(client.error().message(), "the disk is full");
+}
+
 TEST_F(EngineClientTest, RefusesWhatIsNoEngine) {
   EXPECT_EQ(EngineClient::start(script("echo '{\"millrace_engine\":2}'")).error().code(),
             ErrorCode::Unsupported);
   EXPECT_EQ(EngineClient::start(script("exit 1")).error().code(), ErrorCode::Unavailable);
-  EXPECT_EQ(EngineClient::start(folder_.path() + "/nothing").error().code(), ErrorCode::NotFound);
+  const Error nowhere = EngineClient::start(folder_.path() + "/nothing").error();
+  EXPECT_EQ(nowhere.code(), ErrorCode::NotFound);
+  EXPECT_NE(nowhere.message().find("name it in $MILLRACE"), std::string::npos) << nowhere.message();
 }
 
 }  // namespace
