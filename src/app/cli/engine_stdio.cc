@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 
+#include "cli/lake_session.h"
 #include "cli/verbs.h"
 #include "engine/engine.h"
 #include "project/project.h"
@@ -16,19 +17,6 @@ namespace {
 
 constexpr std::size_t kLargestRequest = 16U << 20U;
 constexpr std::size_t kMostRows = 10'000;
-
-Result<Json> rows_of(engine::Session& session, const std::string& sql) {
-  Json rows = Json::array();
-  for (const columnar::RecordBatch& batch : TRY(session.collect(sql, kMostRows)))
-    for (std::size_t row = 0; row < batch.row_count(); ++row) {
-      Json object = Json::object();
-      for (std::size_t column = 0; column < batch.schema().size(); ++column)
-        object.set(batch.schema()[column].name,
-                   batch.column(column).is_null(row) ? Json() : batch.column(column).to_json(row));
-      rows.push(std::move(object));
-    }
-  return Json::object({{"rows", std::move(rows)}});
-}
 
 /// The next line, without its newline; none at the end of the input. One that is too long is read to
 /// its end and not kept: its bytes beyond the limit are dropped as they come.
@@ -51,7 +39,8 @@ Result<Json> answer(engine::Session& session, const std::string& line) {
     TRY(session.execute(TRY(request.string_at("execute"))));
     return Json::object({{"ok", true}});
   }
-  return rows_of(session, TRY(request.string_at("query")));
+  const auto batches = TRY(session.collect(TRY(request.string_at("query")), kMostRows));
+  return Json::object({{"rows", rows_to_json(batches, kMostRows)}});
 }
 
 void write_line(const Json& line) {
@@ -71,7 +60,8 @@ Result<std::unique_ptr<engine::Engine>> open_engine(const EngineArguments& argum
   std::error_code error;
   if (!arguments.project.empty()) spill = arguments.project + "/.millrace/spill";
   // A program that runs by itself has a folder, and no millrace.yml in it.
-  if (std::filesystem::exists(arguments.project + "/millrace.yml", error)) {
+  if (!arguments.project.empty() &&
+      std::filesystem::exists(arguments.project + "/millrace.yml", error)) {
     auto loaded =
         TRY(project::load_project(arguments.project, arguments.target, project::Parts::config()));
     const project::Project project = TRY(project::whole(std::move(loaded)));

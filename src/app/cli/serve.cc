@@ -79,7 +79,11 @@ Result<Json> detach(const Common& common) {
   const std::size_t before = read_file(log).value_or("").size();
   const std::string program = server::own_program();
   const pid_t child = ::fork();
-  if (child < 0) return Error(ErrorCode::Exhausted, std::strerror(errno));
+  if (child < 0)
+    return Error(ErrorCode::Exhausted,
+                 fmt::format("starting the server's process: {}; free some memory, or allow more "
+                             "processes (`ulimit -u`)",
+                             std::strerror(errno)));
   if (child == 0) become_server(project, program, log);
   for (int i = 0; i < kPatienceToStart; ++i) {
     auto status = status_of_running(project);

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <new>
+#include <system_error>
 
 #include <fmt/core.h>
 
@@ -12,16 +14,23 @@
 namespace millrace::cli {
 namespace {
 
-/// What comes as an exception here is what libraries say when the machine gives no more.
+Error too_little(const std::exception& error) {
+  return Error(ErrorCode::Exhausted,
+               fmt::format("{}; this process may use too few files, threads or too little "
+                           "memory: see `ulimit -a`",
+                           error.what()));
+}
+
+/// What libraries throw when the machine gives no more is told apart from a mistake of ours.
 int act(const Common& common, const std::function<int()>& verb) {
   try {
     return verb();
+  } catch (const std::bad_alloc& error) {
+    return fail(common, too_little(error));
+  } catch (const std::system_error& error) {
+    return fail(common, too_little(error));
   } catch (const std::exception& error) {
-    return fail(common,
-                Error(ErrorCode::Exhausted,
-                      fmt::format("{}; this process may use too few files, threads or too little "
-                                  "memory: see `ulimit -a`",
-                                  error.what())));
+    return fail(common, Error(ErrorCode::Internal, fmt::format("unexpected: {}", error.what())));
   }
 }
 

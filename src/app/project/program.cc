@@ -60,17 +60,23 @@ Result<Printed> read_all(int output, int errors, const std::string& path) {
   return printed;
 }
 
+Error no_pipe(int why, const std::string& path) {
+  return Error(
+      ErrorCode::Exhausted,
+      fmt::format("'{} describe' cannot be heard: {}; see `ulimit -n`", path, std::strerror(why)));
+}
+
 }  // namespace
 
 Result<orchestration::DagSpec> describe_program(const std::string& path) {
   std::array<int, 2> output{};
   std::array<int, 2> errors{};
-  if (::pipe2(output.data(), O_CLOEXEC) != 0)
-    return Error(ErrorCode::Exhausted, std::strerror(errno));
+  if (::pipe2(output.data(), O_CLOEXEC) != 0) return no_pipe(errno, path);
   if (::pipe2(errors.data(), O_CLOEXEC) != 0) {
+    const int why = errno;
     ::close(output[0]);
     ::close(output[1]);
-    return Error(ErrorCode::Exhausted, std::strerror(errno));
+    return no_pipe(why, path);
   }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
