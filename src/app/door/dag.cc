@@ -1,5 +1,7 @@
 #include "orchestration/dag.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -55,8 +57,9 @@ class AttemptContext final : public Context {
   // ended.
   void log(std::string_view message) override { static_cast<void>(channel_.log("info", message)); }
   void progress(double fraction, std::string_view message) override {
-    static_cast<void>(channel_.progress(static_cast<std::int64_t>(fraction * kProgressParts),
-                                        kProgressParts, message));
+    if (std::isnan(fraction)) fraction = 0;
+    const double part = std::clamp(fraction, 0.0, 1.0) * kProgressParts;
+    static_cast<void>(channel_.progress(static_cast<std::int64_t>(part), kProgressParts, message));
   }
   bool cancelled() const override { return channel_.cancelled(); }
 

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
@@ -206,6 +207,16 @@ TEST_F(RunTask, ItsContextAsksAndTells) {
   EXPECT_EQ(said[2]["done"].as_integer() * 2, said[2]["total"].as_integer());
   EXPECT_EQ(said[3]["status"].as_string(), "success");
   EXPECT_EQ(said[3]["value"].dump(), R"({"rows":12})");
+}
+
+TEST_F(RunTask, ProgressStaysBetweenNothingAndAll) {
+  const std::vector<Json> said = run([](Context& context) {
+    for (const double fraction : {std::nan(""), -1.0, 1e300}) context.progress(fraction, "");
+  });
+  ASSERT_EQ(said.size(), 5U);
+  EXPECT_EQ(said[1]["done"].as_integer(), 0);
+  EXPECT_EQ(said[2]["done"].as_integer(), 0);
+  EXPECT_EQ(said[3]["done"].as_integer(), said[3]["total"].as_integer());
 }
 
 TEST_F(RunTask, AResultThatIsTooLargeFailsTheAttemptWithTheLimit) {
