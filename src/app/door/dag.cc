@@ -35,10 +35,16 @@ std::string find_millrace() {
 /// A task's function as it runs: in an attempt's process, over its channel.
 class AttemptContext final : public Context {
  public:
-  explicit AttemptContext(execution::AttemptChannel& channel) : channel_(channel) {
-    const Json& document = channel.request().document;
-    logical_date_ = parse_instant(document.string_or("logical_date", "")).value_or(Instant());
-    interval_start_ = parse_instant(document.string_or("interval_start", "")).value_or(Instant());
+  explicit AttemptContext(execution::AttemptChannel& channel) : channel_(channel) {}
+
+  /// Reads the dates of the run. Errors: Invalid when the request has none.
+  Status open() {
+    const Json& document = channel_.request().document;
+    logical_date_ = TRY_DOING("logical_date of the request",
+                              parse_instant(document.string_or("logical_date", "")));
+    interval_start_ = TRY_DOING("interval_start of the request",
+                                parse_instant(document.string_or("interval_start", "")));
+    return {};
   }
 
   Instant logical_date() const override { return logical_date_; }
@@ -207,9 +213,9 @@ int Dag::State::run_task(const std::string& id) {
   const auto channel = execution::AttemptChannel::open();
   if (!channel.ok()) return failed("run-task is called by millrace: " + channel.error().message());
   AttemptContext context(**channel);
-  Result<> result;
+  Result<> result = context.open();
   try {
-    result = functions[found](context);
+    if (result.ok()) result = functions[found](context);
   } catch (const std::exception& error) {
     result = Error(ErrorCode::Internal, std::string("the task threw: ") + error.what());
   } catch (...) {

@@ -146,8 +146,13 @@ TEST(Dag, TasksOfTwoDagsCannotBeJoined) {
 /// Runs one task of a Dag as an attempt of this process, whose supervisor is the test.
 class RunTask : public testing::Test {
  protected:
-  RunTask() {
-    ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_);
+  RunTask() { ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_); }
+  ~RunTask() override {
+    ::unsetenv(execution::kAttemptFdVariable);
+    ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);  // a channel blocks SIGTERM
+  }
+
+  void ask() {
     int fds[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     supervisor_ = FileDescriptor(fds[0]);
@@ -155,15 +160,13 @@ class RunTask : public testing::Test {
     const std::string request =
         R"({"millrace_attempt":1,"type":"request","attempt":{"dag":"d","run":"r","task":"t",)"
         R"("epoch":3,"generation":2,"number":4},"heartbeat_seconds":3000,"resources":{},)"
-        R"("document":{"logical_date":"2023-01-02T00:00:00Z","interval_start":)"
+        R"("document":{"logical_date":)" +
+        logical_date_ +
+        R"(,"interval_start":)"
         R"("2023-01-01T00:00:00Z","params":{"rows":5},"upstream":{"before":{"total":7}}}})"
         "\n";
     EXPECT_EQ(::send(supervisor_.get(), request.data(), request.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(request.size()));
-  }
-  ~RunTask() override {
-    ::unsetenv(execution::kAttemptFdVariable);
-    ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);  // a channel blocks SIGTERM
   }
 
   /// All that the attempt said, once it is over.
@@ -171,6 +174,7 @@ class RunTask : public testing::Test {
   std::vector<Json> run(Work work) {
     Dag dag{"d", {}};
     dag.task("t", std::move(work));
+    ask();
     const Said said = call(dag, {"run-task", "t"});
     EXPECT_EQ(said.code, 0) << said.err;
     execution::LineReader lines;
@@ -183,6 +187,7 @@ class RunTask : public testing::Test {
     return messages;
   }
 
+  std::string logical_date_ = R"("2023-01-02T00:00:00Z")";  // as JSON
   FileDescriptor supervisor_;
   sigset_t signals_{};
 };
@@ -207,6 +212,14 @@ TEST_F(RunTask, ItsContextAsksAndTells) {
   EXPECT_EQ(said[2]["done"].as_integer() * 2, said[2]["total"].as_integer());
   EXPECT_EQ(said[3]["status"].as_string(), "success");
   EXPECT_EQ(said[3]["value"].dump(), R"({"rows":12})");
+}
+
+TEST_F(RunTask, ARequestWithoutADateIsNotARunOf1970) {
+  logical_date_ = "null";
+  const Json last = run([] { ADD_FAILURE() << "the task has run"; }).back();
+  EXPECT_EQ(last["status"].as_string(), "failed");
+  EXPECT_EQ(last["code"].as_string(), "invalid");
+  EXPECT_TRUE(last["message"].as_string().starts_with("logical_date of the request"));
 }
 
 TEST_F(RunTask, ProgressStaysBetweenNothingAndAll) {

@@ -67,7 +67,8 @@ class Orchestrator {
   /// Continues what is unfinished in the store, with the Dags that were added so far, and starts
   /// the thread. Once.
   Status start();
-  /// Ends the attempts, which count as interrupted and not as failed, and the thread. Idempotent.
+  /// Ends the attempts, which count as interrupted and not as failed (with Keep: lets go of those
+  /// that outlive the server), and the thread. Idempotent.
   void stop(LiveAttempts attempts = LiveAttempts::End);
 
   // Thread-safe. A call that comes before start() is done (add_dag apart) waits for it; after
