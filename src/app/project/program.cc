@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -29,20 +30,21 @@ struct Printed {
   std::string words;
 };
 
+Error too_slow(const std::string& path) {
+  return Error(ErrorCode::Timeout, fmt::format("'{} describe' did not end within 10 s", path));
+}
+
 /// Reads until the end of both, the deadline or the limit.
-Result<Printed> read_all(int output, int errors, const std::string& path) {
-  const auto clock = make_system_clock();
-  const Instant deadline = clock->now() + kPatience;
+Result<Printed> read_all(int output, int errors, const std::string& path, const Clock& clock,
+                         Instant deadline) {
   Printed printed;
   std::array<pollfd, 2> streams = {{{output, POLLIN, 0}, {errors, POLLIN, 0}}};
   std::array<char, 65'536> buffer;
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock->now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now());
     if (left.count() <= 0 ||
         ::poll(streams.data(), streams.size(), static_cast<int>(left.count())) == 0)
-      return Error(ErrorCode::Timeout,
-                   fmt::format("'{} describe' did not answer within 10 s", path));
+      return too_slow(path);
     for (pollfd& stream : streams) {
       if (stream.fd < 0 || stream.revents == 0) continue;
       std::string& text = stream.fd == output ? printed.answer : printed.words;
@@ -58,6 +60,17 @@ Result<Printed> read_all(int output, int errors, const std::string& path) {
   }
   while (printed.words.ends_with('\n')) printed.words.pop_back();
   return printed;
+}
+
+/// The status with which the child ends by itself, which it may do long after it closed its
+/// streams. Nothing at the deadline.
+std::optional<int> end_of(pid_t child, const Clock& clock, Instant deadline) {
+  int status = 0;
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    if (clock.now() >= deadline) return std::nullopt;
+    ::poll(nullptr, 0, 1);
+  }
+  return status;
 }
 
 Error no_pipe(int why, const std::string& path) {
@@ -100,14 +113,18 @@ Result<orchestration::DagSpec> describe_program(const std::string& path) {
     return Error(failed == ENOENT ? ErrorCode::NotFound : ErrorCode::Unavailable,
                  fmt::format("{}: {}; build it first", path, std::strerror(failed)));
   }
-  Result<Printed> printed = read_all(output[0], errors[0], path);
+  const auto clock = make_system_clock();
+  const Instant deadline = clock->now() + kPatience;
+  Result<Printed> printed = read_all(output[0], errors[0], path, *clock, deadline);
   ::close(output[0]);
   ::close(errors[0]);
-  if (!printed.ok()) ::kill(child, SIGKILL);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!printed.ok()) return std::move(printed).error();
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+  const auto status = printed.ok() ? end_of(child, *clock, deadline) : std::nullopt;
+  if (!status.has_value()) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    return printed.ok() ? too_slow(path) : std::move(printed).error();
+  }
+  if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0)
     return Error(ErrorCode::Unavailable,
                  fmt::format("'{} describe' failed: {}", path,
                              printed->words.empty() ? "it gave no reason" : printed->words));
