@@ -69,12 +69,19 @@ class Context {
   virtual Result<Json> query(std::string_view sql) = 0;
 };
 
-/// How often and how long a task is tried.
+/// How often and how long a task is tried, and what it needs.
 struct TaskOptions {
   int retries = 0;
-  std::string retry_delay = "5m";
+  Duration retry_delay = std::chrono::minutes(5);
+  /// Doubles the wait with each try, up to max_retry_delay, with full jitter.
   bool retry_exponential_backoff = false;
-  std::string execution_timeout = "";  // none
+  Duration max_retry_delay = std::chrono::hours(24);
+  Duration execution_timeout = Duration::zero();  // none
+  /// One of the target's `pools`, of which it takes pool_slots while it runs.
+  std::string pool = "default_pool";
+  int pool_slots = 1;
+  int threads = 0;                 // 0: as many as the target allows
+  std::uint64_t memory_bytes = 0;  // 0: no limit
 };
 
 class Dag;

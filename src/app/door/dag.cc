@@ -156,16 +156,14 @@ TaskRef Dag::add(std::string id, TaskFunction work, TaskOptions options) {
   task.id = orchestration::TaskId(std::move(id));
   task.kind = "program";
   task.retries = options.retries;
+  task.retry_delay = options.retry_delay;
   task.retry_exponential_backoff = options.retry_exponential_backoff;
-  const auto read = [&](const std::string& text) -> std::optional<Duration> {
-    const auto duration = parse_duration(text);
-    if (duration.ok()) return *duration;
-    if (state_->mistake.empty())
-      state_->mistake = fmt::format("the task '{}': {}", task.id.str(), duration.error().message());
-    return std::nullopt;
-  };
-  task.retry_delay = read(options.retry_delay).value_or(task.retry_delay);
-  if (!options.execution_timeout.empty()) task.execution_timeout = read(options.execution_timeout);
+  task.max_retry_delay = options.max_retry_delay;
+  if (options.execution_timeout > Duration::zero())
+    task.execution_timeout = options.execution_timeout;
+  task.pool = std::move(options.pool);
+  task.pool_slots = options.pool_slots;
+  task.resources = {.threads = options.threads, .memory_bytes = options.memory_bytes};
   state_->spec.tasks.push_back(std::move(task));
   state_->functions.push_back(std::move(work));
   return TaskRef(*this, state_->functions.size() - 1);

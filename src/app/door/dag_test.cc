@@ -10,6 +10,7 @@
 #include "base/file_descriptor.h"
 #include "execution/attempt_protocol.h"
 #include "millrace/millrace.h"
+#include "orchestration/dag.h"
 
 namespace millrace {
 namespace {
@@ -51,7 +52,12 @@ std::string upstream(const Json& described, std::size_t index) {
 TEST(Dag, DescribesItselfWithTasksInTheirOrder) {
   Dag dag{"daily", {.schedule = "@daily", .start_date = "2023-01-01", .max_active_runs = 3}};
   const TaskRef a = dag.task("a", [] {});
-  const TaskRef b = dag.task("b", [] {}, {.retries = 2, .retry_delay = "30s"});
+  const TaskRef b = dag.task("b", [] {}, {.retries = 2,
+                                             .retry_delay = std::chrono::seconds(30),
+                                             .execution_timeout = std::chrono::hours(1),
+                                             .pool = "gpu",
+                                             .pool_slots = 2,
+                                             .threads = 3});
   const TaskRef c = dag.task("c", [] {});
   a >> b >> c;
   EXPECT_EQ(b.id(), "b");
@@ -61,6 +67,13 @@ TEST(Dag, DescribesItselfWithTasksInTheirOrder) {
   EXPECT_EQ(described["max_active_runs"].as_integer(), 3);
   EXPECT_EQ(task(described, 1)["kind"].as_string(), "program");
   EXPECT_EQ(task(described, 1)["retries"].as_integer(), 2);
+  EXPECT_EQ(task(described, 1)["pool"].as_string(), "gpu");
+  const auto spec = orchestration::DagSpec::from_json(described);
+  ASSERT_TRUE(spec.ok()) << spec.error().message();
+  EXPECT_EQ(spec->tasks[1].retry_delay, std::chrono::seconds(30));
+  EXPECT_EQ(spec->tasks[1].execution_timeout, std::chrono::hours(1));
+  EXPECT_EQ(spec->tasks[1].pool_slots, 2);
+  EXPECT_EQ(spec->tasks[1].resources.threads, 3);
   EXPECT_EQ(upstream(described, 1), R"(["a"])");
   EXPECT_EQ(upstream(described, 2), R"(["b"])");
 }
@@ -106,8 +119,8 @@ TEST(Dag, AMistakeInBuildingItIsToldByMain) {
        "Europe/Viena",
        [](Dag& dag) { dag.task("a", [] {}); },
        {.start_date = "2023-01-01", .timezone = "Europe/Viena"}},
-      {"a duration", "the task 'a': 'long' is not a duration",
-       [](Dag& dag) { dag.task("a", [] {}, {.retry_delay = "long"}); }},
+      {"a wait of less than nothing", "retry_delay",
+       [](Dag& dag) { dag.task("a", [] {}, {.retry_delay = std::chrono::seconds(-1)}); }},
       {"a name twice", "'a'",
        [](Dag& dag) {
          dag.task("a", [] {});
