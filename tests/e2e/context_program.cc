@@ -38,7 +38,9 @@ int main(int argc, char** argv) {
   Dag dag{"context", {.params = Json::object({{"do", "nothing"}})}};
   const TaskRef numbers = dag.task("numbers", count_numbers);
   const TaskRef letters = dag.task("letters", [] {});
-  const TaskRef both = dag.task("both", second_try, {.retries = 1, .retry_delay = std::chrono::milliseconds(10)});
-  Tasks{numbers, letters} >> both >> dag.task("last", last, {.execution_timeout = std::chrono::seconds(2)});
+  const TaskRef both =
+      dag.task("both", second_try, {.retries = 1, .retry_delay = std::chrono::milliseconds(10)});
+  Tasks{numbers, letters} >> both >>
+      dag.task("last", last, {.execution_timeout = std::chrono::seconds(2)});
   return dag.main(argc, argv);
 }

@@ -1,3 +1,5 @@
+#include "orchestration/dag.h"
+
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -10,7 +12,6 @@
 #include "base/file_descriptor.h"
 #include "execution/attempt_protocol.h"
 #include "millrace/millrace.h"
-#include "orchestration/dag.h"
 
 namespace millrace {
 namespace {
@@ -52,12 +53,13 @@ std::string upstream(const Json& described, std::size_t index) {
 TEST(Dag, DescribesItselfWithTasksInTheirOrder) {
   Dag dag{"daily", {.schedule = "@daily", .start_date = "2023-01-01", .max_active_runs = 3}};
   const TaskRef a = dag.task("a", [] {});
-  const TaskRef b = dag.task("b", [] {}, {.retries = 2,
-                                             .retry_delay = std::chrono::seconds(30),
-                                             .execution_timeout = std::chrono::hours(1),
-                                             .pool = "gpu",
-                                             .pool_slots = 2,
-                                             .threads = 3});
+  const TaskRef b = dag.task("b", [] {},
+                             {.retries = 2,
+                              .retry_delay = std::chrono::seconds(30),
+                              .execution_timeout = std::chrono::hours(1),
+                              .pool = "gpu",
+                              .pool_slots = 2,
+                              .threads = 3});
   const TaskRef c = dag.task("c", [] {});
   a >> b >> c;
   EXPECT_EQ(b.id(), "b");
