@@ -1,9 +1,7 @@
 #include "cli/to_the_end.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <new>
 #include <system_error>
 
@@ -45,8 +43,8 @@ int to_the_end(const Common& common, const std::function<int()>& verb) {
   to_standard_error.json = false;
   fail(to_standard_error,
        Error(ErrorCode::Exhausted,
-             fmt::format("the answer could not be written to standard output: {}",
-                         std::strerror(errno))));
+             "the answer could not be written whole to standard output; make room where it goes, "
+             "or write it elsewhere"));
   return code == kSuccess ? kUnavailable : code;
 }
 
