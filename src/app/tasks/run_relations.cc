@@ -187,9 +187,9 @@ Result<bool> is_in_lake(Attempt& attempt, const std::string& table, std::int64_t
 }
 
 Result<bool> is_written(Attempt& attempt, const std::string& table) {
-  const auto snapshot = attempt.lake().snapshot(TRY(lake::TableName::parse(table)));
+  auto snapshot = attempt.lake().snapshot(TRY(lake::TableName::parse(table)));
   if (!snapshot.ok() && snapshot.error().code() == ErrorCode::NotFound) return false;
-  return TRY(snapshot)->txn_version(attempt.writer(table).app_id).has_value();
+  return TRY(std::move(snapshot))->txn_version(attempt.writer(table).app_id).has_value();
 }
 
 std::vector<std::string> training_columns(const features::TrainingSet& set) {

@@ -38,7 +38,7 @@ Error no_version_at(const TableName& table, Instant moment, std::string_view whi
 
 Result<SnapshotPtr> Lake::snapshot(const TableName& table) {
   if (const std::optional<Newest> newest = remembered(table)) {
-    const Result<SnapshotPtr> advanced = advance(*newest);
+    Result<SnapshotPtr> advanced = advance(*newest);
     // The table was dropped and made anew, or its log was cut: begin again.
     if (advanced.ok() && *advanced != nullptr) return advanced;
   }

@@ -247,7 +247,33 @@ Result<Builder> read(std::string_view text, std::size_t deepest) {
 
 }  // namespace
 
+// What the compiler would write by itself, once here and not in every file that has a Json.
+Json::Json(const Json&) = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(const Json&) = default;
+Json& Json::operator=(Json&&) noexcept = default;
+Json::~Json() = default;
+bool Json::operator==(const Json&) const = default;
+
+Json::Json(std::string value) : value_(std::move(value)) {}
+Json::Json(std::string_view value) : value_(std::string(value)) {}
+Json::Json(const char* value) : value_(std::string(value)) {}
+Json::Json(Array value) : value_(std::move(value)) {}
 Json::Json(const std::vector<std::string>& values) : value_(Array(values.begin(), values.end())) {}
+
+Json Json::array() {
+  return Json(Array{});
+}
+
+Json Json::object() {
+  return object({});
+}
+
+Json Json::object(std::initializer_list<Member> members) {
+  Json json;
+  json.value_ = Object(members);
+  return json;
+}
 
 Result<Json> Json::parse(std::string_view text, std::size_t deepest) {
   return TRY(read(text, deepest)).take();

@@ -27,6 +27,11 @@ class Json {
 
   Json() = default;  // null
   Json(std::nullptr_t) {}
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
   Json(bool value) : value_(value) {}
   /// What is beyond 64 bits with a sign becomes the nearest double, as other readers take it.
   template <typename T>
@@ -38,24 +43,16 @@ class Json {
       value_ = static_cast<double>(value);
   }
   Json(double value) : value_(value) {}
-  Json(std::string value) : value_(std::move(value)) {}
-  Json(std::string_view value) : value_(std::string(value)) {}
-  Json(const char* value) : value_(std::string(value)) {}
-  Json(Array value) : value_(std::move(value)) {}
+  Json(std::string value);
+  Json(std::string_view value);
+  Json(const char* value);
+  Json(Array value);
   Json(const std::vector<std::string>& values);
 
-  static Json array() { return Json(Array{}); }
-  static Json object() {
-    Json json;
-    json.value_ = Object{};
-    return json;
-  }
+  static Json array();
+  static Json object();
   /// Json::object({{"name", "clicks"}, {"rows", 3}})
-  static Json object(std::initializer_list<Member> members) {
-    Json json;
-    json.value_ = Object(members);
-    return json;
-  }
+  static Json object(std::initializer_list<Member> members);
 
   /// Reads one document (RFC 8259), at most `deepest` levels deep (what others send stays at 64; a
   /// query plan of our own engine goes deeper). Errors: Invalid with line and column.
@@ -110,7 +107,7 @@ class Json {
   double number_or(std::string_view name, double fallback) const;
   bool bool_or(std::string_view name, bool fallback) const;
 
-  bool operator==(const Json&) const = default;
+  bool operator==(const Json&) const;
 
  private:
   std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_ =

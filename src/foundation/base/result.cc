@@ -25,6 +25,15 @@ std::optional<ErrorCode> error_code_from(std::string_view name) {
   return std::nullopt;
 }
 
+void result_misread(const Error* failure) {
+  if (failure != nullptr)
+    std::fprintf(stderr, "invariant broken: the value of a failed Result was taken: %s\n",
+                 failure->message().c_str());
+  else
+    std::fprintf(stderr, "invariant broken: the error of a Result that did not fail was taken\n");
+  std::abort();
+}
+
 void invariant_failed(const char* condition, std::string_view why, std::source_location where) {
   std::fprintf(stderr, "%s:%u: invariant broken: %s (%.*s)\n", where.file_name(),
                static_cast<unsigned>(where.line()), condition, static_cast<int>(why.size()),

@@ -8,13 +8,13 @@
 //   an outcome that the caller branches on   a plain value (a failed expectation is a Verdict)
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace millrace {
 
@@ -76,6 +76,10 @@ class [[nodiscard]] Error {
   std::string message_;
 };
 
+/// The value of a failed Result was asked for (failure says of which), or the error of one that did
+/// not fail. It does not return.
+[[noreturn]] void result_misread(const Error* failure);
+
 template <typename T = void>
 class [[nodiscard]] Result {
   static_assert(!std::is_reference_v<T>, "return a pointer or a value");
@@ -83,29 +87,76 @@ class [[nodiscard]] Result {
  public:
   using Value = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(T value) : value_(std::move(value)), ok_(true) {}
+  Result(Error error) : error_(std::move(error)), ok_(false) {}
   template <typename U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, Result> &&
              !std::is_same_v<std::remove_cvref_t<U>, Error> && std::is_convertible_v<U, T>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+  Result(U&& value) : value_(std::forward<U>(value)), ok_(true) {}
 
-  bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
+  Result(Result&& other) noexcept : ok_(other.ok_) { take(other); }
+  Result& operator=(Result&& other) noexcept {
+    if (this == &other) return *this;
+    drop();
+    ok_ = other.ok_;
+    take(other);
+    return *this;
+  }
+  ~Result() { drop(); }
 
-  // Precondition of the value accessors: ok(). Of error(): !ok().
-  T& operator*() & { return std::get<0>(state_); }
-  const T& operator*() const& { return std::get<0>(state_); }
-  T&& operator*() && { return std::get<0>(std::move(state_)); }
-  T* operator->() { return &std::get<0>(state_); }
-  const T* operator->() const { return &std::get<0>(state_); }
-  const Error& error() const& { return std::get<1>(state_); }
-  Error&& error() && { return std::get<1>(std::move(state_)); }
+  bool ok() const { return ok_; }
+  explicit operator bool() const { return ok_; }
 
-  T value_or(T fallback) && { return ok() ? std::get<0>(std::move(state_)) : std::move(fallback); }
+  // The value where ok(), the error where not: asking for the other one ends the process.
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(value()); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+  const Error& error() const& {
+    if (ok_) [[unlikely]]
+      result_misread(nullptr);
+    return error_;
+  }
+  Error&& error() && {
+    if (ok_) [[unlikely]]
+      result_misread(nullptr);
+    return std::move(error_);
+  }
+
+  T value_or(T fallback) && { return ok_ ? std::move(value_) : std::move(fallback); }
 
  private:
-  std::variant<T, Error> state_;
+  T& value() {
+    if (!ok_) [[unlikely]]
+      result_misread(&error_);
+    return value_;
+  }
+  const T& value() const {
+    if (!ok_) [[unlikely]]
+      result_misread(&error_);
+    return value_;
+  }
+  void take(Result& other) noexcept {
+    static_assert(std::is_nothrow_move_constructible_v<T>, "what a Result holds moves freely");
+    if (ok_)
+      std::construct_at(&value_, std::move(other.value_));
+    else
+      std::construct_at(&error_, std::move(other.error_));
+  }
+  void drop() noexcept {
+    if (ok_)
+      std::destroy_at(&value_);
+    else
+      std::destroy_at(&error_);
+  }
+
+  // Not a std::variant: a third of what the compiler had to do for one.
+  union {
+    T value_;
+    Error error_;
+  };
+  bool ok_;
 };
 
 struct Done {};
@@ -121,8 +172,8 @@ class [[nodiscard]] Result<void> {
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }
   Done operator*() && { return {}; }
-  const Error& error() const& { return *error_; }
-  Error&& error() && { return *std::move(error_); }
+  const Error& error() const& { return error_.value(); }
+  Error&& error() && { return std::move(error_).value(); }
 
  private:
   std::optional<Error> error_;

@@ -61,5 +61,21 @@ TEST(ResultDeathTest, BrokenInvariantNamesItself) {
   EXPECT_DEATH(INVARIANT(1 + 1 == 3, "arithmetic"), "1 \\+ 1 == 3 \\(arithmetic\\)");
 }
 
+TEST(ResultDeathTest, TakingWhatIsNotThereEndsTheProcess) {
+  EXPECT_DEATH(*half(3), "value of a failed Result was taken: odd: 3");
+  EXPECT_DEATH(static_cast<void>(half(4).error()), "error of a Result that did not fail");
+}
+
+TEST(Result, AMovedResultTakesTheOthersPlace) {
+  Result<std::unique_ptr<int>> result = boxed_half(6);
+  result = boxed_half(3);
+  ASSERT_FALSE(result.ok());
+  Result<std::unique_ptr<int>> other = boxed_half(10);
+  other = std::move(result);
+  EXPECT_EQ(other.error().message(), "odd: 3");
+  other = boxed_half(2);
+  EXPECT_EQ(**other, 1);
+}
+
 }  // namespace
 }  // namespace millrace
