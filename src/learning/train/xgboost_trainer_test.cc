@@ -1,48 +1,32 @@
 #include "train/xgboost_trainer.h"
 
-#include <cmath>
-
 #include <gtest/gtest.h>
 
 #include "model/artefact.h"
 #include "model/booster_format.h"
 #include "model/predictor.h"
-#include "model/sample_model_fixture.h"
 #include "model/xgboost_library.h"
 #include "train/metrics.h"
+#include "train/trainer_contract.h"
 
 namespace millrace::train {
 namespace {
 
-using columnar::Kind;
-
-constexpr std::uint64_t kSeed = 4;
-
 TrainingRequest request() {
-  TrainingRequest asked;
-  asked.features = {"delay", "distance", "carrier", "weekend"};
-  asked.label = "late";
+  TrainingRequest asked = late_flights();
   asked.parameters = {{"max_depth", "3"}, {"subsample", "0.8"}, {"learning_rate", "0.2"}};
   asked.rounds = 12;
   asked.seed = 7;
   return asked;
 }
 
-/// Flights [first, first + rows) in batches of `batch_rows`.
-std::unique_ptr<columnar::BatchReader> flights(std::size_t rows, std::size_t batch_rows = 10'000,
-                                               std::size_t first = 0) {
-  std::vector<columnar::RecordBatch> batches;
-  for (std::size_t at = 0; at < rows; at += batch_rows) {
-    batches.push_back(model::sample_flights(std::min(batch_rows, rows - at), kSeed, first + at));
-  }
-  return columnar::read_batches(model::sample_flights(0, kSeed).shared_schema(),
-                                std::move(batches));
-}
+INSTANTIATE_TEST_SUITE_P(Xgboost, TrainerContract,
+                         testing::Values(TrainerUnderTest{
+                             .name = "xgboost", .make = make_xgboost_trainer, .request = request}));
 
-Result<TrainedModel> train(const TrainingRequest& asked, std::size_t rows = 2000,
-                           std::size_t batch_rows = 10'000, const TrainingControl& control = {}) {
-  const auto reader = flights(rows, batch_rows);
-  return make_xgboost_trainer()->train(asked, {*reader}, control);
+Result<TrainedModel> train(const TrainingRequest& asked, std::size_t rows = 2000) {
+  const auto reader = flights(rows);
+  return make_xgboost_trainer()->train(asked, {*reader}, {});
 }
 
 model::Manifest described(const TrainedModel& trained, const TrainingRequest& asked) {
@@ -65,39 +49,13 @@ TEST(XgboostTrainer, LearnsWhatTheRowsHold) {
   ASSERT_TRUE(trained) << trained.error().message();
   const auto predictor = model::Predictor::load(trained->artefact, described(*trained, request()));
   ASSERT_TRUE(predictor) << predictor.error().message();
-  const columnar::RecordBatch holdout = model::sample_flights(3000, kSeed, 2000);
+  const columnar::RecordBatch holdout = some_flights(3000, 2000);
   const auto scores = (*predictor)->predict(holdout);
   ASSERT_TRUE(scores) << scores.error().message();
   const Result<Evaluation> evaluation = evaluate(*scores, labels_of(holdout));
   ASSERT_TRUE(evaluation) << evaluation.error().message();
   EXPECT_GT(evaluation->auc, 0.72);
   EXPECT_LT(evaluation->calibration.expected_error, 0.1);
-}
-
-TEST(XgboostTrainer, SameBytesWithAnyThreadsAndAnyBatches) {
-  TrainingRequest asked = request();
-  asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.2};
-  asked.early_stopping = EarlyStopping{.rounds = 5};
-  const Result<TrainedModel> first = train(asked, 4000);
-  ASSERT_TRUE(first) << first.error().message();
-  for (const int threads : {1, 2}) {
-    for (const std::size_t batch_rows : {7U, 4000U}) {
-      SCOPED_TRACE(testing::Message() << threads << " threads, batches of " << batch_rows);
-      asked.threads = threads;
-      const Result<TrainedModel> again = train(asked, 4000, batch_rows);
-      ASSERT_TRUE(again) << again.error().message();
-      EXPECT_EQ(again->artefact, first->artefact);
-      EXPECT_EQ(again->golden_rows, first->golden_rows);
-      EXPECT_EQ(again->history, first->history);
-    }
-  }
-}
-
-TEST(XgboostTrainer, AnotherSeedGivesAnotherModel) {
-  TrainingRequest asked = request();
-  const Result<TrainedModel> first = train(asked);
-  asked.seed = 8;
-  EXPECT_NE(train(asked)->artefact, first->artefact);
 }
 
 TEST(XgboostTrainer, ArtefactHoldsNamesTypesAndAScalarBaseScore) {
@@ -184,20 +142,9 @@ TEST(XgboostTrainer, RoundMetricsAreThoseOfTheModel) {
   EXPECT_EQ(trained->rounds, 12);
   EXPECT_EQ(trained->metric, "auc");
   const auto predictor = *model::Predictor::load(trained->artefact, described(*trained, asked));
-  const columnar::RecordBatch rows = model::sample_flights(1000, kSeed, 2000);
+  const columnar::RecordBatch rows = some_flights(1000, 2000);
   EXPECT_NEAR(*area_under_roc(*predictor->predict(rows), labels_of(rows)), *seen.back().validation,
               1e-6);
-}
-
-TEST(XgboostTrainer, CategoryOfValidationAloneIsMissing) {
-  TrainingRequest asked = request();
-  asked.categorical = {"flight"};
-  asked.features.emplace_back("flight");  // every row its own: none of validation is known
-  asked.validate_on_last = ValidateOnLast{.time_column = "flight", .fraction = 0.5};
-  const Result<TrainedModel> trained = train(asked, 200);
-  ASSERT_TRUE(trained) << trained.error().message();
-  EXPECT_EQ(trained->features[4].categories.size(), 100U);
-  EXPECT_TRUE(model::Predictor::load(trained->artefact, described(*trained, asked)));
 }
 
 TEST(XgboostTrainer, OtherObjectivesLearnNumbers) {
@@ -215,20 +162,6 @@ TEST(XgboostTrainer, OtherObjectivesLearnNumbers) {
   }
 }
 
-TEST(XgboostTrainer, CancelEndsBetweenRounds) {
-  std::stop_source source;
-  int rounds = 0;
-  const TrainingControl control{.progress =
-                                    [&](const RoundMetrics&) {
-                                      if (++rounds == 3) source.request_stop();
-                                    },
-                                .stop = source.get_token()};
-  const Result<TrainedModel> cancelled = train(request(), 500, 100, control);
-  ASSERT_FALSE(cancelled);
-  EXPECT_EQ(cancelled.error().code(), ErrorCode::Cancelled);
-  EXPECT_EQ(rounds, 3);
-}
-
 TEST(XgboostTrainer, WrongRequestsAreRefused) {
   struct Case {
     const char* why;
@@ -237,9 +170,6 @@ TEST(XgboostTrainer, WrongRequestsAreRefused) {
     const char* says;
   };
   const std::vector<Case> cases = {
-      {"no feature of that name", [](auto& r) { r.features[0] = "dealy"; }, ErrorCode::NotFound,
-       "did you mean 'delay'"},
-      {"no label of that name", [](auto& r) { r.label = "laet"; }, ErrorCode::NotFound, "late"},
       {"the label as feature", [](auto& r) { r.features.push_back("late"); }, ErrorCode::Invalid,
        "also a feature"},
       {"the label as feature, spelt otherwise", [](auto& r) { r.features.push_back("LATE"); },
@@ -259,13 +189,6 @@ TEST(XgboostTrainer, WrongRequestsAreRefused) {
          r.label = "distance";
        },
        ErrorCode::Invalid, "takes 0 or 1"},
-      {"null labels",
-       [](auto& r) {
-         r.features = {"carrier"};
-         r.label = "delay";
-         r.parameters["objective"] = "reg:squarederror";
-       },
-       ErrorCode::Invalid, "it is null"},
       {"no rounds", [](auto& r) { r.rounds = 0; }, ErrorCode::Invalid, "rounds is 0"},
       {"no threads", [](auto& r) { r.threads = 0; }, ErrorCode::Invalid, "threads is 0"},
       {"a parameter's slip", [](auto& r) { r.parameters["etaa"] = "1"; }, ErrorCode::Invalid,
@@ -290,32 +213,6 @@ TEST(XgboostTrainer, WrongRequestsAreRefused) {
     EXPECT_NE(refused.error().message().find(c.says), std::string::npos)
         << refused.error().message();
   }
-}
-
-TEST(XgboostTrainer, RowsWithoutBothClassesAreDataQuality) {
-  EXPECT_EQ(train(request(), 0).error().code(), ErrorCode::DataQuality);
-  EXPECT_EQ(train(request(), 1).error().code(), ErrorCode::DataQuality);
-}
-
-TEST(XgboostTrainer, NumberThatIsNotFiniteNamesItsRow) {
-  columnar::BatchBuilder builder(std::make_shared<const columnar::Schema>(
-      std::vector<columnar::Field>{{"x", columnar::simple(Kind::Float64), true},
-                                   {"y", columnar::simple(Kind::Boolean), true}}));
-  std::vector<columnar::RecordBatch> batches;
-  for (const double x : {1.0, 2.0, HUGE_VAL, 4.0}) {
-    builder.append_number(0, x);
-    builder.append_boolean(1, x > 1);
-    if (builder.row_count() == 2) batches.push_back(builder.finish());
-  }
-  const auto schema = batches.front().shared_schema();
-  const auto reader = columnar::read_batches(schema, std::move(batches));
-  TrainingRequest asked = request();
-  asked.features = {"x"};
-  asked.label = "y";
-  const Result<TrainedModel> refused = make_xgboost_trainer()->train(asked, {*reader}, {});
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message().find("row 3, feature 'x'"), std::string::npos)
-      << refused.error().message();
 }
 
 }  // namespace
