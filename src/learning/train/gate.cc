@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 
 namespace millrace::train {
 
@@ -28,12 +29,6 @@ std::string_view sign_of(Relation relation) {
     if (meaning == relation) return sign;
   }
   return "?";
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(' ');
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 bool holds(double value, const Threshold& threshold) {
