@@ -10,16 +10,13 @@
 namespace millrace::cli {
 namespace {
 
-constexpr std::int64_t kProgressParts = 1'000;
-
 tasks::Reporting reporting_over(execution::AttemptChannel& channel, std::stop_token stop) {
   // A supervisor that has gone ends this process by itself; what cannot be told is not worth
   // failing for.
   return {.log = [&](std::string_view text) { static_cast<void>(channel.log("info", text)); },
           .progress =
               [&](double fraction, std::string_view text) {
-                static_cast<void>(channel.progress(
-                    static_cast<std::int64_t>(fraction * kProgressParts), kProgressParts, text));
+                static_cast<void>(channel.progress(fraction, text));
               },
           .metrics = [&](const Json& values) { static_cast<void>(channel.metrics(values)); },
           .fence = [&] { return channel.ask_fence(); },

@@ -1,7 +1,6 @@
 #include "orchestration/dag.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -20,7 +19,6 @@ namespace {
 
 constexpr int kMistake = 2;
 constexpr int kUnavailable = 3;
-constexpr std::int64_t kProgressParts = 1'000;
 
 /// The millrace that this program asks: $MILLRACE, the one beside it, or the one on the path.
 std::string find_millrace() {
@@ -63,9 +61,7 @@ class AttemptContext final : public Context {
   // ended.
   void log(std::string_view message) override { static_cast<void>(channel_.log("info", message)); }
   void progress(double fraction, std::string_view message) override {
-    if (std::isnan(fraction)) fraction = 0;
-    const double part = std::clamp(fraction, 0.0, 1.0) * kProgressParts;
-    static_cast<void>(channel_.progress(static_cast<std::int64_t>(part), kProgressParts, message));
+    static_cast<void>(channel_.progress(fraction, message));
   }
   bool cancelled() const override { return channel_.cancelled(); }
 

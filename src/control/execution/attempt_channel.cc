@@ -1,7 +1,9 @@
 #include "execution/attempt_channel.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -297,10 +299,13 @@ Status AttemptChannel::log(std::string_view level, std::string_view message) {
       {{"type", "log"}, {"level", level}, {"message", to_utf8(message.substr(0, kLongestText))}}));
 }
 
-Status AttemptChannel::progress(std::int64_t done, std::int64_t total, std::string_view message) {
-  Json json = Json::object({{"type", "progress"}, {"done", done}});
-  if (total > 0) json.set("total", total);
-  return inside_->send(json.set("message", to_utf8(message.substr(0, kLongestText))));
+Status AttemptChannel::progress(double fraction, std::string_view message) {
+  constexpr std::int64_t kParts = 1'000;
+  const double part = std::isnan(fraction) ? 0 : std::clamp(fraction, 0.0, 1.0) * kParts;
+  return inside_->send(Json::object({{"type", "progress"},
+                                     {"done", static_cast<std::int64_t>(part)},
+                                     {"total", kParts},
+                                     {"message", to_utf8(message.substr(0, kLongestText))}}));
 }
 
 Status AttemptChannel::metrics(const Json& values) {

@@ -51,8 +51,8 @@ class AttemptChannel {
   // gone. A log line that is too long is cut instead.
 
   Status log(std::string_view level, std::string_view message);
-  /// `total` 0: not known.
-  Status progress(std::int64_t done, std::int64_t total, std::string_view message);
+  /// `fraction` is told in thousandths; below 0, above 1 and NaN become the nearest, and 0.
+  Status progress(double fraction, std::string_view message);
   Status metrics(const Json& values);
   Status xcom(std::string_view key, const Json& value);
   Status lineage(const Json& event);

@@ -110,7 +110,7 @@ TEST(Program, DISABLED_Attempt) {
   AttemptChannel& supervisor = **channel;
   const ChannelRequest& request = supervisor.request();
   ASSERT_TRUE(supervisor.log("info", "at work").ok());
-  ASSERT_TRUE(supervisor.progress(1, 2, "half").ok());
+  ASSERT_TRUE(supervisor.progress(0.5, "half").ok());
   const Status fence = supervisor.ask_fence();
   if (!fence.ok()) {
     (void)supervisor.fail(fence.error());
