@@ -28,7 +28,7 @@
 namespace millrace::quality {
 
 /// What a failure means to who reads it. It never changes `success` (as in Great Expectations);
-/// the gate that stands before training may let warnings pass.
+/// the circuit before training may stay closed for a warning.
 enum class Severity : std::uint8_t { Info, Warning, Critical };
 std::string_view to_string(Severity severity);
 

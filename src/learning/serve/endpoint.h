@@ -11,9 +11,10 @@
 // or as the rows came. X-Millrace-Model and X-Millrace-Model-Version say which version answered.
 // Statuses as the container's: 204 an empty body, 400 rows that do not fit the model (row and
 // column named) or text that is not of the type it claims, 406 an Accept that we cannot serve, 413 a
-// larger body than allowed, 415 another media type; beyond it 404 a model that is not loaded by
-// that name, 409 several models of which none is the default, 503 no model, or the default model is
-// not loaded, and 503 with Retry-After when large bodies of others fill the memory for them.
+// larger body than allowed, 415 another media type, or another character set than UTF-8; beyond it
+// 404 a model that is not loaded by that name, 409 several models of which none is the default, 503
+// no model, or the default model is not loaded, and 503 with Retry-After when large bodies of others
+// fill the memory for them.
 //
 // The default model is the one that is set, or else the only one that is loaded: never one that
 // happened to be loaded first, since a restart would then answer with another.
