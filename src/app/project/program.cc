@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file_descriptor.h"
 
 extern char** environ;
 
@@ -30,15 +31,66 @@ struct Printed {
   std::string words;
 };
 
+/// A program that was asked for its Dag.
+struct Child {
+  pid_t pid = -1;
+  FileDescriptor output;
+  FileDescriptor errors;
+};
+
+struct Pipe {
+  FileDescriptor reading;
+  FileDescriptor writing;
+};
+
+Result<Pipe> make_pipe(const std::string& path) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) == 0)
+    return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+  return Error(ErrorCode::Exhausted,
+               fmt::format("'{} describe' cannot be heard: {}; see `ulimit -n`", path,
+                           std::strerror(errno)));
+}
+
+Error cannot_start(const std::string& path, int why) {
+  if (why == EACCES || why == ENOEXEC)
+    return Error(ErrorCode::Denied,
+                 fmt::format("{}: {}; name the program that was built", path, std::strerror(why)));
+  return Error(why == ENOENT ? ErrorCode::NotFound : ErrorCode::Unavailable,
+               fmt::format("{}: {}; build it first", path, std::strerror(why)));
+}
+
+Result<Child> start(const std::string& path) {
+  Pipe output = TRY(make_pipe(path));
+  Pipe errors = TRY(make_pipe(path));
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, output.writing.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors.writing.get(), STDERR_FILENO);
+  std::string program = path;
+  std::string verb = "describe";
+  std::array<char*, 3> argv = {program.data(), verb.data(), nullptr};
+  Child child;
+  const int failed =
+      ::posix_spawn(&child.pid, path.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return cannot_start(path, failed);
+  child.output = std::move(output.reading);
+  child.errors = std::move(errors.reading);
+  return child;
+}
+
 Error too_slow(const std::string& path) {
   return Error(ErrorCode::Timeout, fmt::format("'{} describe' did not end within 10 s", path));
 }
 
 /// Reads until the end of both, the deadline or the limit.
-Result<Printed> read_all(int output, int errors, const std::string& path, const Clock& clock,
+Result<Printed> read_all(const Child& child, const std::string& path, const Clock& clock,
                          Instant deadline) {
   Printed printed;
-  std::array<pollfd, 2> streams = {{{output, POLLIN, 0}, {errors, POLLIN, 0}}};
+  std::array<pollfd, 2> streams = {
+      {{child.output.get(), POLLIN, 0}, {child.errors.get(), POLLIN, 0}}};
   std::array<char, 65'536> buffer;
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now());
@@ -47,7 +99,7 @@ Result<Printed> read_all(int output, int errors, const std::string& path, const 
       return too_slow(path);
     for (pollfd& stream : streams) {
       if (stream.fd < 0 || stream.revents == 0) continue;
-      std::string& text = stream.fd == output ? printed.answer : printed.words;
+      std::string& text = &stream == streams.data() ? printed.answer : printed.words;
       const ssize_t got = ::read(stream.fd, buffer.data(), buffer.size());
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) stream.fd = -1;  // poll passes over it
@@ -73,73 +125,42 @@ std::optional<int> end_of(pid_t child, const Clock& clock, Instant deadline) {
   return status;
 }
 
-Error no_pipe(int why, const std::string& path) {
-  return Error(
-      ErrorCode::Exhausted,
-      fmt::format("'{} describe' cannot be heard: {}; see `ulimit -n`", path, std::strerror(why)));
-}
-
-}  // namespace
-
-Result<orchestration::DagSpec> describe_program(const std::string& path) {
-  std::array<int, 2> output{};
-  std::array<int, 2> errors{};
-  if (::pipe2(output.data(), O_CLOEXEC) != 0) return no_pipe(errno, path);
-  if (::pipe2(errors.data(), O_CLOEXEC) != 0) {
-    const int why = errno;
-    ::close(output[0]);
-    ::close(output[1]);
-    return no_pipe(why, path);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO);
-  std::string program = path;
-  std::string verb = "describe";
-  std::array<char*, 3> argv = {program.data(), verb.data(), nullptr};
-  pid_t child = -1;
-  const int failed = ::posix_spawn(&child, path.c_str(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  ::close(output[1]);
-  ::close(errors[1]);
-  if (failed != 0) {
-    ::close(output[0]);
-    ::close(errors[0]);
-    if (failed == EACCES || failed == ENOEXEC)
-      return Error(ErrorCode::Denied, fmt::format("{}: {}; name the program that was built", path,
-                                                  std::strerror(failed)));
-    return Error(failed == ENOENT ? ErrorCode::NotFound : ErrorCode::Unavailable,
-                 fmt::format("{}: {}; build it first", path, std::strerror(failed)));
-  }
+/// Waits for the answer and for the end. A child that is too slow or says too much is killed.
+Result<std::string> answer_of(Child child, const std::string& path) {
   const auto clock = make_system_clock();
   const Instant deadline = clock->now() + kPatience;
-  Result<Printed> printed = read_all(output[0], errors[0], path, *clock, deadline);
-  ::close(output[0]);
-  ::close(errors[0]);
-  const auto status = printed.ok() ? end_of(child, *clock, deadline) : std::nullopt;
+  Result<Printed> printed = read_all(child, path, *clock, deadline);
+  child.output.close();
+  child.errors.close();
+  const auto status = printed.ok() ? end_of(child.pid, *clock, deadline) : std::nullopt;
   if (!status.has_value()) {
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
+    ::kill(child.pid, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
     return printed.ok() ? too_slow(path) : std::move(printed).error();
   }
   if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0)
     return Error(ErrorCode::Unavailable,
                  fmt::format("'{} describe' failed: {}", path,
                              printed->words.empty() ? "it gave no reason" : printed->words));
-  const Json document = TRY_DOING(path + " describe", Json::parse(printed->answer));
-  orchestration::DagSpec spec =
-      TRY_DOING(path + " describe", orchestration::DagSpec::from_json(document));
-  TRY_DOING(path + " describe", orchestration::Dag::make(spec));
+  return std::move(printed->answer);
+}
+
+Result<orchestration::DagSpec> read_dag(const std::string& answer) {
+  orchestration::DagSpec spec = TRY(orchestration::DagSpec::from_json(TRY(Json::parse(answer))));
+  TRY(orchestration::Dag::make(spec));
   for (const auto& task : spec.tasks)
     if (task.kind != "program")
-      return Error(
-          ErrorCode::Invalid,
-          fmt::format("{} describe: the task '{}' is of kind '{}'; a program's tasks are of "
-                      "kind program",
-                      path, task.id.str(), task.kind));
+      return Error(ErrorCode::Invalid, fmt::format("the task '{}' is of kind '{}'; a program's "
+                                                   "tasks are of kind program",
+                                                   task.id.str(), task.kind));
   return spec;
+}
+
+}  // namespace
+
+Result<orchestration::DagSpec> describe_program(const std::string& path) {
+  const std::string answer = TRY(answer_of(TRY(start(path)), path));
+  return TRY_DOING(path + " describe", read_dag(answer));
 }
 
 }  // namespace millrace::project
