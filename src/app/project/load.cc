@@ -19,24 +19,34 @@ namespace {
 
 constexpr std::size_t kMostFiles = 20'000;
 
-/// Files below `folder` with one of the endings, sorted, as paths relative to the project.
+/// Files below `folder` with one of the endings, sorted, as paths relative to the project. What is
+/// there and cannot be read is a problem, not an absence.
 std::vector<std::string> files_in(const std::string& root, const std::string& folder,
                                   const std::vector<std::string>& endings, Problems& problems) {
   std::vector<std::string> found;
   std::error_code error;
   const fs::path base = fs::path(root) / folder;
-  if (!fs::is_directory(base, error)) return found;
-  for (fs::recursive_directory_iterator at(base, error), end; !error && at != end;
-       at.increment(error)) {
-    if (!at->is_regular_file(error)) continue;
+  if (!fs::exists(fs::symlink_status(base, error))) return found;
+  fs::recursive_directory_iterator at(base, error);
+  for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
+    const std::string path = at->path().lexically_relative(root).string();
+    std::error_code unknown;
+    if (at->is_symlink(unknown) && at->is_directory(unknown))
+      problems.push_back({{path},
+                          "it is a link to a folder, and such links are not followed, so its files "
+                          "are not read; put a folder with the files in its place"});
+    if (!at->is_regular_file(unknown)) continue;
     const std::string ending = at->path().extension().string();
-    if (std::ranges::find(endings, ending) != endings.end())
-      found.push_back(fs::relative(at->path(), root, error).string());
+    if (std::ranges::find(endings, ending) != endings.end()) found.push_back(path);
     if (found.size() > kMostFiles) {
       problems.push_back({{folder}, fmt::format("more than {} files", kMostFiles)});
       break;
     }
   }
+  if (error)
+    problems.push_back({{folder},
+                        fmt::format("its files cannot be read: {}; expected a folder with files",
+                                    error.message())});
   std::ranges::sort(found);
   return found;
 }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "project/project_folder_fixture.h"
 
 namespace millrace::project {
@@ -150,6 +152,37 @@ TEST_F(LoadProject, ADefaultTargetThatIsNotThereIsToldWhereItStands) {
   EXPECT_EQ(problems(),
             std::vector<std::string>{"millrace.yml:2:17: there is no target 'prdo'; did "
                                      "you mean 'prod'?"});
+}
+
+TEST_F(LoadProject, WhatIsThereAndIsNotReadIsToldWithItsPlace) {
+  const auto link = [&](const std::string& to, const std::string& from) {
+    std::filesystem::create_directory_symlink(to, path(from));
+  };
+  write("millrace.yml", "name: shop\n");
+  write("shared/one.sql", "select 1 as one");
+  write("models/here.sql", "select 1 as one");
+  link("../shared", "models/shared");
+  link("nowhere", "pipelines");
+  write("features", "");
+  const std::string told =
+      ": it is a link to a folder, and such links are not followed, so its files are not read; put "
+      "a folder with the files in its place";
+  EXPECT_EQ(problems(),
+            (std::vector<std::string>{
+                "models/shared" + told,
+                "features: its files cannot be read: Not a directory; expected a folder with files",
+                "pipelines: its files cannot be read: No such file or directory; expected a folder "
+                "with files"}));
+}
+
+TEST_F(LoadProject, AFolderOfTheProjectItselfMayBeALink) {
+  write("millrace.yml", "name: shop\n");
+  write("elsewhere/one.sql", "select 1 as one");
+  std::filesystem::create_directory_symlink("elsewhere", path("models"));
+  const auto loaded = load_project(root(), "");
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(texts(loaded->problems), std::vector<std::string>());
+  EXPECT_EQ(loaded->project.models.names(), std::vector<std::string>{"one"});
 }
 
 TEST_F(LoadProject, AProgramThatCannotDescribeItselfIsAProblem) {

@@ -1,5 +1,7 @@
 #include "tasks/check_project.h"
 
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "base/suggest.h"
@@ -98,10 +100,21 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
   return {};
 }
 
+/// An empty pipelines/ is a project that is being written; none at all was forgotten or moved.
+void check_there_are_dags(const project::Project& project, project::Problems& problems) {
+  std::error_code error;
+  if (!project.pipelines.empty() || std::filesystem::exists(project.root + "/pipelines", error))
+    return;
+  problems.push_back({{"pipelines/"},
+                      "there is no such folder, and millrace.yml names no 'programs', so the "
+                      "project has no Dag and nothing can run; write one as pipelines/NAME.yml"});
+}
+
 }  // namespace
 
 Status check_project(project::Loaded& loaded) {
   const bool readable = loaded.problems.empty();
+  if (readable) check_there_are_dags(loaded.project, loaded.problems);
   check_tasks(loaded.project, loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
   if (readable) TRY(check_sql(loaded.project, loaded.problems));

@@ -55,6 +55,8 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
       {"stopping by rows that are not there", kPlan,
        "    validate_on_last: {time_column: scored_at, fraction: 0.2}\n", "",
        "early stopping needs validation rows"},
+      {"an outcome to learn", "features/orders.yml", "    label: late\n", "",
+       "pipelines/daily.yml:10:15: the training set 'orders' has no 'label': without an outcome"},
       {"a holdout that is not there", "features/orders.yml", "    split: part\n", "",
        "the training set 'orders' has no 'split'"},
       {"when a column is known", "features/orders.yml", "rain, known_at: placed_at",
@@ -185,6 +187,16 @@ TEST_F(Check, SuitesAndSqlModelsAreLookedUp) {
                 "task of kind training_data to its 'upstream'",
                 "pipelines/daily.yml:8:42: no task directly before 'deploy' gives 'promoted'; add "
                 "a task of kind evaluate to its 'upstream'"}));
+}
+
+TEST_F(Check, AProjectWithoutAFolderOfDagsIsOneThatLostIt) {
+  std::filesystem::rename(path("pipelines"), path("pipeline"));
+  EXPECT_EQ(problems(),
+            std::vector<std::string>{
+                "pipelines/: there is no such folder, and millrace.yml names no 'programs', so the "
+                "project has no Dag and nothing can run; write one as pipelines/NAME.yml"});
+  std::filesystem::create_directory(path("pipelines"));
+  EXPECT_EQ(problems(), std::vector<std::string>()) << "a project that is being written";
 }
 
 TEST_F(Check, ATaskThatIsNotKnownFromInsideMayGiveAnything) {

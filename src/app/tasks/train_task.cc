@@ -105,6 +105,15 @@ void check_validation(const TaskSettings& settings, const project::Node* node,
   fields.refuse_unknown();
 }
 
+void check_label(const TaskSettings& settings, project::Fields& fields) {
+  const auto bound = upstream_training_set(settings);
+  if (bound.has_value() && bound->set.label.empty())
+    fields.problem("upstream",
+                   fmt::format("the training set '{}' has no 'label': without an outcome there is "
+                               "nothing to learn; say which column of its labels it is",
+                               bound->set.name));
+}
+
 class TrainTask final : public TaskKind {
  public:
   std::string_view name() const override { return "train"; }
@@ -125,6 +134,7 @@ class TrainTask final : public TaskKind {
                      "early stopping needs validation rows: add "
                      "'validate_on_last'");
     check_upstream(settings, "dataset", "training_data", fields);
+    check_label(settings, fields);
     const std::int64_t seed = fields.integer("seed", 0);
     if (seed < 0 || seed > 4'294'967'295)
       fields.problem("seed", "'seed' is between 0 and 4294967295");
