@@ -1,6 +1,7 @@
 """The command line as a user meets it: help, mistakes in a project, a small project from files to a table."""
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -60,16 +61,32 @@ class Shop(ProjectTest):
 
 
 class TestHelp(ProjectTest):
+    VERBS = (["run"], ["backfill"], ["cancel"], ["clear"], ["up"], ["down"], ["check"], ["status"], ["runs"], ["logs"],
+             ["sql"], ["table", "ls"], ["table", "show"], ["table", "history"], ["table", "at"], ["model", "ls"],
+             ["model", "show"], ["model", "promote"], ["model", "rollback"], ["model", "predict"], ["validate"],
+             ["version"])
+
     def test_every_verb_has_help_with_an_example(self):
         project = self.project()
-        for verb in (["run"], ["backfill"], ["cancel"], ["clear"], ["up"], ["down"], ["check"], ["status"], ["runs"],
-                     ["logs"], ["sql"], ["table", "ls"], ["table", "show"], ["table", "history"], ["table", "at"],
-                     ["model", "ls"], ["model", "show"], ["model", "promote"], ["model", "rollback"],
-                     ["model", "predict"], ["validate"], ["version"]):
+        for verb in self.VERBS:
             answer = self.assertRuns(project.millrace(*verb, "--help"))
             self.assertIn("Example:", answer.out, verb)
             self.assertIn("--json", answer.out, verb)
             self.assertIn("130 interrupted", answer.out, verb)
+
+    def test_every_argument_is_explained(self):
+        """Behind its name, or below it where the name is long."""
+        project = self.project()
+        for verb in self.VERBS:
+            lines = self.assertRuns(project.millrace(*verb, "--help")).out.split("Example:")[0].splitlines()
+            arguments = [i for i, line in enumerate(lines) if re.match(r"  \S", line)]
+            self.assertGreaterEqual(len(arguments), 4, verb)
+            for i in arguments:
+                self.assertTrue(lines[i][30:].strip() or lines[i + 1].startswith(" " * 30), (verb, lines[i]))
+
+    def test_a_program_may_be_of_any_language(self):
+        told = self.assertRuns(self.project().millrace("run", "--help")).out
+        self.assertRegex(told, r"--program FILE .*any language")
 
     def test_a_wrong_command_line_is_a_mistake(self):
         project = self.project()
@@ -131,6 +148,7 @@ class TestAnswers(ProjectTest):
     def empty(self):
         project = self.project()
         project.write("millrace.yml", "name: empty\n")
+        (project.root / "pipelines").mkdir()
         return project
 
     def test_the_project_may_stand_before_the_verb(self):
@@ -159,7 +177,8 @@ class TestAnswers(ProjectTest):
         self.assertEqual(done.returncode, 3, done)
         self.assertIn("error: ", done.stderr)
         self.assertEqual((project.root / "rows.csv").read_text(), "as it was\n")
-        self.assertEqual(sorted(path.name for path in project.root.iterdir()), ["millrace.yml", "rows.csv"])
+        self.assertEqual(sorted(path.name for path in project.root.iterdir()),
+                         ["millrace.yml", "pipelines", "rows.csv"])
 
     def test_a_broken_store_of_runs_says_what_to_do(self):
         project = self.empty()

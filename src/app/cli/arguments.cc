@@ -90,7 +90,8 @@ void add_runs(CLI::App& app, Plan& plan) {
                  "Run again although it succeeded: a new generation");
   verb->add_flag("-q,--quiet", run_arguments->quiet,
                  "Only why tasks failed, and how the run ended: the last line");
-  verb->add_option("--program", run_arguments->program, "A C++ pipeline, run without a project")
+  verb->add_option("--program", run_arguments->program,
+                   "A pipeline program (C++, Python, any language), run without a project")
       ->type_name("FILE");
 
   verb = add_verb(app, plan, "backfill", "Run the past logical dates of a Dag, oldest first",
@@ -212,15 +213,17 @@ void add_models(CLI::App& app, Plan& plan) {
       add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
                "millrace model show late_arrival_departure 1");
   auto show = calls(verb, plan, model_show);
-  verb->add_option("model", show->name)->required()->check(kSomething);
+  verb->add_option("model", show->name, "The model's name")->required()->check(kSomething);
   verb->add_option("version", show->version, "Default: the one in Production, or the newest")
       ->check(kVersion);
 
   verb = add_verb(*group, plan, "promote", "Tag a version Production and let the endpoint serve it",
                   "millrace model promote late_arrival_departure 1 --reason \"better calibrated\"");
   auto promote = calls(verb, plan, model_promote);
-  verb->add_option("model", promote->name)->required()->check(kSomething);
-  verb->add_option("version", promote->version)->required()->check(kVersion);
+  verb->add_option("model", promote->name, "The model's name")->required()->check(kSomething);
+  verb->add_option("version", promote->version, "Its version, as `millrace model ls` numbers them")
+      ->required()
+      ->check(kVersion);
   verb->add_option("--reason", promote->reason, "Why; kept in the history")
       ->required()
       ->check(kSomething);
@@ -228,14 +231,14 @@ void add_models(CLI::App& app, Plan& plan) {
   verb = add_verb(*group, plan, "rollback", "Go back to the version that was in Production before",
                   "millrace model rollback late_arrival_departure");
   auto rollback = calls(verb, plan, model_rollback);
-  verb->add_option("model", rollback->name)->required()->check(kSomething);
+  verb->add_option("model", rollback->name, "The model's name")->required()->check(kSomething);
   verb->add_option("--reason", rollback->reason, "Why; kept in the history")->check(kSomething);
 
   verb = add_verb(*group, plan, "predict", "Score rows of a file",
                   "millrace model predict late_arrival_departure --input request.json");
   auto predict = calls(verb, plan, model_predict);
-  verb->add_option("model", predict->name)->required()->check(kSomething);
-  verb->add_option("--version", predict->version, "Default: the one in Production")
+  verb->add_option("model", predict->name, "The model's name")->required()->check(kSomething);
+  verb->add_option("--version", predict->version, "Default: the one in Production, or the newest")
       ->check(kVersion);
   verb->add_option("-i,--input", predict->input,
                    "Rows as CSV with a header or as JSON; - is standard input")
