@@ -160,7 +160,11 @@ class TestValidate(LakeTest):
     def test_a_suite_that_fails_says_what_and_how_often(self):
         answer = self.validate(suite="orders", table="raw.orders", code=1)
         self.assertIn("0 of 2 expectations met", answer.out)
-        self.assertRegex(answer.out, r"failed +expect_column_values_to_be_between of id .*2 of 6 .*21, 22")
+        self.assertRegex(answer.out, r"failed  expect_column_values_to_be_between +id .*2 of 6 .*21, 22")
+        head, *rows = answer.out.splitlines()[:3]
+        for column in ("EXPECTATION", "OF", "FOUND"):
+            self.assertEqual({row[head.index(column) - 1] for row in rows}, {" "}, answer.out)
+            self.assertNotIn(" ", {row[head.index(column)] for row in rows}, answer.out)
         told = self.validate("--json", suite="orders", table="raw.orders", code=1).json()
         self.assertFalse(told["success"])
         self.assertEqual(told["results"][1]["result"]["unexpected_count"], 2)

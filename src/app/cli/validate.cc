@@ -63,13 +63,15 @@ Result<Answer> answer_of(const Common& common, const ValidateArguments& argument
 /// Those that failed last, where they are seen.
 void print_verdict(const quality::SuiteVerdict& verdict) {
   Terminal terminal(stdout);
+  std::vector<std::vector<std::string>> rows;
   for (const bool success : {true, false})
     for (const quality::Verdict& each : verdict.results)
       if (each.success == success)
-        terminal.line(fmt::format("{} {}",
-                                  success ? terminal.paint(Colour::Green, "met   ")
-                                          : terminal.paint(Colour::Red, "failed"),
-                                  quality::describe(each)));
+        rows.push_back(
+            {success ? terminal.paint(Colour::Green, "met") : terminal.paint(Colour::Red, "failed"),
+             each.expectation.type, printable(quality::subject_of(each)),
+             printable(quality::finding_of(each))});
+  terminal.table({"RESULT", "EXPECTATION", "OF", "FOUND"}, rows);
   terminal.line(
       fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size()));
 }

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "base/utf8.h"
+
 namespace millrace::quality {
 namespace {
 
@@ -87,26 +88,34 @@ std::string shown(const Json& value) {
   return std::string(cut_utf8(text, kLongest - 3)) + "...";
 }
 
-/// "of dep_delay (min_value -60, mostly 0.99)".
-std::string subject(const Json& kwargs) {
-  std::string columns;
-  std::string rest;
+struct Subject {
+  std::string columns;    // "dep_delay"
+  std::string arguments;  // "min_value -60, mostly 0.99"
+};
+
+Subject read_subject(const Json& kwargs) {
+  Subject subject;
   for (const auto& [name, value] : kwargs.as_object()) {
-    std::string& part = name.starts_with("column") && !value.is_object() ? columns : rest;
+    const bool is_column = name.starts_with("column") && !value.is_object();
+    std::string& part = is_column ? subject.columns : subject.arguments;
     if (!part.empty()) part += ", ";
-    part += &part == &columns ? shown(value) : fmt::format("{} {}", name, shown(value));
+    part += is_column ? shown(value) : fmt::format("{} {}", name, shown(value));
   }
-  std::string text;
-  if (!columns.empty()) text += " of " + columns;
-  if (!rest.empty()) text += " (" + rest + ")";
-  return text;
+  return subject;
+}
+
+bool refuses_nulls(const Verdict& verdict) {
+  const auto* values = std::get_if<ColumnValues>(&verdict.expectation.check);
+  return values != nullptr && std::holds_alternative<NotNull>(values->rule);
 }
 
 std::string describe_rows(const Verdict& verdict) {
   const RowCounts& rows = *verdict.rows;
-  std::string text =
-      fmt::format("{} of {} values are unexpected", rows.unexpected, rows.considered());
+  const bool nulls = refuses_nulls(verdict);
+  std::string text = fmt::format("{} of {} values are {}", rows.unexpected, rows.considered(),
+                                 nulls ? "null" : "unexpected");
   if (const auto part = rows.unexpected_percent()) text += fmt::format(" ({:.2f} %)", *part);
+  if (nulls) return text;
   for (std::size_t i = 0; i < std::min(verdict.samples.size(), kDescribed); ++i)
     text += (i == 0 ? ": " : ", ") + shown(verdict.samples[i].value);
   if (rows.unexpected > static_cast<std::int64_t>(kDescribed) && !verdict.samples.empty())
@@ -165,11 +174,24 @@ Json to_json(const SuiteVerdict& verdict, ResultFormat format) {
 }
 
 std::string describe(const Verdict& verdict) {
-  std::string text = verdict.expectation.type + subject(verdict.expectation.kwargs) + ": ";
-  if (!verdict.exception.empty()) return text + "could not be evaluated: " + verdict.exception;
-  if (verdict.rows) return text + describe_rows(verdict);
-  if (verdict.observed) return text + "observed " + shown(*verdict.observed);
-  return text + (verdict.success ? "met" : "not met");
+  const auto [columns, arguments] = read_subject(verdict.expectation.kwargs);
+  std::string text = verdict.expectation.type;
+  if (!columns.empty()) text += " of " + columns;
+  if (!arguments.empty()) text += " (" + arguments + ")";
+  return text + ": " + finding_of(verdict);
+}
+
+std::string subject_of(const Verdict& verdict) {
+  const auto [columns, arguments] = read_subject(verdict.expectation.kwargs);
+  if (arguments.empty()) return columns;
+  return fmt::format("{}{}({})", columns, columns.empty() ? "" : " ", arguments);
+}
+
+std::string finding_of(const Verdict& verdict) {
+  if (!verdict.exception.empty()) return "could not be evaluated: " + verdict.exception;
+  if (verdict.rows) return describe_rows(verdict);
+  if (verdict.observed) return "observed " + shown(*verdict.observed);
+  return verdict.success ? "met" : "not met";
 }
 
 }  // namespace millrace::quality

@@ -69,4 +69,12 @@ Json to_json(const SuiteVerdict& verdict, ResultFormat format = ResultFormat::Su
 /// unexpected (0.41 %): 1301, 1137, ..."
 std::string describe(const Verdict& verdict);
 
+// The parts of that line, for a table.
+
+/// "dep_delay (min_value -60)"; "" of a table without arguments.
+std::string subject_of(const Verdict& verdict);
+/// "37 of 9123 values are unexpected (0.41 %): 1301, 1137, ...". Where nulls are what is unexpected,
+/// they are counted and not listed.
+std::string finding_of(const Verdict& verdict);
+
 }  // namespace millrace::quality

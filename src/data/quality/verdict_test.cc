@@ -64,6 +64,35 @@ TEST(Verdict, ALineForPeopleNamesColumnCountAndValues) {
   EXPECT_NE(describe(verdict).find("could not be evaluated: The column"), std::string::npos);
 }
 
+TEST(Verdict, NullsAreCountedAndNotListed) {
+  const auto suite = read_suite(*Json::parse(R"({"name": "s", "expectations": [
+      {"type": "expect_column_values_to_not_be_null", "column": "age"}]})"));
+  Verdict verdict;
+  verdict.expectation = suite->expectations.front();
+  verdict.rows = RowCounts{8, 0, 2, false};
+  verdict.samples = {{Json(), Json()}, {Json(), Json()}};
+  EXPECT_EQ(describe(verdict),
+            "expect_column_values_to_not_be_null of age: 2 of 8 values are null (25.00 %)");
+}
+
+TEST(Verdict, ATablesRowHasThePartsOfTheLine) {
+  EXPECT_EQ(subject_of(failed_between()), "age (min_value 0, max_value 25, mostly 0.9)");
+  EXPECT_EQ(finding_of(failed_between()),
+            "12 of 24 values are unexpected (50.00 %): 30.0, -5.0, 30.0, -5.0, 30.0, ...");
+  const auto suite = read_suite(*Json::parse(R"({"name": "s", "expectations": [
+      {"type": "expect_table_row_count_to_be_between", "min_value": 1},
+      {"type": "expect_column_to_exist", "column": "age"}]})"));
+  Verdict verdict;
+  verdict.expectation = suite->expectations[0];
+  verdict.observed = Json(0);
+  EXPECT_EQ(subject_of(verdict), "(min_value 1)");
+  EXPECT_EQ(finding_of(verdict), "observed 0");
+  verdict.expectation = suite->expectations[1];
+  verdict.observed.reset();
+  EXPECT_EQ(subject_of(verdict), "age");
+  EXPECT_EQ(finding_of(verdict), "not met");
+}
+
 TEST(Verdict, LongValuesAreCutBetweenCharacters) {
   Verdict verdict = failed_between();
   std::string text = "a";
