@@ -1,7 +1,9 @@
 """`millrace model show` and `model predict`, on the model of a real week."""
+import contextlib
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 import unittest
 
@@ -53,6 +55,24 @@ class TestShow(OfAWeek):
         self.assertIn("has no version 7; its newest is 1",
                       self.assertRuns(self.weekly.millrace("model", "show", MODEL, 7), 2).err)
         self.assertIn("there is no model 'late'", self.assertRuns(self.weekly.millrace("model", "show", "late"), 2).err)
+
+
+class TestList(OfAWeek):
+    def listed(self, project):
+        head, row = (line.split() for line in self.assertRuns(project.millrace("model", "ls")).out.splitlines())
+        return dict(zip(head, row))
+
+    def test_a_version_that_nobody_has_evaluated_has_no_auc(self):
+        project = WeeklyProject(of=finished_week(WEEK))
+        self.addCleanup(project.close)
+        self.assertRegex(self.listed(project)["AUC"], r"^0\.[89]\d{3}$")
+        with contextlib.closing(sqlite3.connect(project.root / ".millrace/metadata.db")) as database, database:
+            database.execute("delete from model_tags")  # and the version as its training left it
+            database.execute("update model_versions set state = 'registered', reasons = '[]', "
+                             "metrics = '{\"training_logloss\": 0.3}'")
+        self.assertIn("  registered    -  ", self.assertRuns(project.millrace("model", "ls")).out)
+        [version] = self.assertRuns(project.millrace("model", "ls", "--json")).json()
+        self.assertEqual(version["metrics"], {"training_logloss": 0.3})
 
 
 class TestStatus(OfAWeek):

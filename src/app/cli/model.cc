@@ -139,6 +139,11 @@ std::string metrics_text(const Json& metrics) {
   return text;
 }
 
+/// "0.9312", or "-" for a version that nobody has evaluated.
+std::string auc_text(const Json& metrics) {
+  return metrics["auc"].is_number() ? fmt::format("{:.4f}", metrics["auc"].as_double()) : "-";
+}
+
 std::string list_text(const Json& list) {
   std::string text;
   for (const Json& each : list.as_array()) text += (text.empty() ? "" : "; ") + each.as_string();
@@ -210,8 +215,7 @@ int model_list(const Common& common) {
     const Json& reasons = version["reasons"];
     rows.push_back(
         {version.string_or("model", ""), std::to_string(version.integer_or("version", 0)), tags,
-         version.string_or("state", ""),
-         fmt::format("{:.4f}", version["metrics"].number_or("auc", 0)),
+         version.string_or("state", ""), auc_text(version["metrics"]),
          version.string_or("run_id", ""),
          reasons.is_array() && !reasons.as_array().empty() ? reasons.as_array()[0].as_string()
                                                            : ""});
