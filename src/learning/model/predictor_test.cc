@@ -48,6 +48,49 @@ TEST_F(Prediction, ARowScoresAloneAsItDoesAmongMany) {
     EXPECT_NEAR(predictor->predict(sample_flights(1, 3, row))->front(), together[row], 1e-6) << row;
 }
 
+/// The first rows are scored by a walk, more at once by libxgboost (predictor.cc).
+TEST_F(Prediction, OneRowMoreDoesNotChangeTheOthers) {
+  const auto predictor = *Predictor::load(sample->artefact, sample->manifest);
+  const std::vector<float> all = *predictor->predict(sample_flights(600, 3));
+  for (const std::size_t rows : {1U, 255U, 256U, 257U, 600U}) {
+    SCOPED_TRACE(rows);
+    const std::vector<float> scores = *predictor->predict(sample_flights(rows, 3));
+    ASSERT_EQ(scores.size(), rows);
+    for (std::size_t row = 0; row < rows; ++row) ASSERT_NEAR(scores[row], all[row], 1e-6) << row;
+  }
+}
+
+/// Every category of the model's, and those that it has no code for, alone and among many.
+TEST_F(Prediction, BothWaysOfScoringAgreeWhateverTheCategory) {
+  Manifest longer = sample->manifest;
+  longer.features[2].categories.emplace_back("ZZ");  // which the trees have never seen
+  Manifest shorter = sample->manifest;
+  shorter.features[2].categories.pop_back();
+  for (GoldenRow& golden : shorter.golden_rows)  // those with UA are not of this manifest
+    if (golden.inputs[2] == Json("UA")) golden = shorter.golden_rows.front();
+  ASSERT_NE(shorter.golden_rows.front().inputs[2], Json("UA"));
+  for (const Manifest& manifest : {sample->manifest, longer, shorter}) {
+    SCOPED_TRACE(manifest.features[2].categories.back());
+    const auto loaded = Predictor::load(sample->artefact, manifest);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+    const FeatureEncoder& encoder = (*loaded)->encoder();
+    FeatureRows rows{.values = {}, .width = 4};
+    for (int i = 0; i < 400; ++i) {
+      const char* const carriers[] = {"AA", "B6", "DL", "EV", "UA", "ZZ", "never", nullptr};
+      const char* const carrier = carriers[i % 8];
+      const Json values[] = {i % 3 == 0 ? Json() : Json(i % 60), 200 + i * 7,
+                             carrier == nullptr ? Json() : Json(carrier), i % 5 == 0};
+      for (std::size_t f = 0; f < 4; ++f) rows.values.push_back(*encoder.encode(f, values[f], 1));
+    }
+    const std::vector<float> together = *(*loaded)->predict(rows);
+    for (std::size_t row = 0; row < together.size(); ++row) {
+      const auto begin = rows.values.begin() + static_cast<std::ptrdiff_t>(row * 4);
+      const FeatureRows alone{.values = {begin, begin + 4}, .width = 4};
+      ASSERT_NEAR((*loaded)->predict(alone)->front(), together[row], 1e-6) << row;
+    }
+  }
+}
+
 TEST_F(Prediction, NoRowsGiveNoScores) {
   const auto predictor = Predictor::load(sample->artefact, sample->manifest);
   EXPECT_TRUE((*predictor)->predict(sample_flights(0, 1))->empty());

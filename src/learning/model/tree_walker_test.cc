@@ -18,25 +18,25 @@ constexpr std::size_t kRows = 600;
 constexpr std::size_t kWidth = 3;
 constexpr std::size_t kCategories = 40;
 
-/// Two numbers and a category, a tenth of each missing.
-std::vector<float> some_rows() {
+/// Two numbers and one of `categories`, a tenth of each missing.
+std::vector<float> some_rows(std::size_t categories = kCategories) {
   std::vector<float> values;
   std::uint32_t state = 1;
   const auto next = [&] { return (state = state * 1664525U + 1013904223U) >> 8U; };
   for (std::size_t i = 0; i < kRows * kWidth; ++i) {
-    const float drawn = i % kWidth == 2 ? static_cast<float>(next() % kCategories)
+    const float drawn = i % kWidth == 2 ? static_cast<float>(next() % categories)
                                         : static_cast<float>(next() % 10'000) / 100;
     values.push_back(next() % 10 == 0 ? kMissing : drawn);
   }
   return values;
 }
 
-std::vector<Feature> its_features() {
+std::vector<Feature> its_features(std::size_t categories = kCategories) {
   std::vector<Feature> features = {{.name = "a", .type = "DOUBLE"},
                                    {.name = "b", .type = "DOUBLE"},
                                    {.name = "c", .type = "VARCHAR"}};
-  for (std::size_t code = 0; code < kCategories; ++code)
-    features[2].categories.push_back(fmt::format("c{:02}", code));
+  for (std::size_t code = 0; code < categories; ++code)
+    features[2].categories.push_back(fmt::format("c{:04}", code));
   return features;
 }
 
@@ -45,15 +45,16 @@ struct Objective {
   int classes;
 };
 
-/// Six rounds over some_rows(); the labels depend on all three features.
-Booster trained_for(const Objective& objective, const std::vector<float>& values) {
+/// Six rounds over some_rows(categories); the labels depend on all three features.
+Booster trained_for(const Objective& objective, const std::vector<float>& values,
+                    std::size_t categories = kCategories) {
   std::vector<float> labels;
   for (std::size_t row = 0; row < kRows; ++row) {
     const float* x = &values[row * kWidth];
     const int sum = (x[0] > 50 ? 1 : 0) + (x[1] > 30 ? 1 : 0) + (std::fmod(x[2], 3.0F) > 0 ? 1 : 0);
     labels.push_back(static_cast<float>(objective.classes > 0 ? sum % objective.classes : sum / 2));
   }
-  const TrainingMatrix matrix = *TrainingMatrix::make(values, labels, its_features(), 1);
+  const TrainingMatrix matrix = *TrainingMatrix::make(values, labels, its_features(categories), 1);
   Booster booster = *Booster::create(matrix, nullptr);
   for (const auto& [name, value] :
        std::vector<std::pair<std::string, std::string>>{{"objective", objective.name},
@@ -88,6 +89,51 @@ TEST(TreeWalker, ScoresAsLibxgboostDoes) {
     for (std::size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 1e-6) << i;
     EXPECT_GT(std::set(scores.begin(), scores.end()).size(), 20U);
   }
+}
+
+/// Rows that a training never has: `values` with another third number in each.
+std::vector<float> with_category(std::vector<float> values, float code) {
+  for (std::size_t at = 2; at < values.size(); at += kWidth) values[at] = code;
+  return values;
+}
+
+TEST(TreeWalker, ScoresEveryCategoryAsLibxgboostDoes) {
+  const struct {
+    const char* why;
+    std::size_t categories;
+  } cases[] = {
+      {"one category against the others", 3},
+      {"a set of categories", kCategories},
+      {"sets of several words", 100},
+      {"more categories than bins", 400},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.why);
+    const std::vector<float> values = some_rows(c.categories);
+    const Booster booster = trained_for({"binary:logistic", 0}, values, c.categories);
+    const TreeWalker walker = *TreeWalker::read(*booster.save_json());
+    const auto all = static_cast<float>(c.categories);
+    // Those of the training, missing ones in all rows, then codes that the model has no word for:
+    // the next ones, one beyond each set, and the greatest that a 32-bit float counts exactly.
+    for (const float code :
+         {0.0F, 1.0F, all - 1, kMissing, all, all + 1, all + 31, 2 * all + 64, 16'777'215.0F}) {
+      SCOPED_TRACE(code);
+      const std::vector<float> rows = with_category(values, code);
+      const std::vector<float> expected = *booster.predict(rows, kWidth);
+      const std::vector<float> scores = walker.score(rows);
+      ASSERT_EQ(scores.size(), expected.size());
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        ASSERT_NEAR(scores[i], expected[i], 1e-6) << "row " << i;
+    }
+  }
+}
+
+TEST(TreeWalker, ScoresARowOfWhichNothingIsKnownAsLibxgboostDoes) {
+  const std::vector<float> values = some_rows();
+  const Booster booster = trained_for({"binary:logistic", 0}, values);
+  const std::vector<float> nothing(kWidth, kMissing);
+  EXPECT_NEAR(TreeWalker::read(*booster.save_json())->score(nothing)[0],
+              booster.predict(nothing, kWidth)->at(0), 1e-6);
 }
 
 TEST(TreeWalker, ScoresAModelOfOneClassAsLibxgboostDoes) {
