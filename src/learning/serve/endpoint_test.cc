@@ -141,11 +141,16 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
        "'delay'"},
       {"too few columns", "1,2\n", "text/csv", 400, "row 1 has 2 values"},
       {"NaN", "nan,700,EV,false\n", "text/csv", 400, "row 1, feature 'delay'"},
+      {"NaN in JSON", R"({"instances":[[NaN,700,"EV",false]]})", "application/json", 400,
+       "send null for a number that is not known"},
+      {"a name twice", "delay,delay,carrier,weekend\n1,2,EV,false\n", "text/csv", 400,
+       "the feature 'delay' is given twice"},
       {"a name that is no feature", R"({"instances":[{"dealy":1}]})", "application/json", 400,
        "did you mean 'delay'"},
       {"its code is of the rows", R"({"instances":[{"dealy":1}]})", "application/json", 400,
        R"("code":"invalid")"},
-      {"too large", std::string(100'001, 'x'), "text/csv", 413, ""},
+      {"too large", std::string(100'001, 'x'), "text/csv", 413,
+       "the body is larger than 100000 bytes"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
@@ -154,7 +159,7 @@ TEST_F(Serving, RefusesByTheContainersStatuses) {
     EXPECT_NE(response.body.find(c.says), std::string::npos) << response.body;
   }
   EXPECT_EQ(endpoint_->served().front().requests, 0U);
-  EXPECT_EQ(endpoint_->served().front().refused, 10U);
+  EXPECT_EQ(endpoint_->served().front().refused, 12U);
 }
 
 TEST_F(Serving, ModelsAnswerUnderTheirNames) {

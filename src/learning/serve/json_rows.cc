@@ -21,7 +21,7 @@ Status append_by_position(const FeatureEncoder& encoder, const Json& values,
                           FeatureRows& rows) {
   if (!values.is_array()) {
     return invalid(
-        fmt::format("row {} is a {}; expected an array of values", row, values.type_name()));
+        fmt::format("row {}: expected an array of values, found {}", row, values.type_name()));
   }
   if (values.as_array().size() != columns.size()) {
     return wrong_width(encoder, row, values.as_array().size());
@@ -38,7 +38,7 @@ Status append_by_name(const FeatureEncoder& encoder, const Json& record, std::si
                       FeatureRows& rows) {
   if (!record.is_object()) {
     return invalid(
-        fmt::format("row {} is a {}; expected an object of features", row, record.type_name()));
+        fmt::format("row {}: expected an object of features, found {}", row, record.type_name()));
   }
   std::vector<std::string> names;
   for (const auto& [name, value] : record.as_object()) names.push_back(name);
@@ -98,13 +98,21 @@ Result<FeatureRows> read_split(const FeatureEncoder& encoder, const Json& split)
   return rows;
 }
 
+/// Python and others write NaN and Infinity into what they call JSON.
+Error not_json(Error error, std::string_view body) {
+  if (body.find("NaN") == std::string_view::npos && body.find("Infinity") == std::string_view::npos)
+    return error;
+  return invalid(error.message() +
+                 "; JSON has no NaN and no Infinity: send null for a number that is not known");
+}
+
 }  // namespace
 
 Result<model::FeatureRows> read_json(const FeatureEncoder& encoder, std::string_view body) {
   static const std::vector<std::string> forms = {"instances", "dataframe_split",
                                                  "dataframe_records"};
   const Result<Json> json = parse_json_with_unique_members(body);
-  if (!json) return json.error();
+  if (!json) return not_json(json.error(), body);
   if (!json->is_object() || json->as_object().size() != 1) {
     return invalid(
         "expected an object with one member: 'instances', 'dataframe_split' or "
