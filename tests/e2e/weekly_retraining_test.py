@@ -89,6 +89,9 @@ class TestTheHonestGate(AfterAWeek):
         self.assertIn("plane_day_late_share", found)
         self.assertNotIn("carrier_late_share", found)
         self.assertEqual(tasks["deploy"]["state"], "skipped")
+        [version] = project.versions("late_arrival_leaky")
+        self.assertEqual((version["state"], version["tags"]), ("refused", []))
+        self.assertEqual(self.in_production(project), [1])  # of the honest model, as before
 
     def test_a_column_that_the_caller_cannot_know_yet_is_refused_also_when_only_its_declaration_changes(self):
         """Two hours before the departure nobody knows its delay. A project that claims so gets its model, since nothing

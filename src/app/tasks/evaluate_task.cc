@@ -10,6 +10,10 @@
 // same holdout, or when one of the leak checks before it found something. A refused version stays,
 // with the reasons. So does one of an older logical date than that in Production: it is judged by
 // the rest, but neither compared with a model that has seen its holdout nor put in its place.
+//
+// The gate decides who goes into Production and takes nobody out: a version that serves and is
+// judged again, by a stricter gate say, keeps its state and its tag; its reasons say that it would
+// not be let in now.
 
 #include <fmt/core.h>
 
@@ -231,10 +235,13 @@ class EvaluateTask final : public TaskKind {
     gate.thresholds = TRY(thresholds_of(attempt.request().config));
     gate.leaks = TRY(leaks_of(attempt));
     const Json& production = attempt.request().prepared["production"];
-    if (!production.is_null() && production.integer_or("version", 0) != version)
+    const bool serves = !production.is_null() && production.integer_or("version", 0) == version;
+    if (!production.is_null() && !serves)
       gate.production = TRY(score_production(attempt, holdout, name, production, logical_date));
     gate.compared_by = attempt.request().config.string_or("compare_by", "auc");
-    const train::GateVerdict verdict = TRY(train::decide_promotion(gate));
+    train::GateVerdict verdict = TRY(train::decide_promotion(gate));
+    if (serves && !verdict.accepted)
+      verdict.reasons.insert(verdict.reasons.begin(), stays_in_production(name));
     for (const std::string& reason : verdict.reasons) attempt.reporting().log(reason);
     attempt.reporting().metrics(evaluation.to_json());
     return Json::object(
@@ -257,14 +264,17 @@ class EvaluateTask final : public TaskKind {
     std::vector<std::string> reasons;
     for (const Json& reason : result["reasons"].as_array()) reasons.push_back(reason.as_string());
     const bool promoted = TRY(result.bool_at("promoted"));
-    TRY(model::record_verdict(transaction, name, version,
-                              TRY(result.bool_at("accepted")) ? model::VersionState::Accepted
-                                                              : model::VersionState::Refused,
-                              reasons, metrics_of(result["values"])));
+    const auto production = TRY(model::tagged_version(transaction, name));
+    model::VersionState state =
+        TRY(result.bool_at("accepted")) ? model::VersionState::Accepted : model::VersionState::Refused;
+    if (production.has_value() && production->version == version &&
+        state == model::VersionState::Refused)
+      state = production->state;
+    TRY(model::record_verdict(transaction, name, version, state, reasons,
+                              metrics_of(result["values"])));
     if (!promoted) return {};
     // The verdict compared with what served when the attempt began; if a person moved the tag
     // since, judge again.
-    const auto production = TRY(model::tagged_version(transaction, name));
     const std::int64_t now_serving = production.has_value() ? production->version : 0;
     if (now_serving != result["production_before"].integer_or("version", 0))
       return Error(ErrorCode::Conflict,
@@ -277,6 +287,13 @@ class EvaluateTask final : public TaskKind {
   }
 
  private:
+  static std::string stays_in_production(const std::string& model) {
+    return fmt::format(
+        "It is in Production and stays there, though it would not be let in now; `millrace model "
+        "rollback {}` takes it out.",
+        model);
+  }
+
   static std::string outcome(const train::GateVerdict& verdict) {
     if (verdict.promoted) return "promoted to Production";
     return (verdict.accepted ? "not promoted: " : "refused: ") + verdict.reasons.front();

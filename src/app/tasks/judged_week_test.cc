@@ -24,8 +24,35 @@ TEST_F(JudgedWeek, AColumnThatIsKnownLaterIsCheckedAgainAndRefused) {
   const Json checked = good(run("leak_check"));
   EXPECT_FALSE(checked.bool_or("reused", false));
   ASSERT_EQ(checked["leaks"].as_array().size(), 1U) << checked.dump();
-  EXPECT_FALSE(good(run("evaluate"))["promoted"].as_bool());
+  const Json judged = good(run("evaluate"));
+  EXPECT_FALSE(judged["accepted"].as_bool());
+  EXPECT_FALSE(judged["promoted"].as_bool());
+}
+
+TEST_F(JudgedWeek, TheGateTakesNobodyOutOfProduction) {
+  ASSERT_TRUE(good(run_all())["promoted"].as_bool());
+  change("pipelines/daily.yml", "auc > 0.6", "auc > 0.999");
+  const Json judged = good(run("evaluate"));
+  EXPECT_FALSE(judged["accepted"].as_bool());
+  EXPECT_EQ(version(1).tags, std::vector<std::string>{"Production"});
+  EXPECT_EQ(version(1).state, model::VersionState::Accepted) << "as it came into Production";
+  ASSERT_GE(version(1).reasons.size(), 2U);
+  EXPECT_EQ(version(1).reasons[0],
+            "It is in Production and stays there, though it would not be let in now; `millrace "
+            "model rollback waiting` takes it out.");
+  EXPECT_NE(version(1).reasons[1].find("the gate asks for auc > 0.999"), std::string::npos);
+  EXPECT_TRUE(judged["summary"].as_string().ends_with(version(1).reasons[0]))
+      << judged["summary"].dump();
+}
+
+TEST_F(JudgedWeek, AVersionThatDoesNotServeIsJudgedByTheLastVerdict) {
+  change("pipelines/daily.yml", "auc > 0.6", "auc > 0.999");
+  EXPECT_FALSE(good(run_all())["promoted"].as_bool());
   EXPECT_EQ(version(1).state, model::VersionState::Refused);
+  change("pipelines/daily.yml", "auc > 0.999", "auc > 0.6");
+  EXPECT_TRUE(good(run("evaluate"))["promoted"].as_bool());
+  EXPECT_EQ(version(1).state, model::VersionState::Accepted);
+  EXPECT_EQ(version(1).tags, std::vector<std::string>{"Production"});
 }
 
 TEST_F(JudgedWeek, TheLeakCheckNamesEveryColumnThatLeaks) {
