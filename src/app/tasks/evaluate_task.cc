@@ -235,13 +235,10 @@ class EvaluateTask final : public TaskKind {
     gate.thresholds = TRY(thresholds_of(attempt.request().config));
     gate.leaks = TRY(leaks_of(attempt));
     const Json& production = attempt.request().prepared["production"];
-    const bool serves = !production.is_null() && production.integer_or("version", 0) == version;
-    if (!production.is_null() && !serves)
+    if (!production.is_null() && production.integer_or("version", 0) != version)
       gate.production = TRY(score_production(attempt, holdout, name, production, logical_date));
     gate.compared_by = attempt.request().config.string_or("compare_by", "auc");
-    train::GateVerdict verdict = TRY(train::decide_promotion(gate));
-    if (serves && !verdict.accepted)
-      verdict.reasons.insert(verdict.reasons.begin(), stays_in_production(name));
+    const train::GateVerdict verdict = TRY(train::decide_promotion(gate));
     for (const std::string& reason : verdict.reasons) attempt.reporting().log(reason);
     attempt.reporting().metrics(evaluation.to_json());
     return Json::object(
@@ -267,9 +264,11 @@ class EvaluateTask final : public TaskKind {
     const auto production = TRY(model::tagged_version(transaction, name));
     model::VersionState state =
         TRY(result.bool_at("accepted")) ? model::VersionState::Accepted : model::VersionState::Refused;
-    if (production.has_value() && production->version == version &&
-        state == model::VersionState::Refused)
+    const bool serves = production.has_value() && production->version == version;
+    if (serves && state == model::VersionState::Refused) {
       state = production->state;
+      reasons.insert(reasons.begin(), judged_while_it_serves(name));
+    }
     TRY(model::record_verdict(transaction, name, version, state, reasons,
                               metrics_of(result["values"])));
     if (!promoted) return {};
@@ -287,10 +286,10 @@ class EvaluateTask final : public TaskKind {
   }
 
  private:
-  static std::string stays_in_production(const std::string& model) {
+  static std::string judged_while_it_serves(const std::string& model) {
     return fmt::format(
-        "It is in Production and stays there, though it would not be let in now; `millrace model "
-        "rollback {}` takes it out.",
+        "Judged again while it was in Production, it would not be let in now. The gate takes "
+        "nobody out; `millrace model rollback {}` does.",
         model);
   }
 
