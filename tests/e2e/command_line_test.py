@@ -88,6 +88,17 @@ class TestHelp(ProjectTest):
         told = self.assertRuns(self.project().millrace("run", "--help")).out
         self.assertRegex(told, r"--program FILE .*any language")
 
+    def test_the_shell_completes_what_stands_in_the_help(self):
+        script = self.assertRuns(self.project().millrace("completion", "bash")).out
+        for typed, offered in (("mo", ["model"]), ("model p", ["promote", "predict"]), ("completion b", ["bash"]),
+                               ("model promote x 1 --r", ["--reason"]), ("-C /tmp tab", ["table"]),
+                               ("run nothing", [])):
+            with self.subTest(typed):
+                asked = f'COMP_WORDS=(millrace {typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _millrace; '
+                answer = subprocess.run(["bash", "-c", script + asked + 'echo "${COMPREPLY[@]}"'], text=True,
+                                        capture_output=True, check=True)
+                self.assertEqual(answer.stdout.split(), offered)
+
     def test_a_wrong_command_line_is_a_mistake(self):
         project = self.project()
         self.assertIn("did you mean 'run'?", self.assertRuns(project.millrace("rum"), 2).err)

@@ -316,8 +316,13 @@ void add_others(CLI::App& app, Plan& plan) {
   verb = app.add_subcommand("completion", "Completion of verbs and options for a shell");
   verb->footer("Example:\n  source <(millrace completion bash)");
   verb->add_option("shell", "There is bash")->required()->check(CLI::IsMember({"bash"}));
-  verb->callback(
-      [&app, &plan] { plan.action = [&app] { return print_completion(words_of(app)); }; });
+  verb->callback([&app, &plan] {
+    plan.action = [&app] {
+      auto words = words_of(app);
+      words["completion"].emplace_back("bash");
+      return print_completion(words);
+    };
+  });
 
   CLI::App* hidden = app.add_subcommand("attempt", "")->group("");
   hidden->callback([&plan] { plan.action = attempt; });
