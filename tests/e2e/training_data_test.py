@@ -1,15 +1,20 @@
 """training_data.parquet of a real week, read by others: which rows, in which order, and whether their features are what
 a careful clerk would have answered (examples/weekly_retraining/oracle/by_hand.py, plain Python over the deliveries)."""
+import bisect
+import csv
 import datetime as dt
 import hashlib
+import io
+import math
 import pathlib
+import statistics
 import sys
 import tempfile
 import unittest
 
 import pyarrow.parquet
 
-from weekly import EXAMPLE, WeeklyProject, deliveries, finished_week, tasks_of
+from weekly import EXAMPLE, MODEL, WeeklyProject, deliveries, finished_week, tasks_of
 
 sys.path.insert(0, str(EXAMPLE / "oracle"))
 from by_hand import Clerk
@@ -22,10 +27,11 @@ class TrainingData(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         week = finished_week("2013-09-01")
-        project = WeeklyProject(of=week)
-        cls.addClassCleanup(project.close)
-        cls.file = project.file("training_data.parquet")
-        cls.dataset = tasks_of(week)["training_data"]["result"]["dataset"]
+        cls.project = WeeklyProject(of=week)
+        cls.addClassCleanup(cls.project.close)
+        cls.file = cls.project.file("training_data.parquet")
+        cls.tasks = tasks_of(week)
+        cls.dataset = cls.tasks["training_data"]["result"]["dataset"]
         cls.rows = pyarrow.parquet.read_table(cls.file).to_pylist()
 
     def test_the_file_is_what_the_run_says_it_is(self):
@@ -67,6 +73,36 @@ class TrainingData(unittest.TestCase):
         self.assertEqual(len(columns), 24)
         known = {name for name in columns if any(row[name] is not None for row in sample)}
         self.assertEqual(known, columns, "a feature that nobody of the sample has")
+
+    def test_the_evaluation_is_what_anybody_finds_who_scores_the_holdout(self):
+        """AUC as the share of pairs in the right order, log loss, Brier score and calibration, by their definitions."""
+        holdout = [row for row in self.rows if row["part"] == "holdout"]
+        scores, late = self.scores(holdout), [row["late"] for row in holdout]
+        told = self.tasks["evaluate"]["result"]["values"]
+        self.assertEqual((told["rows"], told["positives"]), (len(holdout), sum(late)))
+        ordered = sorted(score for score, was in zip(scores, late) if not was)
+        pairs = sum((bisect.bisect_left(ordered, score) + bisect.bisect_right(ordered, score)) / 2
+                    for score, was in zip(scores, late) if was)
+        self.assertAlmostEqual(told["auc"], pairs / sum(late) / len(ordered), 5)
+        self.assertAlmostEqual(told["log_loss"], statistics.fmean(-math.log(score if was else 1 - score)
+                                                                  for score, was in zip(scores, late)), 5)
+        self.assertAlmostEqual(told["brier"], statistics.fmean((score - was) ** 2
+                                                               for score, was in zip(scores, late)), 5)
+        off = [abs(sum(score - was for score, was in zip(scores, late) if math.ceil(score * 10) == each))
+               for each in range(1, 11)]
+        self.assertAlmostEqual(told["calibration_error"], sum(off) / len(holdout), 5)
+
+    def scores(self, rows):
+        """What the model of the week says of them, asked on the command line."""
+        names = [each["name"] for each in self.project.millrace("model", "show", MODEL, "--json").json()
+                 ["manifest"]["features"]]
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(names)
+        writer.writerows([row[name] for name in names] for row in rows)
+        file = self.project.write("holdout.csv", text.getvalue())
+        answer = self.project.millrace("model", "predict", MODEL, "--input", file, "--json")
+        return [each["score"] for each in answer.json()["predictions"]]
 
     @classmethod
     def clerk(cls):
