@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "orchestration/dag_fixture.h"
 #include "orchestration/orchestrator.h"
@@ -23,16 +24,6 @@ using metadata::Transaction;
 using std::chrono::seconds;
 
 inline const Instant kDate = *parse_instant("2013-01-06");
-
-/// Time that tests move, read by other threads.
-class TestClock final : public Clock {
- public:
-  Instant now() const override { return Instant(Duration(micros_.load())); }
-  void set(Instant now) { micros_ = now.time_since_epoch().count(); }
-
- private:
-  std::atomic<std::int64_t> micros_ = kDate.time_since_epoch().count();
-};
 
 /// A database that can be unplugged, lose commits, or refuse every one that would leave a row that
 /// `forbid` finds.
@@ -272,7 +263,7 @@ class OrchestratorTest : public testing::Test {
   }
 
   TemporaryFolder folder_ = *TemporaryFolder::make();
-  TestClock clock_;
+  ManualClock clock_{kDate};
   TestDatabase database_;
   TestHooks hooks_;
   std::vector<std::unique_ptr<Executor>> executors_;

@@ -1,7 +1,5 @@
 #include "base/clock.h"
 
-#include <atomic>
-
 namespace millrace {
 namespace {
 
@@ -9,9 +7,9 @@ constexpr Duration kLittle = std::chrono::minutes(1);
 
 class SystemClock final : public Clock {
  public:
+  explicit SystemClock(std::function<Instant()> machine) : machine_(std::move(machine)) {}
   Instant now() const override {
-    const Instant machine =
-        std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+    const Instant machine = machine_();
     const std::int64_t ticks = machine.time_since_epoch().count();
     std::int64_t seen = latest_.load();
     for (;;) {
@@ -26,13 +24,19 @@ class SystemClock final : public Clock {
   }
 
  private:
+  const std::function<Instant()> machine_;
   mutable std::atomic<std::int64_t> latest_{0};
 };
 
 }  // namespace
 
 std::unique_ptr<Clock> make_system_clock() {
-  return std::make_unique<SystemClock>();
+  return make_system_clock(
+      [] { return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()); });
+}
+
+std::unique_ptr<Clock> make_system_clock(std::function<Instant()> machine) {
+  return std::make_unique<SystemClock>(std::move(machine));
 }
 
 }  // namespace millrace

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/clock.h"
-
 namespace millrace {
 namespace {
 
@@ -105,16 +103,6 @@ TEST(Civil, CountsWeekdaysAsCronDoes) {
   EXPECT_EQ(add_days({2012, 2, 28}, 2), (CivilTime{2012, 3, 1}));
   EXPECT_EQ(days_in_month(2000, 2), 29);
   EXPECT_EQ(days_in_month(1900, 2), 28);
-}
-
-TEST(SystemClock, NeverGoesBack) {
-  const auto clock = make_system_clock();
-  Instant last = clock->now();
-  for (int i = 0; i < 1'000; ++i) {
-    const Instant now = clock->now();
-    ASSERT_GE(now, last);
-    last = now;
-  }
 }
 
 }  // namespace
