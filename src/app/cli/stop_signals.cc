@@ -2,7 +2,6 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -17,24 +16,26 @@ StopSignals::StopSignals(std::function<void()> stop) : stop_(std::move(stop)) {
   sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);
-  if (::pipe2(end_, O_CLOEXEC) == 0) listener_ = std::thread([this] { listen(); });
+  signals_ = FileDescriptor(::signalfd(-1, &set, SFD_CLOEXEC));
+  Result<Pipe> end = open_pipe("the end of waiting for signals");
+  if (!end.ok()) return;
+  end_ = *std::move(end);
+  listener_ = std::thread([this] { listen(); });
 }
 
 StopSignals::~StopSignals() {
   const char byte = 0;
-  if (listener_.joinable() && ::write(end_[1], &byte, 1) == 1) listener_.join();
+  if (listener_.joinable() && ::write(end_.in.get(), &byte, 1) == 1) listener_.join();
   if (stopping_.joinable()) stopping_.join();
-  for (const int fd : {signals_, end_[0], end_[1]}) ::close(fd);
 }
 
 void StopSignals::listen() {
   for (int received = 0;;) {
-    pollfd waits[2] = {{signals_, POLLIN, 0}, {end_[0], POLLIN, 0}};
+    pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {end_.out.get(), POLLIN, 0}};
     if (::poll(waits, 2, -1) < 0 && errno == EINTR) continue;
     if ((waits[0].revents & POLLIN) == 0) return;
     signalfd_siginfo info{};
-    if (::read(signals_, &info, sizeof info) != sizeof info) continue;
+    if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
     if (++received == 2) ::_exit(kInterrupted);
     stopping_ = std::thread(stop_);
   }

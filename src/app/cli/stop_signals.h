@@ -5,6 +5,8 @@
 #include <functional>
 #include <thread>
 
+#include "base/file_descriptor.h"
+
 namespace millrace::cli {
 
 /// From its making on, SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) call `stop`
@@ -22,8 +24,8 @@ class StopSignals {
   void listen();
 
   std::function<void()> stop_;
-  int signals_ = -1;
-  int end_[2] = {-1, -1};
+  FileDescriptor signals_;
+  Pipe end_;
   std::thread listener_;
   std::thread stopping_;
 };

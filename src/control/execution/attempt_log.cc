@@ -29,26 +29,15 @@ Result<AttemptLog> AttemptLog::create(const std::string& path,
                                       const orchestration::AttemptId& attempt,
                                       std::uint64_t limit_bytes, const Clock& clock) {
   TRY(make_folders(path.substr(0, path.rfind('/'))));
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return file_error(errno, path);
-  AttemptLog log(fd, limit_bytes, clock);
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.is_open()) return file_error(errno, path);
+  AttemptLog log(std::move(file), limit_bytes, clock);
   log.write("millrace-attempt-log 1 " + attempt.str() + "\n");
   return log;
 }
 
-AttemptLog::AttemptLog(AttemptLog&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)),
-      limit_(other.limit_),
-      written_(other.written_),
-      full_(other.full_),
-      clock_(other.clock_),
-      waiting_(std::move(other.waiting_)),
-      last_lines_(std::move(other.last_lines_)) {}
-
 AttemptLog::~AttemptLog() {
-  if (fd_ < 0) return;
-  flush();
-  ::close(fd_);
+  if (file_.is_open()) flush();
 }
 
 void AttemptLog::stream(std::string_view source, std::string_view bytes) {
@@ -125,7 +114,7 @@ void AttemptLog::write(std::string_view bytes) {
   }
   // A disk that is full loses log lines, not the attempt.
   while (!bytes.empty()) {
-    const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
+    const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return;
     written_ += static_cast<std::uint64_t>(count);

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/file_descriptor.h"
 #include "base/result.h"
 #include "orchestration/ids.h"
 
@@ -31,7 +32,7 @@ class AttemptLog {
   static Result<AttemptLog> create(const std::string& path, const orchestration::AttemptId& attempt,
                                    std::uint64_t limit_bytes, const Clock& clock);
   ~AttemptLog();
-  AttemptLog(AttemptLog&& other) noexcept;
+  AttemptLog(AttemptLog&& other) noexcept = default;
   AttemptLog& operator=(AttemptLog&&) = delete;
 
   /// Bytes of a stream, which need not end at a line's end: the rest waits for more.
@@ -46,12 +47,12 @@ class AttemptLog {
   const std::string& last_line(const std::string& source) { return last_lines_[source]; }
 
  private:
-  AttemptLog(int fd, std::uint64_t limit_bytes, const Clock& clock)
-      : fd_(fd), limit_(limit_bytes), clock_(&clock) {}
+  AttemptLog(FileDescriptor file, std::uint64_t limit_bytes, const Clock& clock)
+      : file_(std::move(file)), limit_(limit_bytes), clock_(&clock) {}
   void add_line(std::string& out, std::string_view source, std::string_view line);
   void write(std::string_view bytes);
 
-  int fd_;
+  FileDescriptor file_;
   std::uint64_t limit_;
   std::uint64_t written_ = 0;
   bool full_ = false;

@@ -1,5 +1,6 @@
 #include "base/file_descriptor.h"
 
+#include <array>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -22,6 +23,12 @@ Result<FileDescriptor> open_folder(const std::string& path) {
   FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.is_open()) return file_error(errno, path);
   return folder;
+}
+
+Result<Pipe> open_pipe(const std::string& shown) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return file_error(errno, shown);
+  return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
 Status sync(const FileDescriptor& file_or_folder, const std::string& shown) {

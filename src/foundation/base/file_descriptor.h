@@ -41,6 +41,14 @@ class FileDescriptor {
 /// Errors: NotFound, Denied, Unavailable.
 Result<FileDescriptor> open_folder(const std::string& path);
 
+/// pipe2(2): what is written to `in` is read from `out`. Neither end is inherited by a program that
+/// is started. `shown` says what it is for in an error. Errors: Exhausted.
+struct Pipe {
+  FileDescriptor out;
+  FileDescriptor in;
+};
+Result<Pipe> open_pipe(const std::string& shown);
+
 /// fsync(2): what was written, and the names in a folder, outlive the machine's end. `shown` names
 /// the file in an error. Errors: Exhausted, Unavailable.
 Status sync(const FileDescriptor& file_or_folder, const std::string& shown);
