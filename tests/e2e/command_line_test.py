@@ -231,7 +231,7 @@ class TestAnswers(ProjectTest):
         for limit in (-5, 9223372036854775807):
             self.assertRuns(project.millrace("sql", "select 1 as one", f"--limit={limit}"), 2)
         shown = asked("select chr(27) || '[2J' as screen").out
-        self.assertIn("\\x1b[2J", shown)
+        self.assertIn("\\x1B[2J", shown)
         self.assertNotIn("\x1b", shown)
 
     def test_versions_and_reasons_are_what_they_say(self):

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -135,7 +137,7 @@ std::string printable(std::string_view text) {
     else if (byte == '\t')
       shown += "\\t";
     else if (byte < 0x20 || byte == 0x7F)
-      shown += fmt::format("\\x{:02x}", byte);
+      shown += escaped_byte(text[i]);
     else if (byte == 0xC2 && next >= 0x80 && next < 0xA0)  // those above ASCII
       shown += fmt::format("\\u{:04x}", text[++i] & 0xFF);
     else

@@ -38,7 +38,7 @@ class Terminal {
   bool status_shown_ = false;
 };
 
-/// Text of unknown origin without what would steer a terminal: control characters as \n, \t, \x1b.
+/// Text of unknown origin without what would steer a terminal: control characters as \n, \t, \x1B.
 std::string printable(std::string_view text);
 
 /// 1234567 -> "1,234,567".

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
 
 namespace millrace::orchestration {
 namespace {
@@ -40,13 +41,6 @@ constexpr std::array<Preset, 7> kPresets = {{{"@hourly", "0 * * * *"},
                                              {"@monthly", "0 0 1 * *"},
                                              {"@yearly", "0 0 1 1 *"},
                                              {"@annually", "0 0 1 1 *"}}};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
   std::vector<std::string_view> parts;
@@ -194,7 +188,7 @@ Result<Cron> Cron::parse(std::string_view text, TimeZone zone) {
                  fmt::format("a cron expression has at most {} characters; this one has {}",
                              kLongest, text.size()));
   Cron cron(std::string(text), std::move(zone));
-  std::string fields = lower(text);
+  std::string fields = fold_case(text);
   if (fields.starts_with("@")) {
     std::vector<std::string> known;
     std::string_view found;

@@ -7,6 +7,8 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace millrace::columnar {
 
 namespace {
@@ -68,7 +70,7 @@ std::string binary_text(std::string_view bytes) {
     if (byte >= 32 && byte < 127 && c != '\\' && c != '\'' && c != '"') {
       text += c;
     } else {
-      text += fmt::format("\\x{:02X}", byte);
+      text += escaped_byte(c);
     }
   }
   return text;

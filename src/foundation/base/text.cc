@@ -5,6 +5,8 @@
 namespace millrace {
 namespace {
 
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
+
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -22,7 +24,6 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 std::string percent_encoded(std::string_view text, std::string_view also) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string encoded;
   encoded.reserve(text.size());
   for (const char c : text) {
@@ -32,9 +33,14 @@ std::string percent_encoded(std::string_view text, std::string_view also) {
     if (plain)
       encoded += c;
     else
-      encoded.append({'%', digits[byte >> 4U], digits[byte & 15U]});
+      encoded.append({'%', kHexDigits[byte >> 4U], kHexDigits[byte & 15U]});
   }
   return encoded;
+}
+
+std::string escaped_byte(char byte) {
+  const auto value = static_cast<unsigned char>(byte);
+  return {'\\', 'x', kHexDigits[value >> 4U], kHexDigits[value & 15U]};
 }
 
 std::string_view trim(std::string_view text) {

@@ -16,6 +16,9 @@ bool same_ignoring_case(std::string_view a, std::string_view b);
 /// Every byte as "%XX" but letters, digits and those of `also` ("-._~": RFC 3986's unreserved).
 std::string percent_encoded(std::string_view text, std::string_view also = "-._~");
 
+/// "\xHH": how a byte that cannot be shown is shown.
+std::string escaped_byte(char byte);
+
 /// Without the spaces and tabs at both ends.
 std::string_view trim(std::string_view text);
 

@@ -39,6 +39,11 @@ TEST(Text, EncodesWhatIsNotPlainByItsBytes) {
   EXPECT_EQ(percent_encoded("a/b=c%", "/="), "a/b=c%25");
 }
 
+TEST(Text, ShowsAByteThatCannotBeShownByItsNumber) {
+  EXPECT_EQ(escaped_byte('\0'), "\\x00");
+  EXPECT_EQ(escaped_byte('\xFe'), "\\xFE");
+}
+
 TEST(Text, FoldsTheCaseOfAsciiAlone) {
   EXPECT_EQ(fold_case("Sched_Dep-9Z[@`{"), "sched_dep-9z[@`{");
   EXPECT_EQ(fold_case("\xC3\x84"), "\xC3\x84") << "a letter of another alphabet stays as it is";

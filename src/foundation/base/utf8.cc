@@ -1,16 +1,15 @@
 #include "base/utf8.h"
 
 namespace millrace {
-namespace {
 
-/// The length of the character at the start of `text`, or 0 (RFC 3629, the syntax of section 4).
+// RFC 3629, the syntax of section 4.
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
   };
   const auto continues = [&](std::size_t i) { return byte(i) >= 0x80 && byte(i) <= 0xBF; };
   const unsigned first = byte(0);
-  if (first < 0x80) return 1;
+  if (first < 0x80) return text.empty() ? 0 : 1;
   if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
     const bool overlong = first == 0xE0 && byte(1) < 0xA0;
@@ -24,8 +23,6 @@ std::size_t character_length(std::string_view text) {
   }
   return 0;
 }
-
-}  // namespace
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {

@@ -9,6 +9,9 @@ namespace millrace {
 
 bool is_utf8(std::string_view text);
 
+/// How many bytes the character at the start of `text` has, 1 to 4; 0 where there is none.
+std::size_t character_length(std::string_view text);
+
 /// The text with every byte that is no part of a character replaced by U+FFFD: for what others
 /// wrote and we must keep (a task's error message, a log line). Text that is UTF-8 comes back as it
 /// was.

@@ -6,18 +6,13 @@
 #include <boost/url.hpp>
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace millrace::net {
 namespace {
 
 constexpr std::array<std::string_view, 7> kMethods = {"GET",   "HEAD",   "POST",   "PUT",
                                                       "PATCH", "DELETE", "OPTIONS"};
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
 
 std::string_view find_in(const std::vector<std::pair<std::string, std::string>>& pairs,
                          std::string_view name) {
@@ -63,13 +58,13 @@ std::optional<Method> method_from(std::string_view name) {
 
 std::string_view Headers::get(std::string_view name) const {
   for (const Field& field : fields_)
-    if (same_name(field.first, name)) return field.second;
+    if (same_ignoring_case(field.first, name)) return field.second;
   return {};
 }
 
 bool Headers::contains(std::string_view name) const {
-  return std::ranges::any_of(fields_,
-                             [&](const Field& field) { return same_name(field.first, name); });
+  return std::ranges::any_of(
+      fields_, [&](const Field& field) { return same_ignoring_case(field.first, name); });
 }
 
 bool is_sound_field(const Headers::Field& field) {

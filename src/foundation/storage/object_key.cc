@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "storage/object_store.h"
 
@@ -16,7 +17,7 @@ Error bad_key(std::string_view key, std::string_view why) {
   for (const char c : key.substr(0, 200)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte >= 0x7F)
-      shown += fmt::format("\\x{:02x}", byte);
+      shown += escaped_byte(c);
     else
       shown += c;
   }
