@@ -336,7 +336,7 @@ class TestBackfill(Servers):
             self.assertIn(expected, self.assertRuns(project.millrace("run", "--param", given), 2).err)
         backfills = {("2013-01-05", "2013-01-01"): "from the earlier date to the later",
                      ("2012-01-01", "2012-01-05"): "it begins at 2013-01-01",
-                     ("2013-01-01", "2099-01-01"): "more than 10000 runs"}
+                     ("2013-01-01", "2099-01-01"): "more than 10000 points"}
         for (first, last), expected in backfills.items():
             answer = self.assertRuns(project.millrace("backfill", "--from", first, "--to", last), 2)
             self.assertIn(expected, answer.err)

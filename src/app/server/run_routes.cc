@@ -20,7 +20,6 @@ using orchestration::RunId;
 using orchestration::RunKey;
 
 constexpr std::int64_t kLongestWait = 30'000;
-constexpr std::size_t kMostRuns = 10'000;
 
 std::int64_t number_or(std::string_view text, std::int64_t fallback) {
   std::int64_t number = 0;
@@ -142,34 +141,6 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   return answer;
 }
 
-/// The points of the schedule in [from, to]. Errors: Invalid when there are none, or too many.
-Result<std::vector<Instant>> points_between(const orchestration::Dag& dag, Instant from,
-                                            Instant to) {
-  if (to < from)
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("a backfill goes from the earlier date to the later one; found {} to {}",
-                    format_instant(from), format_instant(to)));
-  std::vector<Instant> points;
-  const orchestration::Schedule& schedule = dag.schedule();
-  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
-       point = schedule.next_after(*point)) {
-    points.push_back(*point);
-    if (points.size() > kMostRuns)
-      return Error(ErrorCode::Invalid,
-                   fmt::format("more than {} runs; ask for fewer at a time", kMostRuns));
-  }
-  if (points.empty() && schedule.has_points())
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("the schedule '{}' of the Dag '{}' has no date from {} to {}{}",
-                    dag.spec().schedule, dag.id().str(), format_instant(from), format_instant(to),
-                    dag.spec().start_date
-                        ? "; it begins at " + format_instant(*dag.spec().start_date)
-                        : ""));
-  return points;
-}
-
 /// Those of the runs that have ended already.
 Result<std::vector<RunKey>> finished_at(const Parts& parts, const orchestration::Dag& dag,
                                         const std::vector<Instant>& points, const Json& params) {
@@ -190,7 +161,7 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const TimeZone& zone = dag->schedule().zone();
   const Instant from = TRY(stretch_of(zone, TRY(body.string_at("from")))).first;
   const Instant to = TRY(stretch_of(zone, TRY(body.string_at("to")))).last;
-  const auto points = TRY(points_between(*dag, from, to));
+  const auto points = TRY(orchestration::points_of_backfill(*dag, from, to));
   const bool clear = body.bool_or("clear", false);
   if (clear) TRY(forget_results(parts, TRY(finished_at(parts, *dag, points, params))));
   Json ids = Json::array();
@@ -198,7 +169,7 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
            dag->id(), from, to, params,
            clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
     ids.push(run.str());
-  const bool ahead = !points.empty() && points.back() > parts.clock.now();
+  const bool ahead = points.back() > parts.clock.now();
   return Json::object(
       {{"dag", dag->id().str()},
        {"run_ids", std::move(ids)},

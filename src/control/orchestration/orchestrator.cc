@@ -8,8 +8,6 @@
 
 namespace millrace::orchestration {
 
-constexpr std::size_t kLargestBackfill = 10'000;
-
 Result<std::unique_ptr<Orchestrator>> Orchestrator::open(metadata::Database& database,
                                                          const Clock& clock, Executor& executor,
                                                          TaskHooks& hooks,
@@ -217,23 +215,10 @@ Result<RunId> Orchestrator::Shell::request(const DagId& id, Instant date, const 
 Result<std::vector<RunId>> Orchestrator::Shell::backfill(const DagId& id, Instant from, Instant to,
                                                          const Json& params, IfExists if_exists) {
   const std::shared_ptr<const Dag> dag = TRY(get_dag(id));
-  const Schedule& schedule = dag->schedule();
-  if (!schedule.has_points())
-    return Error(ErrorCode::Invalid,
-                 fmt::format("Dag '{}' has no schedule, so a backfill has no dates; ask for single "
-                             "runs",
-                             id.str()));
   std::vector<RunId> runs;
   std::vector<Message> batch;
-  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
-       point = schedule.next_after(*point)) {
-    if (runs.size() == kLargestBackfill)
-      return Error(
-          ErrorCode::Exhausted,
-          fmt::format("from {} to {} the schedule of Dag '{}' has more than {} points; "
-                      "backfill a part at a time",
-                      format_instant(from), format_instant(to), id.str(), kLargestBackfill));
-    RunRecord run = TRY(plan_run(*dag, *point, params, RunReason::Backfill));
+  for (const Instant point : TRY(points_of_backfill(*dag, from, to))) {
+    RunRecord run = TRY(plan_run(*dag, point, params, RunReason::Backfill));
     runs.push_back(run.key.run);
     const bool exists = scheduler_.find(run.key) || TRY(store_.find_run(run.key));
     // In one batch, in the order of the dates: the first that is decided may begin at once.

@@ -84,10 +84,8 @@ class Orchestrator {
   /// is not made twice: it is returned, or cleared. Errors: NotFound (Dag), Invalid (parameters).
   Result<RunId> request_run(const DagId& dag, Instant logical_date, const Json& params = {},
                             IfExists if_exists = IfExists::Return);
-  /// Runs of all points of the schedule in [from, to], at most 10,000 (Exhausted above), in their
-  /// order as far as the Dag's max_active_runs lets them wait for each other. Those that had ended
-  /// and are cleared become runs of this backfill. Errors: also Invalid for a Dag without a
-  /// schedule.
+  /// Runs of all points_of_backfill, in their order as far as the Dag's max_active_runs lets them
+  /// wait for each other. Those that had ended and are cleared become runs of this backfill.
   Result<std::vector<RunId>> backfill(const DagId& dag, Instant from, Instant to,
                                       const Json& params = {},
                                       IfExists if_exists = IfExists::Return);

@@ -11,6 +11,7 @@ namespace millrace::orchestration {
 namespace {
 
 constexpr std::size_t kLongestSuffix = 80;
+constexpr std::size_t kLargestBackfill = 10'000;
 
 Result<Json> merge(const Dag& dag, const Json& given) {
   Json params = dag.spec().params;
@@ -79,6 +80,38 @@ Result<RunRecord> plan_run(const Dag& dag, Instant logical_date, const Json& giv
   run.reason = reason;
   run.dag_version = dag.version();
   return run;
+}
+
+Result<std::vector<Instant>> points_of_backfill(const Dag& dag, Instant from, Instant to) {
+  const Schedule& schedule = dag.schedule();
+  const std::string stretch =
+      fmt::format("from {} to {}", format_instant(from), format_instant(to));
+  if (!schedule.has_points())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("Dag '{}' has no schedule, so a backfill has no dates; ask for single "
+                             "runs",
+                             dag.id().str()));
+  if (to < from)
+    return Error(ErrorCode::Invalid,
+                 "a backfill goes from the earlier date to the later one; found " + stretch);
+  std::vector<Instant> points;
+  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
+       point = schedule.next_after(*point)) {
+    points.push_back(*point);
+    if (points.size() > kLargestBackfill)
+      return Error(ErrorCode::Invalid,
+                   fmt::format("{} the schedule of Dag '{}' has more than {} points; backfill a "
+                               "part at a time",
+                               stretch, dag.id().str(), kLargestBackfill));
+  }
+  if (points.empty())
+    return Error(ErrorCode::Invalid,
+                 fmt::format("the schedule '{}' of Dag '{}' has no point {}{}", dag.spec().schedule,
+                             dag.id().str(), stretch,
+                             dag.spec().start_date
+                                 ? "; it begins at " + format_instant(*dag.spec().start_date)
+                                 : ""));
+  return points;
 }
 
 }  // namespace millrace::orchestration

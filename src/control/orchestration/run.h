@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
@@ -65,5 +66,10 @@ enum class IfExists : std::uint8_t { Return, Clear };
 /// ".score_at=leaky", or ".params=<12 hex digits>" of their hash where they are long or not plain.
 Result<RunRecord> plan_run(const Dag& dag, Instant logical_date, const Json& given,
                            RunReason reason);
+
+/// The points of the Dag's schedule in [from, to], in order: the logical dates of a backfill, at
+/// most 10,000. Errors: Invalid when there is no schedule, none of its points is there, there are
+/// more, or `to` is the earlier one.
+Result<std::vector<Instant>> points_of_backfill(const Dag& dag, Instant from, Instant to);
 
 }  // namespace millrace::orchestration

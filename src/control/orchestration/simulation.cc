@@ -69,12 +69,10 @@ Result<RunId> Simulation::request_run(const DagId& id, Instant logical_date, con
 Status Simulation::backfill(const DagId& id, Instant from, Instant to, IfExists if_exists) {
   const auto dag = dags_.find(id);
   if (dag == dags_.end()) return Error(ErrorCode::NotFound, "no Dag '" + id.str() + "'");
-  const Schedule& schedule = dag->second->schedule();
-  for (auto point = schedule.next_after(from - Duration(1)); point && *point <= to;
-       point = schedule.next_after(*point)) {
-    const RunKey key = TRY(plan_run(*dag->second, *point, {}, RunReason::Backfill)).key;
+  for (const Instant point : TRY(points_of_backfill(*dag->second, from, to))) {
+    const RunKey key = TRY(plan_run(*dag->second, point, {}, RunReason::Backfill)).key;
     if (!stored_.contains(key))
-      TRY(request_run(id, *point, {}, RunReason::Backfill));
+      TRY(request_run(id, point, {}, RunReason::Backfill));
     else if (if_exists == IfExists::Clear)
       TRY(clear(key, std::nullopt, RunReason::Backfill));
   }
