@@ -52,6 +52,7 @@ Json to_json(const orchestration::RunRecord& run) {
                        {"state", to_string(run.state)},
                        {"generation", run.generation},
                        {"cancelled", run.cancelled},
+                       {"dag_version", run.dag_version},
                        {"started_at", moment(run.started_at)},
                        {"finished_at", moment(run.finished_at)}});
 }

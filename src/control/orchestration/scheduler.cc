@@ -6,6 +6,11 @@
 #include "orchestration/scheduler_core.h"
 
 namespace millrace::orchestration {
+namespace {
+
+constexpr const char* kCancelled = "the run was cancelled";
+
+}  // namespace
 
 Scheduler::Scheduler(SchedulerOptions options)
     : core_(std::make_unique<Core>(std::move(options))) {}
@@ -196,12 +201,20 @@ void Scheduler::Core::begin(Run& run) {
   run.record.started_at = now_.wall;
   if (run.tasks.empty()) {
     // The newest version, unless the Dag is gone; a run that has started keeps its own.
-    if (const auto& newest = dags_[run.record.key.dag].dag) run.dag = newest;
-    run.record.dag_version = run.dag->version();
+    if (const auto& newest = dags_[run.record.key.dag].dag) use(newest, run);
     make_tasks(run);
   }
   changed(run);
   for (const TaskIndex i : run.dag->order()) consider({&run, i});
+}
+
+/// The run was asked for with the parameters of another version: what it was asked with stays, and
+/// a parameter that this one has besides is at its default.
+void Scheduler::Core::use(const std::shared_ptr<const Dag>& version, Run& run) {
+  run.dag = version;
+  run.record.dag_version = version->version();
+  for (const auto& [name, value] : version->spec().params.as_object())
+    if (!run.record.params.contains(name)) run.record.params.set(name, value);
 }
 
 void Scheduler::Core::make_tasks(Run& run) {
@@ -283,8 +296,7 @@ void Scheduler::Core::resume(const Place& place) {
   const TaskRecord& record = place.task().record;
   pools_.occupy(place.spec().pool, place.spec().pool_slots);
   place.task().heard = now_.running;
-  if (place.run->record.cancelled)
-    return kill(place, Ending::Why::Cancelled, "the run was cancelled");
+  if (place.run->record.cancelled) return kill(place, Ending::Why::Cancelled, kCancelled);
   if (record.state == TaskState::Restarting) return kill(place, Ending::Why::Cleared, "cleared");
   arm(options_.heartbeat_timeout, Timer::Kind::Silence, place);
   const auto& timeout = place.spec().execution_timeout;
@@ -329,8 +341,7 @@ void Scheduler::Core::renew(Run& run) {
   const auto& newest = dags_[run.record.key.dag].dag;
   if (!newest || newest->version() == run.dag->version()) return;
   const std::vector<Task> old = std::move(run.tasks);
-  run.dag = newest;
-  run.record.dag_version = newest->version();
+  use(newest, run);
   run.tasks.clear();
   run.failed = 0;
   make_tasks(run);
@@ -380,14 +391,16 @@ void Scheduler::Core::on(const event::RunCancelled& event) {
     state.waiting.erase(in_line(*run));
     if (run->record.reason == RunReason::Schedule) --state.waiting_by_schedule;
     ++state.active;  // close_finished_runs() takes it off
-    if (run->tasks.empty()) finished_.push_back(run->record.key);
-  } else {
-    changed(*run);
+    if (run->tasks.empty()) make_tasks(*run);
   }
+  changed(*run);
+  for (Task& task : run->tasks)
+    if (!is_live(task.record.state) && !is_finished(task.record.state))
+      task.record.message = kCancelled;
   for (TaskIndex i = 0; i < run->tasks.size(); ++i) {
     const Place place{run, i};
     if (is_live(place.task().record.state))
-      kill(place, Ending::Why::Cancelled, "the run was cancelled");
+      kill(place, Ending::Why::Cancelled, kCancelled);
     else if (!is_finished(place.task().record.state))
       settle(place, TaskState::Skipped);
   }

@@ -96,6 +96,7 @@ class Scheduler::Core {
   void enqueue(std::unique_ptr<Run> run);
   void start_runs(DagState& state);
   void begin(Run& run);
+  void use(const std::shared_ptr<const Dag>& version, Run& run);
   void make_tasks(Run& run);
   void count_upstream(Run& run, TaskIndex index);
   void load(const event::RunsLoaded::Stored& stored);

@@ -107,6 +107,31 @@ TEST_F(OneAttempt, IsNotEndedByAReportOfAnotherMapIndex) {
   EXPECT_EQ(task().state, TaskState::Running);
 }
 
+TEST(Scheduler, ARunThatWaitedWhileItsDagWasChangedSaysWhichVersionItRuns) {
+  DagSpec spec = chain_of("d", {"t"});
+  spec.max_active_runs = 1;
+  spec.params = Json::object({{"kept", 1}});
+  Scheduler scheduler{{}};
+  const Moment now{kStart, seconds(1'000)};
+  const auto first = *Dag::make(spec);
+  scheduler.step(now, event::DagAdded{first, std::nullopt, {}});
+  const RunRecord before = *plan_run(*first, kStart, {}, RunReason::Manual);
+  const RunRecord waiting =
+      *plan_run(*first, kStart + hours(1), Json::object({{"kept", 2}}), RunReason::Manual);
+  scheduler.step(now, event::RunRequested{before});
+  scheduler.step(now, event::RunRequested{waiting});
+  spec.params = Json::object({{"kept", 3}, {"added", 4}});
+  const auto second = *Dag::make(spec);
+  scheduler.step(now, event::DagAdded{second, std::nullopt, {}});
+  scheduler.step(now, event::AttemptFinished{{before.key, TaskId("t"), 1}, {}});
+  const auto begun = scheduler.find(waiting.key);
+  ASSERT_TRUE(begun.has_value());
+  EXPECT_EQ(begun->run.state, RunState::Running);
+  EXPECT_EQ(begun->run.dag_version, second->version());
+  EXPECT_EQ(begun->run.params["kept"], Json(2)) << "it was asked with this one";
+  EXPECT_EQ(begun->run.params["added"], Json(4));
+}
+
 TEST_F(OneAttempt, LeavesNoTimerBehind) {
   step(event::AttemptFinished{attempt_, {}});
   EXPECT_FALSE(scheduler_.until_next_timer(now_).has_value());
