@@ -72,7 +72,7 @@ void calls(CLI::App* verb, Plan& plan, int (*function)(const Common&)) {
       [&plan, function] { plan.action = [&plan, function] { return function(plan.common); }; });
 }
 
-void add_runs(CLI::App& app, Plan& plan) {
+void add_run(CLI::App& app, Plan& plan) {
   CLI::App* verb = add_verb(
       app, plan, "run", "Run one logical date of a Dag now and wait for it",
       "millrace run weekly_retraining --logical-date 2013-12-01 --param score_at=departure");
@@ -93,9 +93,12 @@ void add_runs(CLI::App& app, Plan& plan) {
   verb->add_option("--program", run_arguments->program,
                    "A pipeline program (C++, Python, any language), run without a project")
       ->type_name("FILE");
+}
 
-  verb = add_verb(app, plan, "backfill", "Run the past logical dates of a Dag, oldest first",
-                  "millrace backfill weekly_retraining --from 2013-06-01 --to 2013-07-01");
+void add_backfill(CLI::App& app, Plan& plan) {
+  CLI::App* verb =
+      add_verb(app, plan, "backfill", "Run the past logical dates of a Dag, oldest first",
+               "millrace backfill weekly_retraining --from 2013-06-01 --to 2013-07-01");
   auto backfill_arguments = calls(verb, plan, backfill);
   verb->add_option("dag", backfill_arguments->dag,
                    "The Dag; may be left out when the project has one");
@@ -111,9 +114,12 @@ void add_runs(CLI::App& app, Plan& plan) {
   verb->add_option("-p,--param", backfill_arguments->params, "A parameter of the runs")
       ->type_name("NAME=VALUE");
   verb->add_flag("--clear", backfill_arguments->clear, "Run again those that succeeded");
+}
 
-  verb = add_verb(app, plan, "cancel", "End a run: what it does is killed, the rest is skipped",
-                  "millrace cancel weekly_retraining 2013-12-01T05:00:00Z");
+void add_cancel_and_clear(CLI::App& app, Plan& plan) {
+  CLI::App* verb =
+      add_verb(app, plan, "cancel", "End a run: what it does is killed, the rest is skipped",
+               "millrace cancel weekly_retraining 2013-12-01T05:00:00Z");
   auto cancel_arguments = calls(verb, plan, cancel);
   verb->add_option("dag", cancel_arguments->dag,
                    "The Dag; may be left out when the project has one");
@@ -345,7 +351,9 @@ int main(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Help of every verb");
   Plan plan;
   add_common(app, plan);
-  add_runs(app, plan);
+  add_run(app, plan);
+  add_backfill(app, plan);
+  add_cancel_and_clear(app, plan);
   add_server(app, plan);
   add_tables(app, plan);
   add_models(app, plan);

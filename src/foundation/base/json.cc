@@ -25,10 +25,12 @@ namespace bj = boost::json;
 class Builder {
  public:
   using Code = boost::system::error_code;
+  // NOLINTBEGIN(readability-identifier-naming): the names that Boost's parser asks for
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
+  // NOLINTEND(readability-identifier-naming)
 
   bool on_document_begin(Code&) { return true; }
   bool on_document_end(Code&) { return true; }
