@@ -57,7 +57,11 @@ void read_attempts(Fields& fields, TaskSpec& task) {
       Duration(fields.duration_us("max_retry_delay", task.max_retry_delay.count()));
   const std::int64_t timeout = fields.duration_us(
       "execution_timeout", task.execution_timeout ? task.execution_timeout->count() : 0);
-  if (timeout != 0) task.execution_timeout = Duration(timeout);
+  if (timeout > 0)
+    task.execution_timeout = Duration(timeout);
+  else if (fields.has("execution_timeout"))
+    fields.problem("execution_timeout",
+                   "'execution_timeout' is more than 0; leave it out for as long as it takes");
   task.pool = fields.text("pool", task.pool);
   task.pool_slots = static_cast<int>(fields.integer("pool_slots", task.pool_slots));
 }

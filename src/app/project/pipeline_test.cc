@@ -61,7 +61,8 @@ TEST(Pipeline, ShowsEveryMistakeWithItsPlace) {
       "    retries: many\n"
       "    trigger_rule: one_success\n"
       "    resources: {memory: lots}\n"
-      "  - kind: land\n";
+      "  - kind: land\n"
+      "    execution_timeout: 0s\n";
   const std::vector<std::string> found = problems_of(text);
   const std::vector<std::string> expected = {
       "pipelines/p.yml:2:11: ",
@@ -70,6 +71,7 @@ TEST(Pipeline, ShowsEveryMistakeWithItsPlace) {
       "pipelines/p.yml:7:14: 'retries' of a task is an integer; found the text 'many'",
       "pipelines/p.yml:9:25: 'lots' is not an amount of bytes",
       "pipelines/p.yml:10:5: a task needs 'id'",
+      "pipelines/p.yml:11:24: 'execution_timeout' is more than 0; leave it out",
       "pipelines/p.yml:1:1: a Dag has no 'schedul'; did you mean 'schedule'?"};
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i)
