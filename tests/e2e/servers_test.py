@@ -135,8 +135,11 @@ class TestCancelAndClear(Servers):
         self.began(project)
         answer = self.assertRuns(project.millrace("cancel", "--json"))
         self.assertEqual([run["state"] for run in answer.json()["runs"]], ["failed"])
-        self.ended(child, 1)
+        said = self.ended(child, 1)
+        self.assertRegex(said, r"wait +cancelled .*the run was cancelled")
         self.assertIn("nothing runs", self.assertRuns(project.millrace("cancel")).out)
+        self.assertRegex(self.assertRuns(project.millrace("status")).out, "cancelled .*wait: the run was cancelled")
+        self.assertIn("killed: the run was cancelled", self.assertRuns(project.millrace("logs")).out)
         self.assertRuns(project.millrace("down"))
 
     def test_a_run_whose_server_was_killed_can_be_cancelled_without_going_on(self):

@@ -12,6 +12,8 @@
 #include "base/utf8.h"
 #include "cli/connection.h"
 #include "cli/run_names.h"
+#include "metadata/database.h"
+#include "orchestration/run_store.h"
 
 namespace millrace::cli {
 namespace {
@@ -99,13 +101,34 @@ Instant begin_of(const Json& lines, const fs::path& file) {
                : std::chrono::time_point_cast<Duration>(std::chrono::file_clock::to_sys(written));
 }
 
-/// {"run", "task", "attempt", "lines"} for each attempt, in the order in which they began:
-/// "train/1.2.log" is attempt "1.2" of train.
+/// How the attempts of a run ended, by task and attempt as files_of has them. Without a store of
+/// runs, or with one that does not open, the logs speak for themselves.
+std::map<std::string, orchestration::AttemptRecord> attempts_of(const project::Project& project,
+                                                                const std::string& dag,
+                                                                const std::string& run) {
+  std::map<std::string, orchestration::AttemptRecord> found;
+  std::error_code error;
+  if (!fs::exists(project.target.metadata, error)) return found;
+  const auto database = metadata::open_sqlite(project.target.metadata);
+  if (!database.ok()) return found;
+  const auto store = orchestration::RunStore::open(**database);
+  if (!store.ok()) return found;
+  const orchestration::RunKey key{orchestration::DagId(dag), orchestration::RunId(run)};
+  for (auto& attempt : store->attempts(key).value_or({}))
+    found[fmt::format("{}/{}.{}.log", attempt.id.task.str(), attempt.generation, attempt.number)] =
+        std::move(attempt);
+  return found;
+}
+
+/// {"run", "task", "attempt", "lines"} for each attempt, in the order in which they began, and
+/// "state" and "message" of those that the store of runs knows: "train/1.2.log" is attempt "1.2" of
+/// train.
 Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
   const project::Project project = TRY(open_project(common, project::Parts::config()));
   const fs::path logs = fs::path(project.state) / "logs";
   const std::string dag = TRY(dag_of(logs, arguments.dag));
   const std::string run = TRY(run_of(common, logs, dag, arguments.run));
+  auto known = attempts_of(project, dag, run);
   std::multimap<Instant, Json> found;  // by when they began
   for (const std::string& file : files_of(logs / dag / run)) {
     const fs::path path(file);
@@ -121,11 +144,14 @@ Result<Json> read_logs(const Common& common, const LogsArguments& arguments) {
       at = end + 1;
     }
     const Instant begin = begin_of(lines, logs / dag / run / path);
-    found.emplace(begin, Json::object({{"dag", dag},
-                                       {"run", run},
-                                       {"task", task},
-                                       {"attempt", path.stem().string()},
-                                       {"lines", std::move(lines)}}));
+    Json attempt = Json::object({{"dag", dag},
+                                 {"run", run},
+                                 {"task", task},
+                                 {"attempt", path.stem().string()},
+                                 {"lines", std::move(lines)}});
+    if (const auto record = known.find(file); record != known.end())
+      attempt.set("state", to_string(record->second.state)).set("message", record->second.message);
+    found.emplace(begin, std::move(attempt));
   }
   if (found.empty())
     return Error(ErrorCode::NotFound,
@@ -150,6 +176,9 @@ int logs(const Common& common, const LogsArguments& arguments) {
                 attempt.string_or("task", "").c_str(), attempt.string_or("attempt", "").c_str());
     for (const Json& line : attempt["lines"].as_array())
       std::printf("%s\n", line.as_string().c_str());
+    // The attempt itself does not know why.
+    if (attempt.string_or("state", "") == "killed")
+      std::printf("killed: %s\n", attempt.string_or("message", "").c_str());
   }
   return kSuccess;
 }

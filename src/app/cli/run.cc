@@ -100,7 +100,7 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
     const Json run = TRY(follower.follow(dag, id, 0));
     const auto took = duration_of(run);
     if (!common.json)
-      terminal.line(fmt::format("  {:<28} {:<8} {}", id, run.string_or("state", ""),
+      terminal.line(fmt::format("  {:<28} {:<9} {}", id, standing_of(run),
                                 took ? format_duration(*took) : ""));
     runs.push(run);
   }

@@ -12,8 +12,13 @@ constexpr std::chrono::milliseconds kPause(200);
 /// Shown in the place of "success": the task did its work, and what it judged did not pass.
 constexpr const char* kRefused = "refused";
 
+/// In the place of "failed": it was killed with its run.
+constexpr const char* kCancelled = "cancelled";
+
 std::string state_of(const Json& task) {
-  return task.bool_or("refused", false) ? kRefused : task.string_or("state", "");
+  if (task.bool_or("refused", false)) return kRefused;
+  const std::string state = task.string_or("state", "");
+  return state == "failed" && task.string_or("error", "") == "cancelled" ? kCancelled : state;
 }
 
 Colour colour_of(const std::string& state) {
@@ -26,8 +31,8 @@ Colour colour_of(const std::string& state) {
 }
 
 bool is_over(const std::string& state) {
-  return state == "success" || state == kRefused || state == "failed" || state == "skipped" ||
-         state == "upstream_failed" || state == "up_for_retry";
+  return state == "success" || state == kRefused || state == "failed" || state == kCancelled ||
+         state == "skipped" || state == "upstream_failed" || state == "up_for_retry";
 }
 
 std::string summary_of(const Json& task) {
@@ -62,7 +67,7 @@ bool is_finished(const Json& run) {
 
 std::string standing_of(const Json& run) {
   const bool cancelled = is_finished(run) && run.bool_or("cancelled", false);
-  return cancelled ? "cancelled" : run.string_or("state", "");
+  return cancelled ? kCancelled : run.string_or("state", "");
 }
 
 Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
@@ -159,7 +164,7 @@ void print_end(Terminal& terminal, const Json& run) {
   for (const Json& task : run["tasks"].as_array()) {
     const std::string id = task.string_or("task", "");
     if (state_of(task) == kRefused) refused += (refused.empty() ? "" : ", ") + id;
-    if (task.string_or("state", "") == "failed")
+    if (state_of(task) == "failed")
       terminal.line(fmt::format("{} {}\n", terminal.paint(Colour::Red, id + ":"),
                                 task.string_or("message", "no reason was given")));
   }
