@@ -2,173 +2,30 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <condition_variable>
-#include <ctime>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <thread>
 
-#include <boost/asio.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <arpa/inet.h>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <fmt/core.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "net/byte_budget.h"
+#include "net/http_connection.h"
 #include "net/listener.h"
 
 namespace millrace::net {
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 namespace {
 
 using std::chrono::milliseconds;
-
-// A connection runs on a strand of the server's one event loop: whichever thread is free takes the
-// next step of whichever connection is ready.
-using Protocol = asio::generic::stream_protocol;
-using Strand = asio::strand<asio::io_context::executor_type>;
-using Stream = beast::basic_stream<Protocol, Strand>;
-template <typename T>
-using Task = asio::awaitable<T, Strand>;
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable_t<Strand>());
-
-using BeastRequest = http::request<http::string_body>;
-using BeastResponse = http::response<http::string_body>;
-using Parser = http::request_parser<http::string_body>;
-
-constexpr std::uint64_t kSmallBody = 64U << 10U;
-constexpr milliseconds kLinger{500};
-constexpr milliseconds kGraceOfTheNew{100};
-
-/// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second by each thread.
-const std::string& date_header(const Clock& clock) {
-  thread_local std::int64_t made_for = -1;
-  thread_local std::string date;
-  const std::int64_t second =
-      std::chrono::floor<std::chrono::seconds>(clock.now().time_since_epoch()).count();
-  if (second != made_for) {
-    const auto time = static_cast<std::time_t>(second);
-    std::tm parts{};
-    gmtime_r(&time, &parts);
-    std::array<char, 40> text{};
-    date.assign(text.data(),
-                std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
-    made_for = second;
-  }
-  return date;
-}
-
-Status check_host(const BeastRequest& from) {
-  const auto hosts = from.count(http::field::host);
-  if (hosts == 1 || (hosts == 0 && from.version() < 11)) return {};
-  return Error(ErrorCode::Invalid, "an HTTP/1.1 request has one Host header");
-}
-
-/// Where a request ends must be beyond doubt: what two readers could end at different bytes is
-/// refused and its connection closed (RFC 9112, sections 6.1 and 6.3). Beast is content when
-/// "chunked" is somewhere the last coding, whatever lengths stand beside it.
-Status check_framing(const BeastRequest& from) {
-  const auto codings = from.count(http::field::transfer_encoding);
-  const auto lengths = from.count(http::field::content_length);
-  if (codings > 0) {
-    if (from.version() < 11) return Error(ErrorCode::Invalid, "Transfer-Encoding needs HTTP/1.1");
-    if (codings > 1 || !beast::iequals(from[http::field::transfer_encoding], "chunked"))
-      return Error(ErrorCode::Invalid, "the only Transfer-Encoding understood here is 'chunked'");
-    if (lengths > 0)
-      return Error(ErrorCode::Invalid,
-                   "a request has either Transfer-Encoding or Content-Length, not both");
-  }
-  if (lengths > 1 || from[http::field::content_length].find(',') != beast::string_view::npos)
-    return Error(ErrorCode::Invalid, "a request has one Content-Length");
-  return {};
-}
-
-Result<Request> to_request(BeastRequest& from, const std::string& remote) {
-  Request request;
-  request.remote = remote;
-  const std::string_view name = from.method_string();
-  const auto method = method_from(name);
-  if (!method.has_value())
-    return Error(ErrorCode::Unsupported,
-                 fmt::format("no such method here: '{}'", name.substr(0, 40)));
-  request.method = *method;
-  TRY(check_host(from));
-  TRY(parse_target(std::string_view(from.target()), request));
-  for (const auto& field : from)
-    request.headers.add(std::string(field.name_string()), std::string(field.value()));
-  request.body = std::move(from.body());
-  return request;
-}
-
-BeastResponse to_beast(Response from, const std::string& date, bool keep_alive, bool head) {
-  BeastResponse response(static_cast<http::status>(from.status), 11);
-  for (const auto& [name, value] : from.headers.fields()) response.insert(name, value);
-  response.set(http::field::date, date);
-  response.keep_alive(keep_alive);
-  response.body() = std::move(from.body);
-  const bool no_content = from.status == 204 || from.status == 304;
-  if (!no_content) response.content_length(response.body().size());
-  if (head || no_content) response.body().clear();
-  return response;
-}
-
-Response refusal(boost::system::error_code error, const ServerOptions& options) {
-  if (error == http::error::body_limit)
-    return Response::error(
-        413, Error(ErrorCode::Invalid,
-                   fmt::format("the body is larger than {} bytes", options.body_bytes_max)));
-  if (error == http::error::header_limit || error == http::error::buffer_overflow)
-    return Response::error(
-        431, Error(ErrorCode::Invalid,
-                   fmt::format("the headers are larger than {} bytes", options.header_bytes_max)));
-  return Response::error(400, Error(ErrorCode::Invalid, "not an HTTP request: " + error.message()));
-}
-
-Response too_many_bodies() {
-  Response response = Response::error(
-      503, Error(ErrorCode::Unavailable,
-                 "the bodies of other requests fill the memory that there is for them; ask again, "
-                 "or send fewer rows at a time"));
-  response.headers.add("Retry-After", "1");
-  return response;
-}
-
-/// What a handler may not answer: such a response would break the connection's framing.
-bool is_sound(const Response& response) {
-  return response.status >= 200 && response.status <= 599 &&
-         std::ranges::all_of(response.headers.fields(), is_sound_field);
-}
-
-Response failure() {
-  return Response::error(
-      Error(ErrorCode::Internal, "the request could not be answered; the server's log says why"));
-}
-
-enum class Read {
-  Request,  // a whole one
-  Refused,  // an answer was sent, and what else comes cannot be understood
-  Ended,    // by the other side, by silence, or by stop()
-};
-
-struct Connection {
-  Stream stream;
-  std::string remote;
-  beast::flat_buffer buffer;
-  bool waiting = false;  // between two requests; touched on the strand only
-
-  Connection(Protocol::socket::rebind_executor<Strand>::other socket, std::string peer,
-             const ServerOptions& options)
-      : stream(std::move(socket)),
-        remote(std::move(peer)),
-        buffer(options.header_bytes_max + 65'536) {}
-};
 using ConnectionPtr = std::shared_ptr<Connection>;
+
+constexpr int kPauseMilliseconds = 100;
 
 /// The open connections; stop() reaches them and waits for them through it.
 class Connections {
@@ -201,244 +58,113 @@ class Connections {
   std::set<ConnectionPtr> open_;
 };
 
-std::string peer_of(const Protocol::endpoint& endpoint) {
-  if (endpoint.protocol().family() == AF_UNIX) return "unix";
-  asio::ip::tcp::endpoint tcp;
-  if (endpoint.size() > tcp.capacity()) return "";
-  std::memcpy(tcp.data(), endpoint.data(), endpoint.size());
-  tcp.resize(endpoint.size());
-  return fmt::format("{}:{}", tcp.address().to_string(), tcp.port());
+/// "127.0.0.1:51234", "[::1]:51234" or "unix".
+std::string peer_of(const sockaddr_storage& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
+  }
+  if (address.ss_family != AF_INET) return "unix";
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+  ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+  return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+}
+
+/// Says so without reading the request; that may cost some clients the answer, and us nothing.
+void refuse_full(const FileDescriptor& socket) {
+  static constexpr std::string_view full =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n"
+      "Retry-After: 1\r\n\r\n";
+  static_cast<void>(::send(socket.get(), full.data(), full.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  ::shutdown(socket.get(), SHUT_RDWR);
 }
 
 }  // namespace
 
 struct HttpServer::State {
-  using Acceptor = asio::basic_socket_acceptor<Protocol>;
-
-  State(const ServerOptions& given, Handler given_handler, Listener given_listener)
-      : options(given),
-        handler(std::move(given_handler)),
+  State(const ServerOptions& options, Handler handler, Listener given_listener, Pipe given_end)
+      : service{options, std::move(handler)},
         listener(std::move(given_listener)),
-        loop(std::max(1, given.threads)),
-        acceptor(door, Protocol(listener.family(), 0), listener.descriptor()) {
-    listener.release();
-  }
+        end_of_accepting(std::move(given_end)),
+        loop(std::max(1, options.threads)) {}
 
-  Response answer(const Request& request) const;
-  Task<bool> respond(Connection& connection, Response response, bool keep_alive, bool head);
-  Task<bool> wait_for_bytes(Connection& connection);
-  Task<Read> read_request(Connection& connection, Parser& parser, ByteBudget::Share& held);
-  Task<Read> serve_requests(Connection& connection);
-  Task<void> serve(ConnectionPtr connection);
-  Task<void> linger(Stream& stream);
-  asio::awaitable<void> accept_all();
-  asio::awaitable<void> wait_for_descriptors();
-  void take_in(Protocol::socket::rebind_executor<Strand>::other socket);
-  void take_in_the_backlog();
+  void accept_all();
+  /// Takes in one connection that waits. False when there is none, or no descriptor for it.
+  bool accept_one();
+  void take_in(FileDescriptor socket, const sockaddr_storage& peer);
+  void stop_accepting();
   /// Ends the threads of a server that did not come into being.
   void give_up();
-  void refuse_full(Protocol::socket::rebind_executor<Strand>::other socket);
 
-  const ServerOptions options;
-  const Handler handler;
+  Service service;
   Listener listener;
-  const std::unique_ptr<Clock> clock = make_system_clock();
-  std::atomic<bool> stopping{false};
-  std::atomic<std::uint64_t> answered{0};
-  ByteBudget bodies{options.all_bodies_bytes_max};
+  Pipe end_of_accepting;
 
-  asio::io_context loop;
-  asio::executor_work_guard<asio::io_context::executor_type> work{loop.get_executor()};
+  boost::asio::io_context loop;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+      loop.get_executor()};
   Connections connections;  // after the loop: streams end before it
   std::vector<std::thread> threads;
   // Accepting has a thread of its own, so that handlers that block all threads do not keep others
   // from being accepted, or refused.
-  asio::io_context door{1};
-  Acceptor acceptor;
   std::thread doorkeeper;
 };
 
-Response HttpServer::State::answer(const Request& request) const {
-  try {
-    Response response = handler(request);
-    if (is_sound(response)) return response;
-    log_error(
-        fmt::format("a request handler answered with status {} and headers that HTTP cannot "
-                    "carry",
-                    response.status));
-  } catch (const std::exception& error) {
-    log_error(fmt::format("a request handler threw: {}", error.what()));
-  } catch (...) {
-    log_error("a request handler threw something that is no exception");
+void HttpServer::State::accept_all() {
+  std::array<pollfd, 2> waits = {
+      {{listener.descriptor(), POLLIN, 0}, {end_of_accepting.out.get(), POLLIN, 0}}};
+  while (!service.stopping) {
+    if (::poll(waits.data(), waits.size(), -1) < 0 || waits[0].revents == 0 || accept_one())
+      continue;
+    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) continue;
+    // accept would fail again at once, and a loop would burn a core.
+    log_warning(listener.address() + ": cannot accept connections; out of file descriptors?");
+    ::poll(&waits[1], 1, kPauseMilliseconds);
   }
-  return failure();
-}
-
-Task<bool> HttpServer::State::respond(Connection& connection, Response response, bool keep_alive,
-                                      bool head) {
-  BeastResponse out = to_beast(std::move(response), date_header(*clock), keep_alive, head);
-  http::response_serializer<http::string_body> serializer(out);
-  connection.stream.expires_after(options.request_timeout);
-  if (head) {
-    serializer.split(true);
-    const auto [error, bytes] =
-        co_await http::async_write_header(connection.stream, serializer, kNoThrow);
-    co_return !error;
-  }
-  const auto [error, bytes] = co_await http::async_write(connection.stream, serializer, kNoThrow);
-  co_return !error;
-}
-
-/// True when the first bytes of a request are in the buffer.
-Task<bool> HttpServer::State::wait_for_bytes(Connection& connection) {
-  if (connection.buffer.size() > 0) co_return true;
-  // A connection that was accepted just before stop() may already carry a request.
-  connection.stream.expires_after(stopping ? kGraceOfTheNew : options.idle_timeout);
-  connection.waiting = true;
-  const auto [error, bytes] =
-      co_await connection.stream.async_read_some(connection.buffer.prepare(8'192), kNoThrow);
-  connection.waiting = false;
-  connection.buffer.commit(bytes);
-  co_return !error;
-}
-
-Task<Read> HttpServer::State::read_request(Connection& connection, Parser& parser,
-                                           ByteBudget::Share& held) {
-  if (!co_await wait_for_bytes(connection)) co_return Read::Ended;
-  Stream& stream = connection.stream;
-  stream.expires_after(options.request_timeout);
-  auto [error, bytes] =
-      co_await http::async_read_header(stream, connection.buffer, parser, kNoThrow);
-  if (!error)
-    if (const Status framing = check_framing(parser.get()); !framing.ok()) {
-      co_await respond(connection, Response::error(400, framing.error()), false, false);
-      co_return Read::Refused;
-    }
-  if (!error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-    const BeastResponse go_on(http::status::continue_, 11);
-    std::tie(error, bytes) = co_await http::async_write(stream, go_on, kNoThrow);
-  }
-  parser.eager(true);
-  while (!error && !parser.is_done()) {
-    std::tie(error, bytes) =
-        co_await http::async_read_some(stream, connection.buffer, parser, kNoThrow);
-    if (error || held.grow_to(parser.get().body().size())) continue;
-    co_await respond(connection, too_many_bodies(), false, false);
-    co_return Read::Refused;
-  }
-  if (!error) co_return Read::Request;
-  const bool broken_off = error.category() != http::make_error_code({}).category();
-  if (broken_off || error == http::error::end_of_stream || error == http::error::partial_message)
-    co_return Read::Ended;
-  co_await respond(connection, refusal(error, options), false, false);
-  co_return Read::Refused;
-}
-
-Task<Read> HttpServer::State::serve_requests(Connection& connection) {
-  for (;;) {
-    Parser parser;
-    parser.header_limit(options.header_bytes_max);
-    parser.body_limit(options.body_bytes_max);
-    std::optional<ByteBudget::Share> held(std::in_place, bodies, kSmallBody);
-    const Read read = co_await read_request(connection, parser, *held);
-    if (read != Read::Request) co_return read;
-    const bool head = parser.get().method() == http::verb::head;
-    Result<Request> request = to_request(parser.get(), connection.remote);
-    Response response = request.ok() ? answer(*request) : Response::error(request.error());
-    const bool keep_alive = parser.get().keep_alive() && !stopping && request.ok();
-    if (request.ok()) std::string().swap(request->body);
-    held.reset();  // before the answer, which a slow client may take its time to read
-    ++answered;
-    if (!co_await respond(connection, std::move(response), keep_alive, head)) co_return Read::Ended;
-    if (!keep_alive) co_return Read::Refused;
-  }
-}
-
-Task<void> HttpServer::State::serve(ConnectionPtr connection) {
-  try {
-    if (co_await serve_requests(*connection) == Read::Refused) co_await linger(connection->stream);
-  } catch (const std::exception& error) {
-    log_warning(fmt::format("a connection ended: {}", error.what()));
-  }
-  connection->stream.close();
-  connections.remove(connection);
-}
-
-// What the other side still sends is read and dropped for a moment: closing with unread bytes would
-// reset the connection, perhaps before our last answer was read (RFC 9112 section 9.6).
-Task<void> HttpServer::State::linger(Stream& stream) {
-  boost::system::error_code ignored;
-  static_cast<void>(stream.socket().shutdown(asio::socket_base::shutdown_send, ignored));
-  stream.expires_after(kLinger);
-  std::array<char, 4'096> rest;
-  for (int i = 0; i < 256; ++i) {
-    const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(rest), kNoThrow);
-    if (error) co_return;
-  }
-}
-
-asio::awaitable<void> HttpServer::State::accept_all() {
-  constexpr auto no_throw = asio::as_tuple(asio::use_awaitable);
-  while (!stopping) {
-    auto [error, socket] = co_await acceptor.async_accept(asio::make_strand(loop), no_throw);
-    if (!error)
-      take_in(std::move(socket));
-    else if (error != asio::error::operation_aborted && error != asio::error::connection_aborted)
-      co_await wait_for_descriptors();
-  }
-  take_in_the_backlog();
+  // Whoever connected before stop() and was not yet accepted is served too.
+  for (int i = 0; i < service.options.connections_max && accept_one(); ++i) continue;
   listener.remove_file();
-  boost::system::error_code ignored;
-  static_cast<void>(acceptor.close(ignored));
+  FileDescriptor(listener.release()).close();
 }
 
-/// Out of descriptors or memory: accept would fail again at once, and a loop would burn a core.
-asio::awaitable<void> HttpServer::State::wait_for_descriptors() {
-  log_warning(listener.address() + ": cannot accept connections; out of file descriptors?");
-  asio::steady_timer timer(door, milliseconds(100));
-  co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-}
-
-/// Whoever connected before stop() and was not yet accepted is served too.
-void HttpServer::State::take_in_the_backlog() {
-  boost::system::error_code error;
-  static_cast<void>(acceptor.non_blocking(true, error));
-  for (int i = 0; i < options.connections_max && !error; ++i) {
-    auto socket = acceptor.accept(asio::make_strand(loop), error);
-    if (!error) take_in(std::move(socket));
+bool HttpServer::State::accept_one() {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  FileDescriptor socket(::accept4(listener.descriptor(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                  SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket.is_open()) return false;
+  try {
+    take_in(std::move(socket), peer);
+  } catch (const std::exception& error) {
+    log_warning(fmt::format("{}: a connection is not taken: {}", listener.address(), error.what()));
   }
+  return true;
 }
 
-void HttpServer::State::take_in(Protocol::socket::rebind_executor<Strand>::other socket) {
-  if (connections.count() >= static_cast<std::size_t>(options.connections_max)) {
-    refuse_full(std::move(socket));
-    return;
-  }
+void HttpServer::State::take_in(FileDescriptor socket, const sockaddr_storage& peer) {
+  if (connections.count() >= static_cast<std::size_t>(service.options.connections_max))
+    return refuse_full(socket);
   if (listener.family() != AF_UNIX) {
     const int yes = 1;
-    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   }
-  boost::system::error_code gone;
-  std::string peer = peer_of(socket.remote_endpoint(gone));
-  const Strand strand = socket.get_executor();
-  auto connection = std::make_shared<Connection>(std::move(socket), std::move(peer), options);
+  auto made = make_connection(loop, std::move(socket), listener.family(), peer_of(peer), service);
+  if (!made.ok()) return log_warning(listener.address() + ": " + made.error().message());
+  const ConnectionPtr connection = *std::move(made);
   connections.add(connection);
-  asio::co_spawn(strand, serve(std::move(connection)), asio::detached);
+  connection->begin([this, connection] { connections.remove(connection); });
 }
 
-/// Says so without reading the request; that may cost some clients the answer, and us nothing.
-void HttpServer::State::refuse_full(Protocol::socket::rebind_executor<Strand>::other socket) {
-  static constexpr std::string_view full =
-      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n"
-      "Retry-After: 1\r\n\r\n";
-  boost::system::error_code ignored;
-  static_cast<void>(socket.non_blocking(true, ignored));
-  static_cast<void>(socket.write_some(asio::buffer(full), ignored));
-  static_cast<void>(socket.shutdown(asio::socket_base::shutdown_both, ignored));
+void HttpServer::State::stop_accepting() {
+  service.stopping = true;
+  end_of_accepting.in.close();
+  if (doorkeeper.joinable()) doorkeeper.join();
 }
 
 void HttpServer::State::give_up() {
-  stopping = true;
+  stop_accepting();
   loop.stop();
   for (std::thread& thread : threads) thread.join();
   threads.clear();
@@ -449,15 +175,15 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const ServerOptions& options,
                                                       Handler handler) {
   Listener listener = TRY(Listener::open(options.listen));
+  Pipe end_of_accepting = TRY(open_pipe("the end of a server at " + listener.address()));
   std::unique_ptr<State> state;
   try {
-    state = std::make_unique<State>(options, std::move(handler), std::move(listener));
-    // Makes the loop's own descriptors here, where it can fail.
-    const Protocol::socket never_opened(state->loop);
+    state = std::make_unique<State>(options, std::move(handler), std::move(listener),
+                                    std::move(end_of_accepting));
+    start_watching(state->loop);
     for (int i = 0; i < std::max(1, options.threads); ++i)
       state->threads.emplace_back([&loop = state->loop] { loop.run(); });
-    asio::co_spawn(state->door, state->accept_all(), asio::detached);
-    state->doorkeeper = std::thread([&door = state->door] { door.run(); });
+    state->doorkeeper = std::thread([&made = *state] { made.accept_all(); });
   } catch (const std::exception& error) {
     if (state != nullptr) state->give_up();
     return Error(ErrorCode::Exhausted,
@@ -485,23 +211,14 @@ std::string HttpServer::address() const {
 }
 
 std::uint64_t HttpServer::requests_answered() const {
-  return state_->answered;
+  return state_->service.answered;
 }
 
 void HttpServer::stop(milliseconds deadline) {
   State& state = *state_;
-  if (state.stopping.exchange(true)) return;
-  asio::post(state.door, [&state] {
-    boost::system::error_code ignored;
-    static_cast<void>(state.acceptor.cancel(ignored));
-  });
-  state.doorkeeper.join();
-  for (const ConnectionPtr& connection : state.connections.all())
-    asio::post(connection->stream.get_executor(), [connection] {
-      boost::system::error_code closed;  // by its timer, just now
-      if (connection->waiting && connection->stream.socket().available(closed) == 0)
-        connection->stream.cancel();
-    });
+  if (state.service.stopping.exchange(true)) return;
+  state.stop_accepting();
+  for (const ConnectionPtr& connection : state.connections.all()) connection->end_if_idle();
   state.connections.wait_for_none(deadline);
   state.work.reset();
   state.loop.stop();
