@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,13 +15,42 @@
 
 namespace millrace::server {
 
+namespace {
+
+constexpr int kLooksAtTheHolder = 100;
+constexpr int kPauseMilliseconds = 10;
+
+/// What the lock file says of its holder, once that is a process that lives: the holder takes the
+/// lock first and writes its name then, over that of one who may be long dead.
+Json holder_of(const std::string& path) {
+  Json holder;
+  for (int look = 0; look < kLooksAtTheHolder; ++look) {
+    holder = Json::parse(read_file(path, 4'096).value_or("{}")).value_or(Json::object());
+    const std::int64_t pid = holder.integer_or("pid", 0);
+    if (pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)) break;
+    ::poll(nullptr, 0, kPauseMilliseconds);
+  }
+  return holder;
+}
+
+/// Whether the path still leads to the file that is open: the folder may have been moved, or made
+/// anew, in between.
+bool leads_to(const std::string& path, const FileDescriptor& file) {
+  struct stat open{};
+  struct stat found{};
+  return ::fstat(file.get(), &open) == 0 && ::stat(path.c_str(), &found) == 0 &&
+         open.st_dev == found.st_dev && open.st_ino == found.st_ino;
+}
+
+}  // namespace
+
 Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std::string& since) {
   TRY(make_folders(state_folder));
   const std::string path = state_folder + "/lock";
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.is_open()) return file_error(errno, path);
   if (!TRY(try_lock_exclusively(file, path))) {
-    const Json holder = Json::parse(read_file(path, 4'096).value_or("{}")).value_or(Json::object());
+    const Json holder = holder_of(path);
     return Error(
         ErrorCode::AlreadyExists,
         fmt::format(
@@ -26,8 +58,15 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
             "`millrace down`",
             holder.integer_or("pid", 0), holder.string_or("since", "an unknown time")));
   }
+  if (!leads_to(path, file))
+    return Error(ErrorCode::Unavailable,
+                 path +
+                     " was moved or replaced while this server started; start it again in the "
+                     "folder where the project is now");
   const std::string holder = Json::object({{"pid", ::getpid()}, {"since", since}}).dump() + "\n";
-  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), holder.data(), holder.size(), 0) < 0)
+  const auto size = static_cast<off_t>(holder.size());
+  if (::pwrite(file.get(), holder.data(), holder.size(), 0) != size ||
+      ::ftruncate(file.get(), size) != 0)
     return file_error(errno, path);
   return ProjectLock(std::move(file));
 }

@@ -14,7 +14,8 @@ namespace millrace::server {
 /// ends. The file holds what people want to know of the holder: pid and since when, as JSON.
 class ProjectLock {
  public:
-  /// Errors: AlreadyExists names the holder's pid; Denied, Unavailable.
+  /// Errors: AlreadyExists names the holder's pid, for whose name it waits up to a second; Denied;
+  /// Unavailable, also when the folder was moved meanwhile.
   static Result<ProjectLock> take(const std::string& state_folder, const std::string& since);
 
  private:

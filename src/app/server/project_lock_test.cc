@@ -1,5 +1,8 @@
 #include "server/project_lock.h"
 
+#include <future>
+
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +11,12 @@
 
 namespace millrace::server {
 namespace {
+
+bool write_holder(const FileDescriptor& file, pid_t pid) {
+  const std::string text = R"({"pid":)" + std::to_string(pid) + R"(,"since":"now"})";
+  return ::ftruncate(file.get(), 0) == 0 &&
+         ::pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
 
 TEST(ProjectLock, TheSecondServerLearnsWhoHoldsTheProject) {
   const TemporaryFolder folder = *TemporaryFolder::make();
@@ -18,6 +27,29 @@ TEST(ProjectLock, TheSecondServerLearnsWhoHoldsTheProject) {
   EXPECT_EQ(second.error().code(), ErrorCode::AlreadyExists);
   EXPECT_NE(second.error().message().find("pid " + std::to_string(::getpid())), std::string::npos);
   EXPECT_NE(second.error().message().find("2013-12-01T05:00:00Z"), std::string::npos);
+}
+
+TEST(ProjectLock, AHolderIsNamedAlsoWhenItHasOnlyJustTakenTheLock) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string path = folder.path() + "/lock";
+  const FileDescriptor holder(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  // The one before it is dead.
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(dead, nullptr, 0), dead);
+  ASSERT_TRUE(write_holder(holder, dead));
+  ASSERT_TRUE(lock_exclusively(holder, path).ok());
+  auto second =
+      std::async(std::launch::async, [&] { return ProjectLock::take(folder.path(), "x"); });
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout)
+      << "it does not name the dead one";
+  ASSERT_TRUE(write_holder(holder, ::getpid()));
+  const auto refused = second.get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::AlreadyExists);
+  EXPECT_NE(refused.error().message().find("pid " + std::to_string(::getpid()) + " since"),
+            std::string::npos)
+      << refused.error().message();
 }
 
 TEST(ProjectLock, ADeadHolderHoldsNothing) {
