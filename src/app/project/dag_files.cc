@@ -1,6 +1,5 @@
 #include "project/dag_files.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -17,17 +16,19 @@ std::string file_identity(const std::string& path) {
                      file.st_ctim.tv_sec, file.st_ctim.tv_nsec);
 }
 
-std::string dag_files_state(const std::string& root, const std::vector<std::string>& programs) {
-  std::vector<std::string> paths = {(fs::path(root) / "millrace.yml").string()};
-  for (const std::string& program : programs) paths.push_back((fs::path(root) / program).string());
+DagFiles look_at_dag_files(const std::string& root, const std::vector<std::string>& programs) {
+  const fs::path folder(root);
+  DagFiles files;
+  const auto add = [&](const std::string& path) {
+    files[path] = file_identity((folder / path).string());
+  };
+  add("millrace.yml");
+  for (const std::string& program : programs) add(program);
   std::error_code error;
-  for (fs::recursive_directory_iterator at(fs::path(root) / "pipelines", error), end;
-       !error && at != end; at.increment(error))
-    if (at->is_regular_file(error)) paths.push_back(at->path().string());
-  std::ranges::sort(paths);
-  std::string state;
-  for (const std::string& path : paths) state += fmt::format("{}\n{}\n", path, file_identity(path));
-  return state;
+  for (fs::recursive_directory_iterator at(folder / "pipelines", error), end; !error && at != end;
+       at.increment(error))
+    if (at->is_regular_file(error)) add(at->path().lexically_relative(folder).string());
+  return files;
 }
 
 }  // namespace millrace::project

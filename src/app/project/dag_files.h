@@ -2,6 +2,7 @@
 
 // The files that Dags are read from, and whether they are still those that were read.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,11 @@ namespace millrace::project {
 /// there is none.
 std::string file_identity(const std::string& path);
 
-/// One text for millrace.yml, pipelines/ and the programs of a project as they are now: it differs
-/// once any of them was changed, added or removed. Cost: a look at each file, none is read.
-std::string dag_files_state(const std::string& root, const std::vector<std::string>& programs);
+/// The identities of millrace.yml, of what is in pipelines/ and of the programs of a project, by
+/// their paths below its folder, as a Pipeline's place has them.
+using DagFiles = std::map<std::string, std::string>;
+
+/// As they are now. Cost: a look at each file, none is read.
+DagFiles look_at_dag_files(const std::string& root, const std::vector<std::string>& programs);
 
 }  // namespace millrace::project

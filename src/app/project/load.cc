@@ -79,7 +79,7 @@ class Loader {
 
   void load_pipelines() {
     Project& project = loaded_.project;
-    project.dag_files = dag_files_state(project.root, project.programs);
+    project.dag_files = look_at_dag_files(project.root, project.programs);
     for (const std::string& file : files("pipelines", {".yml", ".yaml"}))
       each_yaml(file, [&](const Node& node) {
         add_pipeline(read_pipeline(node, fs::path(file).stem().string(), problems()));

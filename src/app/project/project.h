@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "features/feature_view.h"
 #include "ingest/file_source.h"
+#include "project/dag_files.h"
 #include "project/mistake_place.h"
 #include "project/pipeline.h"
 #include "project/yaml.h"
@@ -77,7 +78,7 @@ struct Project {
   std::vector<std::string> target_names;
   Json vars = Json::object();
   std::vector<std::string> programs;  // as millrace.yml names them
-  std::string dag_files;  // the state of the files of the Dags when they were read: dag_files.h
+  DagFiles dag_files;  // when the Dags were read; empty of one program without a project
   std::vector<Pipeline> pipelines;
   std::map<std::string, SourceTable> sources;  // by name
   transform::ModelGraph models;

@@ -28,31 +28,99 @@ std::vector<std::string> programs_with_ids(const project::Project& project) {
 
 }  // namespace
 
-DagReload::DagReload(const project::Project& project, orchestration::Orchestrator& orchestrator)
-    : project_(project), orchestrator_(orchestrator), seen_(project.dag_files) {}
+DagReload::DagReload(const project::Project& project, orchestration::Orchestrator& orchestrator,
+                     Duration moment)
+    : project_(project), orchestrator_(orchestrator), moment_(moment), seen_(project.dag_files) {
+  remember_files_of(project);
+  reader_ = std::jthread([this](const std::stop_token& stop) { read_when_asked(stop); });
+}
 
 DagReload::~DagReload() {
-  stop_following();
+  stop();
 }
 
 Status DagReload::refresh() {
-  const std::lock_guard lock(mutex_);
+  return refresh_for(nullptr);
+}
+
+Status DagReload::refresh(const std::string& dag) {
+  return refresh_for(&dag);
+}
+
+Status DagReload::refresh_for(const std::string* dag) {
   if (project_.dag_files.empty()) return {};  // one program, without a project
-  std::string now = project::dag_files_state(project_.root, project_.programs);
+  const project::DagFiles now = project::look_at_dag_files(project_.root, project_.programs);
+  Lock lock(mutex_);
   if (now == seen_) return last_;
-  const bool was_well = last_.ok();
-  last_ = take_over();
-  // The server is being stopped, or its store does not answer: to be tried again.
-  if (!last_.ok() && last_.error().code() == ErrorCode::Unavailable) return last_;
-  seen_ = std::move(now);
-  if (!last_.ok()) log_warning(last_.error().message());
-  if (last_.ok() && !was_well) log_info("the files of the Dags are in order again");
+  const std::uint64_t ask = ++asked_;
+  wake_.notify_all();
+  // The reading may be of files that are newer still.
+  const auto settled = [&] { return answered_ >= ask || now == seen_ || stopped_; };
+  if (!settled_.wait_for(lock, moment_, settled)) {
+    if (dag == nullptr)
+      return Error(ErrorCode::Unavailable,
+                   "the files of the Dags have changed and are being read, since a program takes "
+                   "its time to describe itself; until then the Dags are as they were");
+    if (last_.ok() && is_unchanged(*dag, now)) return {};
+    settled_.wait(lock, settled);
+  }
+  if (stopped_) return Error(ErrorCode::Unavailable, "the server is being stopped");
   return last_;
 }
 
-Status DagReload::take_over() {
+bool DagReload::is_unchanged(const std::string& dag, const project::DagFiles& now) const {
+  const auto same = [&](const std::string& file) {
+    const auto then = seen_.find(file);
+    const auto found = now.find(file);
+    return then != seen_.end() && found != now.end() && then->second == found->second;
+  };
+  const auto file = files_.find(dag);
+  return file != files_.end() && same(file->second) && same("millrace.yml");
+}
+
+void DagReload::read_when_asked(const std::stop_token& stop) {
+  Lock lock(mutex_);
+  const auto asked = [&] { return asked_ != answered_; };
+  while (!stop.stop_requested()) {
+    const bool wanted =
+        following_ ? wake_.wait_for(lock, stop, kPeriod, asked) : wake_.wait(lock, stop, asked);
+    if (stop.stop_requested()) return;
+    if (wanted || following_) read_once(lock);
+  }
+}
+
+/// The lock is free while files are read.
+void DagReload::read_once(Lock& lock) {
+  const std::uint64_t asked = asked_;
+  lock.unlock();
+  project::DagFiles now = project::look_at_dag_files(project_.root, project_.programs);
+  lock.lock();
+  if (now != seen_) {
+    lock.unlock();
+    const Result<project::Project> read = read_project();
+    Status outcome = read.ok() ? apply(*read) : Status(read.error());
+    // The server is being stopped, or its store does not answer.
+    const bool try_again = !outcome.ok() && outcome.error().code() == ErrorCode::Unavailable;
+    if (!outcome.ok() && !try_again) log_warning(outcome.error().message());
+    lock.lock();
+    if (outcome.ok() && !last_.ok()) log_info("the files of the Dags are in order again");
+    if (outcome.ok()) remember_files_of(*read);
+    if (!try_again) seen_ = std::move(now);
+    last_ = std::move(outcome);
+  }
+  answered_ = asked;
+  settled_.notify_all();
+}
+
+void DagReload::remember_files_of(const project::Project& project) {
+  files_.clear();
+  for (const project::Pipeline& pipeline : project.pipelines)
+    files_[pipeline.dag.id.str()] = pipeline.place.file;
+}
+
+Result<project::Project> DagReload::read_project() const {
   auto loaded = project::load_project(project_.root, project_.target.name, pipelines_only());
-  const Result<project::Project> read =
+  Result<project::Project> read =
       loaded.ok() ? project::whole(*std::move(loaded)) : Result<project::Project>(loaded.error());
   if (!read.ok())
     return Error(
@@ -65,7 +133,7 @@ Status DagReload::take_over() {
         fmt::format("millrace.yml: the target '{}' or the programs are not as they were when "
                     "the server started; `millrace down` and `millrace up` take them over",
                     project_.target.name));
-  return apply(*read);
+  return read;
 }
 
 Status DagReload::apply(const project::Project& read) {
@@ -89,17 +157,20 @@ Status DagReload::apply(const project::Project& read) {
 }
 
 void DagReload::follow() {
-  follower_ = std::jthread([this](const std::stop_token& stop) {
-    std::unique_lock lock(follower_mutex_);
-    while (!wake_.wait_for(lock, stop, kPeriod, [&] { return stop.stop_requested(); }))
-      static_cast<void>(refresh());
-  });
+  const std::lock_guard lock(mutex_);
+  following_ = true;
+  ++asked_;  // so that the reader looks at its watch from now on
+  wake_.notify_all();
 }
 
-void DagReload::stop_following() {
-  if (!follower_.joinable()) return;
-  follower_.request_stop();
-  follower_.join();
+void DagReload::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  settled_.notify_all();
+  reader_.request_stop();
+  if (reader_.joinable()) reader_.join();
 }
 
 }  // namespace millrace::server

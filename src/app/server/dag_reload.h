@@ -12,8 +12,12 @@
 // tells the mistakes, and what people ask for is refused with them. What a server cannot change
 // under way (its target and the programs, from millrace.yml) is such a mistake, whose remedy is to
 // start the server anew.
+//
+// Files are read on a thread of their own, since a program may take 10 s to describe itself. Who
+// asks waits for that only where the file of his own Dag has changed.
 
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -25,29 +29,49 @@ namespace millrace::server {
 
 class DagReload {
  public:
-  /// `project` is the one whose Dags were added; both outlive this.
-  DagReload(const project::Project& project, orchestration::Orchestrator& orchestrator);
+  /// `project` is the one whose Dags were added; both outlive this. What is read within a `moment`
+  /// everybody waits for.
+  DagReload(const project::Project& project, orchestration::Orchestrator& orchestrator,
+            Duration moment = std::chrono::seconds(2));
   ~DagReload();
 
-  /// Takes over what changed since the last call. Errors: Invalid names every mistake, as long as it
-  /// is there; those of Orchestrator::add_dag. Thread-safe.
+  /// Takes over what changed since the last call, and waits a moment for it. Errors: Invalid names
+  /// every mistake, as long as it is there; those of Orchestrator::add_dag; Unavailable when the
+  /// files are still being read, and the Dags are as they were. Thread-safe.
   Status refresh();
-  /// refresh() every few seconds, from a thread of its own, until stop_following().
+  /// Before something is done with this Dag: the same, but waits for as long as it takes when its
+  /// own file, or millrace.yml, has changed; and otherwise goes on with it as it is.
+  Status refresh(const std::string& dag);
+  /// Looks at the files every few seconds, too, until stop().
   void follow();
-  void stop_following();
+  /// Who waits is answered Unavailable. Waits for the end of what is being read.
+  void stop();
 
  private:
-  Status take_over();
+  using Lock = std::unique_lock<std::mutex>;
+
+  Status refresh_for(const std::string* dag);
+  void read_when_asked(const std::stop_token& stop);
+  void read_once(Lock& lock);
+  Result<project::Project> read_project() const;
   Status apply(const project::Project& read);
+  void remember_files_of(const project::Project& project);
+  bool is_unchanged(const std::string& dag, const project::DagFiles& now) const;
 
   const project::Project& project_;
   orchestration::Orchestrator& orchestrator_;
+  const Duration moment_;
   std::mutex mutex_;
-  std::string seen_;  // the state of the files that was dealt with last
-  Status last_;       // what came of it
-  std::mutex follower_mutex_;
   std::condition_variable_any wake_;
-  std::jthread follower_;
+  std::condition_variable settled_;
+  bool following_ = false;
+  bool stopped_ = false;
+  std::uint64_t asked_ = 0;                   // who looked and saw a change, counted
+  std::uint64_t answered_ = 0;                // up to whom a reading has begun since, and ended
+  project::DagFiles seen_;                    // those that were dealt with last
+  Status last_;                               // what came of it
+  std::map<std::string, std::string> files_;  // the file of each Dag
+  std::jthread reader_;
 };
 
 }  // namespace millrace::server

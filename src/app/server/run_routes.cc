@@ -110,7 +110,7 @@ Status forget_results(const Parts& parts, const std::vector<RunKey>& runs,
 /// For what people ask: the Dags of now, or the mistakes in their files.
 Result<std::shared_ptr<const orchestration::Dag>> dag_of_now(const Parts& parts,
                                                              const std::string& id) {
-  TRY(parts.reload.refresh());
+  TRY(parts.reload.refresh(id));
   return dag_named(parts, id);
 }
 
@@ -242,7 +242,7 @@ void add_run_routes(net::Router& api, const Parts& parts) {
   api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
           answering([parts](const Request& r) -> Result<Json> {
             const Json body = r.body.empty() ? Json::object() : TRY(r.json());
-            TRY(parts.reload.refresh());
+            TRY(parts.reload.refresh(r.path_parameter("dag")));
             const std::string named = body.string_or("task", "");
             const auto task =
                 named.empty() ? std::nullopt : std::optional(orchestration::TaskId(named));

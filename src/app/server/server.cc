@@ -228,7 +228,7 @@ void Server::stop() {
   State& state = *state_;
   if (std::exchange(state.stopped, true)) return;
   request_stop();
-  if (state.reload) state.reload->stop_following();
+  if (state.reload) state.reload->stop();
   state.events.close();
   if (state.orchestrator != nullptr) state.orchestrator->stop();
   if (state.status != nullptr) state.status->stop(kStopPatience);
