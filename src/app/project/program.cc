@@ -38,20 +38,6 @@ struct Child {
   FileDescriptor errors;
 };
 
-struct Pipe {
-  FileDescriptor reading;
-  FileDescriptor writing;
-};
-
-Result<Pipe> make_pipe(const std::string& path) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) == 0)
-    return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
-  return Error(ErrorCode::Exhausted,
-               fmt::format("'{} describe' cannot be heard: {}; see `ulimit -n`", path,
-                           std::strerror(errno)));
-}
-
 Error cannot_start(const std::string& path, int why) {
   if (why == EACCES || why == ENOEXEC)
     return Error(ErrorCode::Denied,
@@ -61,13 +47,14 @@ Error cannot_start(const std::string& path, int why) {
 }
 
 Result<Child> start(const std::string& path) {
-  Pipe output = TRY(make_pipe(path));
-  Pipe errors = TRY(make_pipe(path));
+  const std::string heard = fmt::format("what '{} describe' says", path);
+  Pipe output = TRY(open_pipe(heard));
+  Pipe errors = TRY(open_pipe(heard));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output.writing.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, errors.writing.get(), STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output.in.get(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors.in.get(), STDERR_FILENO);
   std::string program = path;
   std::string verb = "describe";
   std::array<char*, 3> argv = {program.data(), verb.data(), nullptr};
@@ -76,8 +63,8 @@ Result<Child> start(const std::string& path) {
       ::posix_spawn(&child.pid, path.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return cannot_start(path, failed);
-  child.output = std::move(output.reading);
-  child.errors = std::move(errors.reading);
+  child.output = std::move(output.out);
+  child.errors = std::move(errors.out);
   return child;
 }
 
