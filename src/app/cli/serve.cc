@@ -75,7 +75,7 @@ Result<Json> detach(const Common& common) {
                                  : ""));
   if (running.error().code() != ErrorCode::Unavailable) return running.error();
   const std::string log = project.state + "/server.log";
-  TRY(make_folders(project.state));
+  TRY(make_folders_in(project.root, project.state));
   const std::size_t before = read_file(log).value_or("").size();
   const std::string program = server::own_program();
   const pid_t child = ::fork();

@@ -45,7 +45,6 @@ bool leads_to(const std::string& path, const FileDescriptor& file) {
 }  // namespace
 
 Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std::string& since) {
-  TRY(make_folders(state_folder));
   const std::string path = state_folder + "/lock";
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.is_open()) return file_error(errno, path);

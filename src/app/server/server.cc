@@ -112,7 +112,7 @@ Parts Server::State::parts() {
 }
 
 Status Server::State::open_stores() {
-  TRY(make_folders(project.state));
+  TRY(make_folders_in(project.root, project.state));
   lock.emplace(TRY(ProjectLock::take(project.state, format_instant(clock->now()))));
   auto opened = metadata::open_sqlite(project.target.metadata);
   if (!opened.ok() && opened.error().code() == ErrorCode::Corruption)

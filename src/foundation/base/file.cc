@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
@@ -100,6 +101,17 @@ Status make_folders(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return file_error(error.value(), path);
+  return {};
+}
+
+Status make_folders_in(const std::string& root, const std::string& path) {
+  const FileDescriptor folder = TRY(open_folder(root));
+  std::string below;
+  for (const fs::path& part : fs::path(path).lexically_relative(root)) {
+    below += (below.empty() ? "" : "/") + part.string();
+    if (::mkdirat(folder.get(), below.c_str(), 0777) != 0 && errno != EEXIST)
+      return file_error(errno, path);
+  }
   return {};
 }
 

@@ -21,6 +21,9 @@ Status write_file(const std::string& path, std::string_view bytes);
 
 /// Makes the folder and those above it.
 Status make_folders(const std::string& path);
+/// Makes `path`, which lies in `root`, and the folders between them; never `root` itself, which may
+/// have been moved away. Errors: NotFound (no root), Denied, Exhausted, Unavailable.
+Status make_folders_in(const std::string& root, const std::string& path);
 
 /// The Error for an errno, with the path and what the system says of it.
 Error file_error(int error_number, const std::string& path,

@@ -98,6 +98,17 @@ TEST(File, WriteReplacesWholeAndLeavesNothingBeside) {
   EXPECT_EQ(files, 1U);
 }
 
+TEST(File, FoldersAreMadeInARootThatIsThereOnly) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string root = folder.path() + "/root";
+  EXPECT_FALSE(make_folders_in(root, root + "/a").ok());
+  EXPECT_FALSE(std::filesystem::exists(root));
+  ASSERT_TRUE(make_folders(root).ok());
+  ASSERT_TRUE(make_folders_in(root, root + "/a/b").ok());
+  ASSERT_TRUE(make_folders_in(root, root + "/a/b").ok()) << "as it is";
+  EXPECT_TRUE(std::filesystem::is_directory(root + "/a/b"));
+}
+
 TEST(File, ErrorsNameThePathAndWhatToDo) {
   EXPECT_EQ(read_file("/no/such").error().code(), ErrorCode::NotFound);
   const TemporaryFolder folder = *TemporaryFolder::make();
