@@ -72,7 +72,7 @@ class TestList(OfAWeek):
                              "metrics = '{\"training_logloss\": 0.3}'")
         self.assertIn("  registered    -  ", self.assertRuns(project.millrace("model", "ls")).out)
         [version] = self.assertRuns(project.millrace("model", "ls", "--json")).json()
-        self.assertEqual(version["metrics"], {"training_logloss": 0.3})
+        self.assertEqual(version["metrics"], {"training_logloss": 0.3, "auc": None})
 
 
 class TestStatus(OfAWeek):

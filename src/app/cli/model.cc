@@ -64,6 +64,16 @@ struct Registry {
   }
 };
 
+/// With an AUC for each: null for a version that nobody has evaluated.
+Json listed(const model::ModelVersion& version) {
+  Json json = version.to_json();
+  if (version.metrics.contains("auc")) return json;
+  Json metrics = json["metrics"];
+  metrics.set("auc", nullptr);
+  json.set("metrics", std::move(metrics));
+  return json;
+}
+
 Result<Json> list_all(const Common& common) {
   Registry registry = TRY(Registry::open(common));
   Json versions = Json::array();
@@ -71,7 +81,7 @@ Result<Json> list_all(const Common& common) {
   TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
     for (const std::string& name : TRY(model::list_models(transaction)))
       for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
-        versions.push(version.to_json());
+        versions.push(listed(version));
     return {};
   }));
   return versions;
