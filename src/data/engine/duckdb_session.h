@@ -35,7 +35,7 @@ class DuckdbSession final : public Session {
   Result<BoundStatement> bind(std::string_view sql) override;
   Result<Json> parse(std::string_view select) override;
   Result<std::string> unparse(const Json& tree) override;
-  Result<std::string> explain(std::string_view sql, bool analyze) override;
+  Result<std::string> explain(std::string_view sql, Plan plan) override;
   std::optional<double> progress() const override;
   void cancel() override;
 

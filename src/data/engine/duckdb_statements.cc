@@ -105,11 +105,12 @@ Result<std::string> DuckdbSession::unparse(const Json& tree) {
   return text_answer("SELECT json_deserialize_sql($1::JSON)", parameters);
 }
 
-Result<std::string> DuckdbSession::explain(std::string_view sql, bool analyze) {
+Result<std::string> DuckdbSession::explain(std::string_view sql, Plan plan) {
   begin();
   std::string_view statement = TRY(sql::single_statement(sql));
-  std::string text = TRY(text_answer(
-      fmt::format("EXPLAIN ({}FORMAT JSON)\n{}", analyze ? "ANALYZE, " : "", statement), {}));
+  const std::string_view measured = plan == Plan::Measured ? "ANALYZE, " : "";
+  std::string text =
+      TRY(text_answer(fmt::format("EXPLAIN ({}FORMAT JSON)\n{}", measured, statement), {}));
   return explain_text(TRY(read_json(text)));
 }
 

@@ -93,6 +93,12 @@ struct BoundStatement {
   Json plan;                // the engine's bound plan, for sql::references and lineage
 };
 
+/// Which of its plans an engine explains.
+enum class Plan : std::uint8_t {
+  Bound,     // as the statement would run; it does not
+  Measured,  // the statement runs, and each step has its time and its rows
+};
+
 class Session {
  public:
   virtual ~Session() = default;
@@ -139,8 +145,8 @@ class Session {
   /// Errors: Invalid.
   virtual Result<Json> parse(std::string_view select) = 0;
   virtual Result<std::string> unparse(const Json& tree) = 0;
-  /// The engine's own plan as text, with times and counts when `analyze`.
-  virtual Result<std::string> explain(std::string_view sql, bool analyze) = 0;
+  /// The engine's own plan as text.
+  virtual Result<std::string> explain(std::string_view sql, Plan plan) = 0;
 
   /// 0..1 of the running statement, or nothing when the engine does not know.
   virtual std::optional<double> progress() const = 0;

@@ -390,7 +390,7 @@ TEST_F(ParquetTest, AThousandPartitionsAreOneScan) {
             "3000|1000-01-01|1999-01-01|1000");
   EXPECT_EQ(ask("select sum(id) from t where day >= date '1998-01-01'"), "6");
   std::string plan =
-      *session_->explain("select sum(id) from t where day >= date '1998-01-01'", false);
+      *session_->explain("select sum(id) from t where day >= date '1998-01-01'", Plan::Bound);
   EXPECT_LT(plan.size(), 3000U) << plan;
   EXPECT_HAS(plan, "READ_PARQUET");
   EXPECT_EQ(plan.find("UNION"), std::string::npos);

@@ -170,15 +170,17 @@ TEST(SyntaxTree, UnsignedNumbersAreMarkedAndBack) {
 
 TEST_F(StatementsTest, ExplainShowsThePlanWithoutRunningIt) {
   auto text = session_->explain(
-      "select day, sum(delay) from raw.flights join range(5) r(id) using (id) group by day", false);
+      "select day, sum(delay) from raw.flights join range(5) r(id) using (id) group by day",
+      Plan::Bound);
   ASSERT_TRUE(text.ok()) << text.error().message();
   EXPECT_HAS(*text, "HASH_GROUP_BY");
-  EXPECT_FALSE(session_->explain("select error('x')", false)->empty());
-  EXPECT_HAS(session_->explain("selec", false).error().message(), "Parser Error");
+  EXPECT_FALSE(session_->explain("select error('x')", Plan::Bound)->empty());
+  EXPECT_HAS(session_->explain("selec", Plan::Bound).error().message(), "Parser Error");
 }
 
 TEST_F(StatementsTest, AnalyzeCountsRowsAndTime) {
-  auto text = session_->explain("select sum(i) from range(100000) t(i) where i % 2 = 0", true);
+  auto text =
+      session_->explain("select sum(i) from range(100000) t(i) where i % 2 = 0", Plan::Measured);
   ASSERT_TRUE(text.ok()) << text.error().message();
   EXPECT_HAS(*text, "(50000 rows, ");
   EXPECT_HAS(*text, " s of processor time");
@@ -188,8 +190,8 @@ TEST_F(StatementsTest, AnExplanationIsShortHoweverLongTheConstants) {
   std::string list;
   for (int i = 0; i < 5000; ++i)
     list += (i == 0 ? "'" : ", '") + std::string("é") + std::to_string(i) + "'";
-  auto text =
-      session_->explain("select * from range(5) t(i) where ['' || i] <> [" + list + "]", false);
+  auto text = session_->explain("select * from range(5) t(i) where ['' || i] <> [" + list + "]",
+                                Plan::Bound);
   ASSERT_TRUE(text.ok()) << text.error().message();
   EXPECT_LT(text->size(), 2000U);
   EXPECT_HAS(*text, "bytes)");
@@ -200,7 +202,7 @@ TEST_F(StatementsTest, DeepPlansAreRead) {
   for (int i = 0; i < 60; ++i) sql = "select a + 1 as a from (" + sql + ") where a > 0";
   auto bound = session_->bind(sql);
   ASSERT_TRUE(bound.ok()) << bound.error().message();
-  EXPECT_TRUE(session_->explain(sql, false).ok());
+  EXPECT_TRUE(session_->explain(sql, Plan::Bound).ok());
   auto tree = session_->parse(sql);
   ASSERT_TRUE(tree.ok()) << tree.error().message();
   EXPECT_TRUE(session_->unparse(*tree).ok());

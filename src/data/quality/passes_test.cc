@@ -39,8 +39,8 @@ class CountingSession final : public engine::Session {
   Result<engine::BoundStatement> bind(std::string_view sql) override { return session_.bind(sql); }
   Result<Json> parse(std::string_view select) override { return session_.parse(select); }
   Result<std::string> unparse(const Json& tree) override { return session_.unparse(tree); }
-  Result<std::string> explain(std::string_view sql, bool analyze) override {
-    return session_.explain(sql, analyze);
+  Result<std::string> explain(std::string_view sql, engine::Plan plan) override {
+    return session_.explain(sql, plan);
   }
   std::optional<double> progress() const override { return session_.progress(); }
   void cancel() override { session_.cancel(); }
