@@ -53,7 +53,7 @@ transform::Variables variables_of(const project::Project& project) {
 /// The set binds: its join, and when each of its columns is said to be known.
 Status check_set(engine::Session& session, const BoundSet& bound) {
   TRY(features::PointInTimeJoin::bind(session, bound.set, bound.views));
-  const std::string labels = TRY(sql::parse_table_name(bound.set.labels)).quoted();
+  const std::string labels = TRY(sql::quoted_table_name(bound.set.labels));
   for (const auto* columns : {&bound.set.request_columns, &bound.set.entity_columns})
     for (const features::KnownColumn& column : *columns)
       TRY_DOING(fmt::format("the column '{}', known_at '{}' is not a moment that can be read from "

@@ -40,7 +40,7 @@ Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::strin
       whole, TRY(snapshot->scan({{"run_id", lake::Comparison::Equal, dataset.run_id}}))));
   return attempt.session().define_view(
       name, fmt::format("SELECT * EXCLUDE (run_id) FROM {} WHERE run_id = {}",
-                        TRY(sql::parse_table_name(whole)).quoted(), sql::quote_literal(dataset.run_id)));
+                        TRY(sql::quoted_table_name(whole)), sql::quote_literal(dataset.run_id)));
 }
 
 }  // namespace millrace::tasks

@@ -68,8 +68,7 @@ bool TableRehearsal::land(const project::SourceTable& source) {
 }
 
 void TableRehearsal::write(const transform::SqlModel& model) {
-  const auto bound =
-      session_.bind("SELECT * FROM " + sql::parse_table_name(model.relation())->quoted());
+  const auto bound = session_.bind("SELECT * FROM " + *sql::quoted_table_name(model.relation()));
   if (!bound.ok()) return;  // said already
   const Status made = make(model.table(), fmt::format("the SQL model '{}'", model.name),
                            bound->result, model.partition_by);

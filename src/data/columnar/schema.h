@@ -33,6 +33,10 @@ enum class Kind : std::uint8_t {
   Map,           // two children, "key" and "value"
 };
 
+constexpr bool is_floating(Kind kind) {
+  return kind == Kind::Float32 || kind == Kind::Float64;
+}
+
 struct Field;
 
 struct DataType {
@@ -43,6 +47,7 @@ struct DataType {
 
   bool operator==(const DataType&) const;
   bool is_integer() const { return kind >= Kind::Int8 && kind <= Kind::Int64; }
+  bool is_floating() const { return columnar::is_floating(kind); }
   bool is_numeric() const { return kind >= Kind::Int8 && kind <= Kind::Decimal; }
   bool is_nested() const { return kind >= Kind::List; }
 };

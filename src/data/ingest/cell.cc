@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "ingest/source.h"
 #include "ingest/time_text.h"
@@ -22,12 +23,6 @@ constexpr std::size_t kShownBytes = 40;
 // Every whole double up to here is exactly the integer that was written.
 constexpr double kExactDouble = 9'007'199'254'740'992.0;
 
-bool same_word(std::string_view text, std::string_view lower_case) {
-  return text.size() == lower_case.size() &&
-         std::equal(text.begin(), text.end(), lower_case.begin(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-}
-
 void set_integer(Cell& cell, std::int64_t value) {
   cell.state = Cell::State::Value;
   cell.integer = value;
@@ -35,9 +30,9 @@ void set_integer(Cell& cell, std::int64_t value) {
 
 Fault read_boolean(std::string_view text, Cell& cell) {
   for (const std::string_view word : {"true", "t", "1"})
-    if (same_word(text, word)) return set_integer(cell, 1), Fault::None;
+    if (same_ignoring_case(text, word)) return set_integer(cell, 1), Fault::None;
   for (const std::string_view word : {"false", "f", "0"})
-    if (same_word(text, word)) return set_integer(cell, 0), Fault::None;
+    if (same_ignoring_case(text, word)) return set_integer(cell, 0), Fault::None;
   return Fault::Type;
 }
 

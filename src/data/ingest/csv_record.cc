@@ -9,7 +9,6 @@
 namespace millrace::ingest {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kStrayQuote =
     "is not valid CSV: a quote inside of a field that does not begin with one";
 constexpr std::string_view kAfterQuote = "is not valid CSV: text after a closing quote";

@@ -51,10 +51,6 @@ bool takes_text(Kind kind) {
          kind == Kind::TimestampNtz;
 }
 
-bool is_floating(Kind kind) {
-  return kind == Kind::Float32 || kind == Kind::Float64;
-}
-
 /// 5.0 and 5e0 are whole numbers too: JSON does not tell them from 5.
 Fault read_whole(const ColumnRule& rule, std::string_view token, Cell& cell) {
   if (token.find_first_of(".eE") == std::string_view::npos) return Fault::Range;
@@ -204,7 +200,7 @@ std::optional<RowFault> JsonRowParser::Simdjson::number_value(const ColumnRule& 
   if (!is_json_number(token))
     return RowFault{fmt::format("is not valid JSON: {} is no number", in_quotes(token)), rule.name};
   // The value is only looked at; simdjson goes on behind it by itself.
-  const Fault fault = rule.kind == Kind::Decimal || is_floating(rule.kind)
+  const Fault fault = rule.kind == Kind::Decimal || columnar::is_floating(rule.kind)
                           ? read_text(rule, token, cell)
                           : read_whole(rule, token, cell);
   if (fault == Fault::None) return std::nullopt;

@@ -8,7 +8,6 @@ namespace millrace::ingest {
 namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 

@@ -14,6 +14,9 @@
 
 namespace millrace::ingest {
 
+/// What some programs write before the first character of a text; it is no part of it.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 /// A window on a stream: what was read and not yet used.
 class TextWindow {
  public:

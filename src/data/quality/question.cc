@@ -100,9 +100,6 @@ std::string comma_list(const std::vector<std::string>& texts) {
 bool is_whole(const DataType& type) {
   return type.is_integer() || type.kind == Kind::Date;
 }
-bool is_floating(const DataType& type) {
-  return type.kind == Kind::Float32 || type.kind == Kind::Float64;
-}
 
 std::string kept_rows(const std::vector<std::string>& columns, IgnoreRow ignore) {
   if (ignore == IgnoreRow::Never) return "true";
@@ -290,7 +287,7 @@ SumQuestion Compiler::sum_of(const Field& field) {
   const std::string name = sql::quote_identifier(field.name);
   SumQuestion sum;
   sum.count = ask("count(" + name + ")");
-  sum.floating = is_floating(field.type);
+  sum.floating = field.type.is_floating();
   if (!sum.floating) {
     sum.parts = {ask("CAST(sum(" + name + ") AS VARCHAR)")};
     return sum;

@@ -93,4 +93,8 @@ Result<TableName> parse_table_name(std::string_view text) {
   return TableName{std::string(schema), std::string(name)};
 }
 
+Result<std::string> quoted_table_name(std::string_view text) {
+  return TRY(parse_table_name(text)).quoted();
+}
+
 }  // namespace millrace::sql

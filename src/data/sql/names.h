@@ -31,5 +31,7 @@ struct TableName {
 /// temp, information_schema, pg_catalog). Errors: Invalid says which character or word is not
 /// allowed.
 Result<TableName> parse_table_name(std::string_view text);
+/// The name as it stands in SQL. Errors: as parse_table_name.
+Result<std::string> quoted_table_name(std::string_view text);
 
 }  // namespace millrace::sql

@@ -11,10 +11,6 @@
 namespace millrace::transform {
 namespace {
 
-Result<std::string> quoted(const std::string& relation) {
-  return TRY(sql::parse_table_name(relation)).quoted();
-}
-
 Result<std::string> compile_one(const SqlModel& model, const ModelGraph& graph,
                                 const Variables& variables) {
   return model.text.render(
@@ -22,11 +18,11 @@ Result<std::string> compile_one(const SqlModel& model, const ModelGraph& graph,
          const SqlModel* read = graph.find(ref.model);
          if (read == nullptr)
            return Error(ErrorCode::NotFound, "there is no model '" + ref.model + "'");
-         return quoted(read->relation());
+         return sql::quoted_table_name(read->relation());
        },
        .source =
            [](const sql::Template::Source& source) {
-             return quoted(source.schema + "." + source.table);
+             return sql::quoted_table_name(source.schema + "." + source.table);
            },
        .var = [&](const sql::Template::Var& var) -> Result<std::optional<Json>> {
          const auto found = variables.find(var.name);
@@ -72,9 +68,10 @@ std::vector<std::string> sources_of(const std::vector<CompiledModel>& models) {
 Status define_cut(engine::Session& session, const engine::RelationName& name,
                   const engine::RelationName& whole, const std::string& available_at,
                   Instant before) {
-  return session.define_view(name, fmt::format("SELECT * FROM {} WHERE {} < {}::TIMESTAMPTZ",
-                                               TRY(quoted(whole)), sql::quote_identifier(available_at),
-                                               sql::quote_literal(format_instant(before))));
+  return session.define_view(
+      name,
+      fmt::format("SELECT * FROM {} WHERE {} < {}::TIMESTAMPTZ", TRY(sql::quoted_table_name(whole)),
+                  sql::quote_identifier(available_at), sql::quote_literal(format_instant(before))));
 }
 
 std::string code_hash(const std::vector<CompiledModel>& models) {
@@ -104,7 +101,7 @@ void check_models(engine::Session& session, const ModelGraph& graph,
     if (status.ok() && readable) status = session.define_view(model->relation(), *select);
     if (status.ok() && readable) {
       const auto bound =
-          session.bind("SELECT * FROM " + sql::parse_table_name(model->relation())->quoted());
+          session.bind("SELECT * FROM " + *sql::quoted_table_name(model->relation()));
       if (!bound.ok()) status = bound.error();
     }
     if (!status.ok())

@@ -36,10 +36,6 @@ std::string base_copy(std::size_t i) {
   return fmt::format("leak_check_base_{}", i);
 }
 
-Result<std::string> quoted_relation(const engine::RelationName& name) {
-  return TRY(sql::parse_table_name(name)).quoted();
-}
-
 /// The sampled rows with one scoring time.
 struct Group {
   std::string time;                                          // as a TIMESTAMP is printed, UTC
@@ -121,7 +117,7 @@ Status LeakChecker::check_inputs() const {
 Status LeakChecker::take_over_relations() {
   for (std::size_t i = 0; i < check_.bases.size(); ++i) {
     const AvailableTable& base = check_.bases[i];
-    const std::string source = TRY(quoted_relation(base.name));
+    const std::string source = TRY(sql::quoted_table_name(base.name));
     const Schema schema = TRY(session_.bind("SELECT * FROM " + source)).result;
     const auto place = schema.index_of(base.available_at);
     if (!place)
@@ -153,7 +149,7 @@ Status LeakChecker::check_sources() {
   for (const FeatureReference& reference : check_.set.features)
     sources.insert(view_named(reference.view, check_.feature_views).source);
   for (const std::string& source : sources) {
-    const auto bound = TRY(session_.bind("SELECT * FROM " + TRY(quoted_relation(source))));
+    const auto bound = TRY(session_.bind("SELECT * FROM " + TRY(sql::quoted_table_name(source))));
     const sql::References found = TRY(sql::find_references(bound.plan, bound.result));
     std::string other;
     for (const std::string& table : found.reads)
@@ -209,7 +205,7 @@ Status LeakChecker::check_columns(const Schema& training, const PointInTimeJoin&
 
 /// Picks the rows and keeps them as they were recorded, numbered and grouped by scoring time.
 Status LeakChecker::record_sample() {
-  const std::string training = TRY(quoted_relation(check_.training));
+  const std::string training = TRY(sql::quoted_table_name(check_.training));
   training_ = TRY(session_.bind("SELECT * FROM " + training)).result;
   const PointInTimeJoin join =
       TRY(PointInTimeJoin::bind(session_, check_.set, check_.feature_views));
@@ -275,7 +271,7 @@ Status LeakChecker::check_known_columns() {
   std::vector<KnownColumn> columns = check_.set.request_columns;
   columns.insert(columns.end(), check_.set.entity_columns.begin(), check_.set.entity_columns.end());
   if (columns.empty()) return {};
-  const std::string labels = TRY(quoted_relation(check_.set.labels));
+  const std::string labels = TRY(sql::quoted_table_name(check_.set.labels));
   std::string select;
   std::string late;
   for (std::size_t i = 0; i < columns.size(); ++i) {

@@ -36,9 +36,6 @@ std::string micros(Duration duration) {
 bool is_time(const columnar::DataType& type) {
   return type.kind == Kind::Timestamp || type.kind == Kind::TimestampNtz || type.kind == Kind::Date;
 }
-bool is_floating(const columnar::DataType& type) {
-  return type.kind == Kind::Float32 || type.kind == Kind::Float64;
-}
 
 Result<const Field*> column_of(const Schema& schema, const std::string& name,
                                const std::string& relation) {
@@ -62,15 +59,14 @@ bool comparable(const columnar::DataType& a, const columnar::DataType& b) {
 }
 
 Result<Schema> schema_of(engine::Session& session, const engine::RelationName& name) {
-  const sql::TableName table = TRY(sql::parse_table_name(name));
-  return TRY(session.bind("SELECT * FROM " + table.quoted())).result;
+  return TRY(session.bind("SELECT * FROM " + TRY(sql::quoted_table_name(name)))).result;
 }
 
-std::string quoted_relation(const engine::RelationName& name) {
-  // Names were parsed when the join was bound; a name given later is one of ours.
-  const auto table = sql::parse_table_name(name);
-  INVARIANT(table.ok(), "a relation's name is checked before it stands in SQL");
-  return table->quoted();
+/// Names were parsed when the join was bound; a name given later is one of ours.
+std::string checked_name(const engine::RelationName& name) {
+  const auto quoted = sql::quoted_table_name(name);
+  INVARIANT(quoted.ok(), "a relation's name is checked before it stands in SQL");
+  return *quoted;
 }
 
 bool holds(const std::vector<std::string>& list, const std::string& name) {
@@ -138,7 +134,7 @@ Result<PointInTimeJoin::View> PointInTimeJoin::bind_view(engine::Session& sessio
                                "SQL model",
                                key, columnar::to_sql(here->type), view.source,
                                columnar::to_sql(there->type)));
-    join.floating = is_floating(here->type);
+    join.floating = here->type.is_floating();
     bound.keys.push_back(std::move(join));
   }
   for (const std::string* name : {&view.timestamp_field, &view.created_timestamp_column})
@@ -209,7 +205,7 @@ std::string PointInTimeJoin::versions(const View& bound, const Options& options)
       "SELECT * FROM (SELECT {0} FROM {1} WHERE {2}) WINDOW w AS (PARTITION BY {3} ORDER BY {4}) "
       "QUALIFY {5} >= max({5}) OVER (w ROWS UNBOUNDED PRECEDING) AND lead({6}) OVER w IS DISTINCT "
       "FROM {6}",
-      inner, quoted_relation(view.source), keys.where, keys.names, order, kEvent, kAvailable);
+      inner, checked_name(view.source), keys.where, keys.names, order, kEvent, kAvailable);
 }
 
 /// One row for each key of a view without time: the one with the greatest values.
@@ -225,7 +221,7 @@ std::string PointInTimeJoin::dimension(const View& bound, const Options& options
       "SELECT {0}{1} FROM {2} WHERE {3} QUALIFY row_number() OVER (PARTITION BY {4} ORDER BY {5}) "
       "= "
       "1",
-      keys.select, features, quoted_relation(bound.view.source), keys.where, keys.names, order);
+      keys.select, features, checked_name(bound.view.source), keys.where, keys.names, order);
 }
 
 std::string PointInTimeJoin::join(const View& bound, std::size_t i) const {
@@ -265,7 +261,7 @@ std::string PointInTimeJoin::select(const Options& options) const {
   std::string with;
   std::string columns;
   std::string from = fmt::format(
-      " FROM {} AS l", quoted_relation(options.labels.empty() ? set_.labels : options.labels));
+      " FROM {} AS l", checked_name(options.labels.empty() ? set_.labels : options.labels));
   for (const std::string& name : label_columns_)
     columns += (columns.empty() ? "l." : ", l.") + quote_identifier(name);
   for (std::size_t i = 0; i < views_.size(); ++i) {
@@ -306,7 +302,7 @@ Status check_dimensions(engine::Session& session, const TrainingSet& set,
         fmt::format(
             "SELECT count(*), min(k) FROM (SELECT CAST(ROW({0}) AS VARCHAR) AS k FROM (SELECT "
             "DISTINCT {0}{1} FROM {2} WHERE {3}) GROUP BY {0} HAVING count(*) > 1)",
-            keys, features, quoted_relation(view.source), known),
+            keys, features, checked_name(view.source), known),
         1));
     const std::int64_t twice = rows.front().column(0).integer(0);
     if (twice > 0)
