@@ -377,6 +377,9 @@ Status Landing::write_rows() {
   for (const Delivery& delivery : plan_.touched)  // so that it need not be read again
     marks[modified_mark(source_.name(), delivery.path)] = microseconds(delivery.modified);
   lake::WriteSpec write{
+  const std::string event_time = event_time_mark(source_.name());
+  if (!spec_.event_time.empty() && !mark_in(before_, event_time))
+    marks[event_time] = mark_version(spec_.event_time);
       .writer = spec_.writer,
       .partition_by = {},
       .marks = as_list(marks),
@@ -398,7 +401,10 @@ Status Landing::write_rows() {
 
 Status Landing::land() {
   const std::string partition = spec_.event_time.empty() ? "" : spec_.partition;
-  if (before_ != nullptr) TRY(check_landed_table(*before_, arrived(source_), partition));
+  if (before_ != nullptr) {
+    TRY(check_landed_table(*before_, arrived(source_), partition));
+    TRY(check_partitioned_by(*before_, source_.name(), spec_.event_time));
+  }
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());
   report_deliveries();

@@ -87,13 +87,17 @@ std::string modified_mark(std::string_view source, std::string_view path) {
   return mark_of("-modified", source, path);
 }
 
+std::string event_time_mark(std::string_view source) {
+  return fmt::format("millrace/ingest-event-time/{}", source);
+}
+
 std::int64_t microseconds(Instant moment) {
   return moment.time_since_epoch().count();
 }
 
-std::int64_t mark_version(std::string_view writer) {
+std::int64_t mark_version(std::string_view name) {
   // 53 bits, so that readers who take JSON numbers for doubles see the same one; never kTakenBack.
-  return static_cast<std::int64_t>(stable_hash(writer) >> 11U) | 1;
+  return static_cast<std::int64_t>(stable_hash(name) >> 11U) | 1;
 }
 
 std::int64_t content_version(std::string_view sha256) {

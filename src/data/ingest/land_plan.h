@@ -9,9 +9,11 @@
 //   millrace/ingest-size/<source>/<path>      version: its size in bytes then
 //   millrace/ingest-content/<source>/<path>   version: of its bytes then (content_version)
 //   millrace/ingest-modified/<source>/<path>  version: when they had been written (microseconds)
-// The last three are how a delivery that was changed afterwards is noticed. What decides are size
+// The last three of these are how a delivery that was changed afterwards is noticed. What decides are size
 // and content. While size and modification time are those of the marks, the bytes are not read
-// again; a copied folder has other times, and its files are read once more.
+// again; a copied folder has other times, and its files are read once more. The first landing says
+// beside them by which column it partitioned the table (event_time_mark), so that no later one does
+// it by another.
 
 #include <cstdint>
 #include <functional>
@@ -73,10 +75,12 @@ std::string landed_mark(std::string_view source, std::string_view path);
 std::string size_mark(std::string_view source, std::string_view path);
 std::string content_mark(std::string_view source, std::string_view path);
 std::string modified_mark(std::string_view source, std::string_view path);
+/// One of the whole table: by which column its rows are partitioned (mark_version of its name).
+std::string event_time_mark(std::string_view source);
 /// As in modified_mark.
 std::int64_t microseconds(Instant moment);
-/// A number for a writer's app id: positive, 53 bits of its SHA-256.
-std::int64_t mark_version(std::string_view writer);
+/// A number for a name (a writer's app id, a column's): positive, 53 bits of its SHA-256.
+std::int64_t mark_version(std::string_view name);
 /// The first 53 bits of a SHA-256 in hexadecimal digits.
 std::int64_t content_version(std::string_view sha256);
 

@@ -282,6 +282,23 @@ TEST_F(Land, SaysThatATableWithoutPartitionsCannotGetAnEventTime) {
       << report.error().message();
 }
 
+TEST_F(Land, RefusesAnotherEventTimeThanTheRowsThatAreThereHave) {
+  deliver_three_days();
+  ASSERT_OK(world_.land("2013-01-02T00:00:00Z"));
+  const auto moved = [](LandSpec& spec) { spec.event_time = "landed"; };
+  const auto report = world_.land("2013-01-03T00:00:00Z", 1, moved);
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), ErrorCode::Invalid);
+  EXPECT_NE(report.error().message().find(
+                "its rows are partitioned by the day of 'departs', and the source's 'event_time' "
+                "is 'landed' now; take that back, or give the table of the source another name"),
+            std::string::npos)
+      << report.error().message();
+  expect_ids({"1", "2"});
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z"));
+  expect_ids({"1", "2", "3", "4"});
+}
+
 TEST_F(Land, ReportsMembersThatNobodyDeclared) {
   world_.deliver(
       "flights-2013-01-01.jsonl",

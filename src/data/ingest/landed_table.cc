@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ingest/land_plan.h"
 #include "ingest/source.h"
 #include "lake/write_plan.h"
 
@@ -41,6 +42,18 @@ Status check_landed_table(const lake::Snapshot& table, const columnar::Schema& r
                                  field.name, columnar::to_sql(kept), columnar::to_sql(field.type)));
   }
   return {};
+}
+
+Status check_partitioned_by(const lake::Snapshot& table, const std::string& source,
+                            const std::string& event_time) {
+  const auto kept = table.txn_version(event_time_mark(source));
+  if (!kept || *kept == mark_version(event_time)) return {};
+  std::string column = "another column";
+  for (const std::string& name : table.schema().names())
+    if (*kept == mark_version(name)) column = fmt::format("'{}'", name);
+  return changed(table, fmt::format("its rows are partitioned by the day of {}, and the source's "
+                                    "'event_time' is '{}' now",
+                                    column, event_time));
 }
 
 }  // namespace millrace::ingest

@@ -15,4 +15,9 @@ namespace millrace::ingest {
 Status check_landed_table(const lake::Snapshot& table, const columnar::Schema& rows,
                           const std::string& partition);
 
+/// Whether the rows that are there were partitioned by the day of `event_time` too. Errors: Invalid
+/// names the column by which they were, and says how to begin anew.
+Status check_partitioned_by(const lake::Snapshot& table, const std::string& source,
+                            const std::string& event_time);
+
 }  // namespace millrace::ingest
