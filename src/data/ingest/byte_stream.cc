@@ -19,17 +19,36 @@ bool is_gzip(std::string_view bytes) {
   return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
 }
 
-/// The next bytes of the object from `offset` on; none at its end, as it was listed.
+Error not_as_listed(const storage::ObjectInfo& info, std::string_view what) {
+  return {ErrorCode::Unavailable,
+          fmt::format("{} {} while it was read; run again to land what is there now. Deliver files "
+                      "under another name, and rename them when they are complete",
+                      info.key, what)};
+}
+
+/// Whether the object is still the one that was listed.
+Status check_listed(storage::ObjectStore& store, const storage::ObjectInfo& info) {
+  Result<storage::ObjectInfo> found = store.head(info.key);
+  if (!found.ok() && found.error().code() == ErrorCode::NotFound)
+    return not_as_listed(info, "was taken away");
+  const storage::ObjectInfo now = TRY(std::move(found));
+  if (now.size_bytes != info.size_bytes)
+    return not_as_listed(
+        info, fmt::format("changed from {} to {} bytes", info.size_bytes, now.size_bytes));
+  if (now.modified != info.modified) return not_as_listed(info, "was written anew");
+  return {};
+}
+
+/// The next bytes of the object from `offset` on; none at its end, as it was listed. Each range is
+/// of the listed object: otherwise the beginning of one file and the end of another would be landed
+/// as one.
 Result<std::string> fetch_range(storage::ObjectStore& store, const storage::ObjectInfo& info,
                                 std::uint64_t offset) {
   const std::uint64_t wanted = std::min(kRangeBytes, info.size_bytes - offset);
   if (wanted == 0) return std::string();
-  std::string range = TRY(store.get_range(info.key, offset, wanted));
-  if (range.size() == wanted) return range;
-  return Error(ErrorCode::Unavailable,
-               fmt::format("{} shrank while it was read: {} bytes were listed, {} are there; "
-                           "deliver files under another name and rename them when complete",
-                           info.key, info.size_bytes, offset + range.size()));
+  Result<std::string> range = store.get_range(info.key, offset, wanted);
+  if (range.ok() || range.error().code() == ErrorCode::NotFound) TRY(check_listed(store, info));
+  return range;
 }
 
 }  // namespace

@@ -19,13 +19,13 @@ namespace millrace::ingest {
 
 class ByteStream {
  public:
-  /// `info` as the store listed it: reading ends after info.size_bytes.
+  /// `info` as the store listed it: what is read is that object, whole, or an error.
   ByteStream(storage::ObjectStore& store, storage::ObjectInfo info);
   ~ByteStream();
 
   /// Fills `into` from its front; fewer bytes than asked for, and then 0, only at the end. Errors:
-  /// Corruption when the gzip data are cut off or damaged; Unavailable when the object shrank while
-  /// it was read; those of the store.
+  /// Corruption when the gzip data are cut off or damaged; Unavailable when the object was replaced,
+  /// written to or taken away since it was listed; those of the store.
   Result<std::size_t> read(std::span<char> into);
   /// SHA-256 of the object's bytes as they are stored, in hexadecimal digits; "" before read() came
   /// to their end.
@@ -52,7 +52,8 @@ class ByteStream {
   std::unique_ptr<Inflater> inflater_;  // null when the bytes are plain
 };
 
-/// What sha256() of a stream of it would be at its end. Memory: one fetched range.
+/// What sha256() of a stream of it would be at its end. Memory: one fetched range. Errors: as
+/// ByteStream::read.
 Result<std::string> sha256_of_object(storage::ObjectStore& store, const storage::ObjectInfo& info);
 
 }  // namespace millrace::ingest

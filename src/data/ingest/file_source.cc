@@ -194,7 +194,7 @@ Result<std::unique_ptr<DeliveryReader>> FileSource::open(const Delivery& deliver
                                                   delivery.path, spec_.name, pattern_.text()));
   const DeliveryWindow when = window(*match, delivery.delivered_at);
   auto bytes = std::make_unique<ByteStream>(
-      store_, storage::ObjectInfo{delivery.path, delivery.size_bytes, delivery.delivered_at});
+      store_, storage::ObjectInfo{delivery.path, delivery.size_bytes, delivery.modified});
   if (spec_.format == FileFormat::Csv)
     return read_csv(std::move(bytes), layout_, delivery, when,
                     {spec_.delimiter, spec_.null_texts, spec_.max_line_bytes});

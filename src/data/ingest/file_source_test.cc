@@ -1,7 +1,10 @@
 #include "ingest/file_source.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "ingest/source_contract.h"
 
 namespace millrace::ingest {
@@ -181,6 +184,51 @@ TEST(FileSource, RejectsABadCsvRowWithItsReasonAndReadsOn) {
     EXPECT_EQ(back.error, "");
     EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 2), row("8|-|-", 4)}));
     EXPECT_EQ(back.rejected, std::vector<std::string>{"3: " + c.reason});
+  }
+}
+
+TEST(FileSource, RefusesAFileThatIsReplacedWhileItIsRead) {
+  const std::string line = R"({"id": 1, "carrier": "UA"})"
+                           "\n";
+  std::string text;
+  while (text.size() < (5U << 20U)) text += line;
+  struct Case {
+    const char* why;
+    std::function<void(storage::ObjectStore&, const std::string&)> change;
+    const char* message;
+  };
+  const std::vector<Case> cases = {
+      {"another file of its size",
+       [](auto& store, const auto& path) {
+         ASSERT_TRUE(store.put(path, std::string(store.head(path)->size_bytes, 'x')).ok());
+       },
+       "was written anew while it was read; run again to land what is there now"},
+      {"a line more",
+       [](auto& store, const auto& path) {
+         ASSERT_TRUE(store.put(path, *store.get(path) + "{}").ok());
+       },
+       "bytes while it was read"},
+      {"nothing", [](auto& store, const auto& path) { ASSERT_TRUE(store.remove(path).ok()); },
+       "was taken away while it was read"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    ManualClock clock(at("2013-01-06"));
+    Folder folder{storage::make_memory_store(&clock)};
+    ASSERT_TRUE(folder.store->put("in/flights-2013-01-05", text).ok());
+    const auto source = folder.source({});
+    const Delivery delivery = source->list(Instant::max())->at(0);
+    const auto reader = *source->open(delivery);
+    ASSERT_TRUE(reader->next().ok());
+    clock.advance(std::chrono::seconds(1));
+    c.change(*folder.store, delivery.path);
+    Result<std::optional<Piece>> piece = reader->next();
+    while (piece.ok() && piece->has_value()) piece = reader->next();
+    ASSERT_FALSE(piece.ok());
+    EXPECT_EQ(piece.error().code(), ErrorCode::Unavailable);
+    EXPECT_NE(piece.error().message().find(c.message), std::string::npos)
+        << piece.error().message();
+    EXPECT_FALSE(source->content_hash(delivery).ok());
   }
 }
 

@@ -89,6 +89,7 @@ class Landing {
   Status check_event_time() const;
   Result<bool> plan();
   Status look_at_passed_over();
+  Result<std::string> key_of(const Marks& marks);
   Status look_why_nothing();
   Result<bool> keeps_what_is_gone(std::int64_t generation);
   Status land();
@@ -376,10 +377,10 @@ Status Landing::write_rows() {
   if (marks.empty()) return {};
   for (const Delivery& delivery : plan_.touched)  // so that it need not be read again
     marks[modified_mark(source_.name(), delivery.path)] = microseconds(delivery.modified);
-  lake::WriteSpec write{
   const std::string event_time = event_time_mark(source_.name());
   if (!spec_.event_time.empty() && !mark_in(before_, event_time))
     marks[event_time] = mark_version(spec_.event_time);
+  lake::WriteSpec write{
       .writer = spec_.writer,
       .partition_by = {},
       .marks = as_list(marks),
@@ -417,14 +418,20 @@ Status Landing::land() {
 Result<LandReport> Landing::run() {
   TRY(check_spec());
   if (TRY(plan())) TRY(land());
-  const Marks marks = marks_of(TRY(newest(lake_, spec_.table)));
-  report_.key = TRY(landing_key(known(marks), deliveries_));
+  report_.key = TRY(key_of(marks_of(TRY(newest(lake_, spec_.table)))));
   return report_;
 }
 
 Result<std::string> Landing::key() {
-  marks_ = marks_of(TRY(newest(lake_, spec_.table)));
-  return landing_key(known(marks_), TRY(source_.list(spec_.before)));
+  before_ = TRY(newest(lake_, spec_.table));
+  deliveries_ = TRY(source_.list(spec_.before));
+  TRY(look_at_passed_over());
+  return key_of(marks_of(before_));
+}
+
+/// What cannot be read decides too: a landing may refuse it.
+Result<std::string> Landing::key_of(const Marks& marks) {
+  return sha256_hex( TRY(landing_key(known(marks), deliveries_)) + Json(unreadable_).dump());
 }
 
 }  // namespace

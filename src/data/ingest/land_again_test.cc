@@ -152,6 +152,55 @@ TEST_F(Land, DoesNotLoseWhatAClearedRunCouldNotReadAgain) {
   expect_ids({"1", "2", "3", "4"});
 }
 
+TEST_F(Land, KeepsWhatItLandedFromAFileThatIsALinkNow) {
+  deliver_three_days();
+  const auto first = world_.land("2013-01-03T00:00:00Z");
+  ASSERT_OK(first);
+  const std::filesystem::path in = folder_.path() + "/in";
+  std::filesystem::rename(in / "flights-2013-01-01.jsonl", in / "moved");
+  std::filesystem::create_symlink("moved", in / "flights-2013-01-01.jsonl");
+  EXPECT_EQ(world_.key("2013-01-03T00:00:00Z"), first->key);
+  const auto next = world_.land("2013-01-04T00:00:00Z");
+  ASSERT_OK(next);
+  EXPECT_EQ(next->passed_over,
+            std::vector<std::string>{"flights-2013-01-01.jsonl is a symbolic link to a file"});
+  expect_ids({"1", "2", "3", "4", "5"});
+  const auto cleared = world_.land("2013-01-03T00:00:00Z", 2);
+  ASSERT_FALSE(cleared.ok()) << "a cleared run reads its files again, and no link";
+  EXPECT_NE(cleared.error().message().find("flights-2013-01-01.jsonl; put it back"),
+            std::string::npos)
+      << cleared.error().message();
+}
+
+TEST_F(Land, SaysByItsKeyThatALinkHasCome) {
+  deliver_three_days();
+  const auto landed = world_.land("2013-01-04T00:00:00Z");
+  ASSERT_OK(landed);
+  std::filesystem::create_symlink("flights-2013-01-01.jsonl",
+                                  folder_.path() + "/in/flights-2013-01-02.jsonl");
+  EXPECT_NE(world_.key("2013-01-04T00:00:00Z"), landed->key) << "a landing would refuse it";
+}
+
+TEST_F(Land, LandsNothingOfAFileThatIsReplacedWhileItIsReadAndAllOfTheNewOneNext) {
+  std::string text;
+  while (text.size() < (5U << 20U))
+    text += flight(1, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z");
+  world_.deliver("flights-2013-01-01.jsonl", text);
+  bool replaced = false;
+  const auto report = world_.land("2013-01-02T00:00:00Z", 1, [&](LandSpec& spec) {
+    spec.progress = [&](const LandProgress&) {
+      if (std::exchange(replaced, true)) return;
+      world_.deliver("flights-2013-01-01.jsonl",
+                     flight(2, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z"));
+    };
+  });
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), ErrorCode::Unavailable) << report.error().message();
+  expect_ids({"no table"});
+  ASSERT_OK(world_.land("2013-01-02T00:00:00Z"));
+  expect_ids({"2"});
+}
+
 TEST_F(Land, OfTwoRunsAtOnceOneIsTurnedAway) {
   deliver_three_days();
   World other(folder_.path());

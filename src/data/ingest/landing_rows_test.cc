@@ -95,7 +95,7 @@ TEST(LandingRows, DoesNotBlameADeliveryThatCouldNotBeReached) {
   LandingRows landing(*folder.source, folder.deliveries, 2, {}, nullptr);
   const auto drained = drain(landing);
   ASSERT_FALSE(drained.ok());
-  EXPECT_EQ(drained.error().code(), ErrorCode::NotFound);
+  EXPECT_EQ(drained.error().code(), ErrorCode::Unavailable);
   EXPECT_TRUE(drained.error().message().starts_with("reading in/2013-01-02"));
 }
 
