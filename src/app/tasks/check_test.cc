@@ -125,7 +125,9 @@ TEST_F(Check, WhatARunWouldRefuseIsRefused) {
       {"a column that landing adds", kSources, "name: rain", "name: _file", "\"_file\""},
       {"a column that the partition takes", kSources, "name: rain", "name: event_date",
        "\"event_date\""},
-      {"a column that no Delta table has", kSources, "name: rain", "name: 'ra in'", "'ra in'"},
+      {"a column that no Delta table has", kSources, "name: rain", "name: 'ra in'",
+       "sources/cafe.yml:13:16: column \"ra in\": a table of the lake has no ' ' in a column's "
+       "name; have it delivered under another name"},
       {"a column twice", kSources, "name: rain", "name: cups", "sources/cafe.yml:"},
       {"a moment of delivery that may be missing", kSources,
        "{name: delivered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}",

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "ingest/source.h"
 #include "ingest/time_text.h"
+#include "lake/write_plan.h"
 
 namespace millrace::ingest {
 namespace {
@@ -144,6 +145,13 @@ Result<ColumnRule> column_rule(const columnar::Field& field) {
         fmt::format("column name {} cannot be used: it is empty, begins with '_' (such "
                     "names are ours), or holds a quote, a backslash or a control character",
                     in_quotes(field.name)));
+  if (const std::size_t at = lake::forbidden_in_name(field.name); at != std::string_view::npos)
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("column \"{}\": a table of the lake has no '{}' in a column's name; have it "
+                    "delivered under another name, or leave it undeclared and take it from "
+                    "_unknown (unknown_columns: keep, of JSON lines)",
+                    field.name, field.name[at]));
   const columnar::DataType& type = field.type;
   if (type.is_nested() || type.kind == Kind::Binary ||
       (type.kind == Kind::Decimal && type.precision > 18))

@@ -54,8 +54,9 @@ struct ColumnRule {
 };
 
 /// Errors: Unsupported for a type that has no text form here (nested, BINARY, decimals above 18
-/// digits); Invalid for a name that is empty, begins with '_' or holds a quote, a backslash or a
-/// control character, and for two columns of one name. `offset`: of TIMESTAMP WITH TIME ZONE.
+/// digits); Invalid for a name that is empty, begins with '_' or holds a quote, a backslash, a
+/// control character or what no table of the lake has in a name, and for two columns of one name.
+/// `offset`: of TIMESTAMP WITH TIME ZONE.
 Result<std::vector<ColumnRule>> column_rules(const columnar::Schema& columns,
                                              Offset offset = Offset::Allowed);
 

@@ -120,7 +120,7 @@ Result<bool> CsvRecordReader::next(CsvRecord& record) {
     const std::size_t length = outcome == Scan::Whole ? position.at : position.text.size();
     const bool too_long = outcome != Scan::Broken && length > max_record_bytes_;
     if (too_long)
-      record.fault = fmt::format("is longer than {} bytes (max_line_bytes)", max_record_bytes_);
+      record.fault = fmt::format("is longer than {} bytes (max_line)", max_record_bytes_);
     if (outcome == Scan::Whole) {
       finish(position, record);
       return true;

@@ -102,7 +102,7 @@ Status FileSource::prepare() {
   TRY(check_delivered_at());
   if (spec_.max_line_bytes == 0 || spec_.max_line_bytes > (256U << 20U))
     return Error(ErrorCode::Invalid,
-                 fmt::format("source {}: max_line_bytes is {}; it must be from 1 to 268435456",
+                 fmt::format("source {}: max_line is {} bytes; it must be from 1 to 268435456",
                              spec_.name, spec_.max_line_bytes));
   if (std::string_view("\"\r\n\0", 4).find(spec_.delimiter) != std::string_view::npos)
     return Error(

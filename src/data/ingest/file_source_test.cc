@@ -237,13 +237,12 @@ TEST(FileSource, RejectsALineThatIsTooLongAndReadsOn) {
   ReadBack back =
       Folder().read("{\"id\": 7}\n{\"id\": 9, \"carrier\": \"" + longest + "\"}\n{\"id\": 8}\n");
   EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 1), row("8|-|-", 3)}));
-  EXPECT_EQ(back.rejected,
-            std::vector<std::string>{"2: is longer than 1048576 bytes (max_line_bytes)"});
+  EXPECT_EQ(back.rejected, std::vector<std::string>{"2: is longer than 1048576 bytes (max_line)"});
   EXPECT_EQ(back.letters[0].raw.size(), kRawBytes);
   back = Folder().read_csv("id,delay,carrier\n7,,\n9,,\"" + longest + "\"\n8,,\n9,," + longest);
   EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 2), row("8|-|-", 4)}));
   EXPECT_EQ(back.rejected.size(), 2U);
-  EXPECT_EQ(back.rejected[0], "3: is longer than 1048576 bytes (max_line_bytes)");
+  EXPECT_EQ(back.rejected[0], "3: is longer than 1048576 bytes (max_line)");
 }
 
 TEST(FileSource, RefusesAFileThatIsEmptyCutOffOrDamaged) {

@@ -40,8 +40,8 @@ class JsonLinesReader final : public DeliveryReader {
   void take(const Line& line) {
     if (line.too_long)
       return rows_.reject(line.number,
-                          fmt::format("is longer than {} bytes (max_line_bytes)", max_line_bytes_),
-                          "", line.text);
+                          fmt::format("is longer than {} bytes (max_line)", max_line_bytes_), "",
+                          line.text);
     if (is_blank(line.text)) return;
     if (auto fault = parser_.parse(line.text))
       return rows_.reject(line.number, std::move(fault->reason), fault->column_name, line.text);

@@ -13,7 +13,7 @@
 //
 //   a row that cannot be read            a dead letter; the good rows of its delivery land
 //     (wrong type, out of range, required value missing, too few or many fields, not JSON, not
-//     UTF-8, NUL byte, longer than max_line_bytes, delivered_at outside of the delivery's day)
+//     UTF-8, NUL byte, longer than max_line, delivered_at outside of the delivery's day)
 //   too many of them in one delivery     the delivery is refused (BadRowLimits)
 //   a delivery that cannot be read       it is refused
 //     (cut off or damaged gzip, empty, wrong header)

@@ -30,8 +30,7 @@ Error invalid(std::string message) {
 Status check_names(const std::vector<Field>& fields) {
   std::set<std::string> seen;
   for (const Field& field : fields) {
-    constexpr std::string_view forbidden = " ,;{}()\n\t=";
-    const std::size_t at = field.name.find_first_of(forbidden);
+    const std::size_t at = forbidden_in_name(field.name);
     if (field.name.empty()) return invalid("a column has no name; give it one with AS");
     if (at != std::string::npos) {
       return invalid(
@@ -191,6 +190,10 @@ Result<TablePlan> plan_existing(const Snapshot& base, const Schema& rows, const 
 }
 
 }  // namespace
+
+std::size_t forbidden_in_name(std::string_view column) {
+  return column.find_first_of(" ,;{}()\n\t=");
+}
 
 Status check_new_table(const Schema& schema, const std::vector<std::string>& partition_by) {
   TRY(check_names(schema.fields()));

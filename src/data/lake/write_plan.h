@@ -25,6 +25,9 @@ namespace millrace::lake {
 Status check_new_table(const columnar::Schema& schema,
                        const std::vector<std::string>& partition_by);
 
+/// Where in a column's name the first character stands that no Delta table has in one; npos: nowhere.
+std::size_t forbidden_in_name(std::string_view column);
+
 /// The table's part of a write: its columns and whether they change.
 struct TablePlan {
   columnar::Schema schema;                     // of the table after the write
