@@ -111,7 +111,7 @@ Result<Expectation> read_expectation(const Json& entry, const Parameters& parame
   const Word* word = TRY(find_word(expectation.type));
   expectation.kwargs = TRY(read_kwargs(entry, parameters));
   expectation.severity = TRY(read_severity(entry));
-  TRY(check_arguments(*word, expectation.kwargs));
+  TRY(check_arguments(word->arguments, word->takes_mostly, expectation.kwargs));
   expectation.mostly = expectation.kwargs.number_or("mostly", 1);
   expectation.check = word->make(Arguments(expectation.kwargs));
   expectation.meta = entry["meta"].is_object() ? entry["meta"] : Json::object();
