@@ -5,8 +5,10 @@
 #include <fmt/core.h>
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "sql/names.h"
 #include "transform/error_place.h"
+#include "transform/file_reading.h"
 
 namespace millrace::transform {
 namespace {
@@ -36,6 +38,37 @@ Error placed(const Error& error, const SqlModel& model, std::string_view select)
   return Error(error).while_doing(error_place(model.path, model.raw, select, error.message()));
 }
 
+Error reads_a_file(const FileReading& reading, const SqlModel& model, std::string_view select) {
+  return Error(ErrorCode::Invalid,
+               fmt::format("{} reads a file, which no run has landed; declare it as a source "
+                           "(sources/*.yml), let a task of kind land take it, and read "
+                           "{{{{ source('...', '...') }}}}",
+                           reading.what))
+      .while_doing(place_at(model.path, model.raw, select, reading.offset));
+}
+
+/// A view gives a second column of a name another one, which nobody has written.
+Status check_column_names(engine::Session& session, std::string_view select) {
+  std::set<std::string> names;
+  for (const std::string& name : TRY(session.bind(select)).result.names())
+    if (!names.insert(fold_case(name)).second)
+      return Error(ErrorCode::Invalid,
+                   fmt::format("two columns are called '{}'; rename one with AS", name));
+  return {};
+}
+
+/// Defines the model's relation. Errors have its place.
+Status define_one(engine::Session& session, const SqlModel& model, std::string_view select) {
+  const auto tree = session.parse(select);  // what is no SELECT is said below
+  if (const auto reading = tree.ok() ? file_reading(*tree) : std::nullopt)
+    return reads_a_file(*reading, model, select);
+  const Status defined = session.define_view(model.relation(), select);
+  if (!defined.ok()) return placed(defined.error(), model, select);
+  const Status named = check_column_names(session, select);
+  if (!named.ok()) return Error(named.error()).while_doing(model.path);
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
@@ -50,10 +83,8 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
 }
 
 Status define(engine::Session& session, const std::vector<CompiledModel>& models) {
-  for (const CompiledModel& compiled : models) {
-    const Status defined = session.define_view(compiled.relation, compiled.select);
-    if (!defined.ok()) return placed(defined.error(), *compiled.model, compiled.select);
-  }
+  for (const CompiledModel& compiled : models)
+    TRY(define_one(session, *compiled.model, compiled.select));
   return {};
 }
 
@@ -98,14 +129,8 @@ void check_models(engine::Session& session, const ModelGraph& graph,
     Result<std::string> select = compile_one(*model, graph, variables);
     Status status = select.ok() ? Status() : Status(select.error());
     // A model that reads a broken one would only repeat its mistake.
-    if (status.ok() && readable) status = session.define_view(model->relation(), *select);
-    if (status.ok() && readable) {
-      const auto bound =
-          session.bind("SELECT * FROM " + *sql::quoted_table_name(model->relation()));
-      if (!bound.ok()) status = bound.error();
-    }
-    if (!status.ok())
-      errors.push_back(select.ok() ? placed(status.error(), *model, *select) : status.error());
+    if (status.ok() && readable) status = define_one(session, *model, *select);
+    if (!status.ok()) errors.push_back(status.error());
     if (!status.ok() || !readable) broken.insert(model->name);
   }
 }

@@ -32,7 +32,8 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
                                            const Variables& variables);
 
 /// Defines each as a view; the relations of the sources must be there. Errors: Invalid with the
-/// model's path and the engine's message.
+/// model's path and the engine's message; for a model that reads a file by itself, and for one with
+/// two columns of one name (in whatever case).
 Status define(engine::Session& session, const std::vector<CompiledModel>& models);
 
 /// The sources that these models read: "source.table", each once, sorted.

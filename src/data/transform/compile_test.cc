@@ -117,6 +117,45 @@ TEST_F(Compile, ChecksEveryModelOverEmptySourcesAndNamesFileAndLine) {
   EXPECT_TRUE(found[3].starts_with("models/syntax.sql:3: Parser Error")) << found[3];
 }
 
+TEST_F(Compile, RefusesAModelThatReadsAFileByItself) {
+  struct Case {
+    const char* why;
+    std::string text;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"a function, though there is no such file",
+       "select id\nfrom {{ source('raw', 'flights') }}\njoin read_csv('x.csv') using (id)",
+       "models/m.sql:3: read_csv('x.csv') reads a file, which no run has landed; declare it as a "
+       "source"},
+      {"a table whose name is a path", "select * from 'in/x'",
+       "models/m.sql:1: the table 'in/x' reads a file"},
+      {"deep inside",
+       "with a as (select 1 as x)\nselect x from a where x in\n(select y from 'Y.JSON')",
+       "models/m.sql:3: the table 'Y.JSON' reads a file"},
+      {"several files", "select * from read_parquet(['a', 'b'])",
+       "models/m.sql:1: read_parquet('...') reads a file"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    const std::vector<std::string> found = mistakes({model("m", c.text)});
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_TRUE(found[0].starts_with(c.message)) << found[0];
+  }
+  EXPECT_EQ(mistakes({model("m", "with read_csv as (select 'x.csv' as a) select * from read_csv")}),
+            std::vector<std::string>());
+}
+
+TEST_F(Compile, RefusesAModelWithTwoColumnsOfOneName) {
+  EXPECT_EQ(mistakes({model("m", "select 1 as day, 2 as DAY"),
+                      model("joined",
+                            "select * from {{ source('raw', 'flights') }} a join "
+                            "{{ source('raw', 'flights') }} b using (id)")}),
+            (std::vector<std::string>{
+                "models/joined.sql: two columns are called 'delay'; rename one with AS",
+                "models/m.sql: two columns are called 'DAY'; rename one with AS"}));
+}
+
 TEST(ErrorPlace, FindsTheLineAgainOrSaysNothing) {
   struct Case {
     const char* why;

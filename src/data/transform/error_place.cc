@@ -103,6 +103,13 @@ std::optional<std::size_t> origin(const Lines& raw, const Lines& compiled, std::
   return std::nullopt;
 }
 
+/// "path:12" of that line of the compiled text, from 0; the path where its origin is not found.
+std::string place_of_line(std::string_view path, std::string_view raw, std::string_view compiled,
+                          std::size_t line) {
+  const auto found = origin(lines_of(raw), lines_of(compiled), line);
+  return found ? fmt::format("{}:{}", path, *found + 1) : std::string(path);
+}
+
 }  // namespace
 
 std::string error_place(std::string_view path, std::string_view raw, std::string_view compiled,
@@ -111,9 +118,16 @@ std::string error_place(std::string_view path, std::string_view raw, std::string
   const auto named = named_line(message);
   if (!named || named->shown.empty()) return file;
   const auto line = line_in(compiled, *named);
-  if (!line) return file;
-  const auto found = origin(lines_of(raw), lines_of(compiled), *line);
-  return found ? fmt::format("{}:{}", file, *found + 1) : file;
+  return line ? place_of_line(path, raw, compiled, *line) : file;
+}
+
+std::string place_at(std::string_view path, std::string_view raw, std::string_view compiled,
+                     std::size_t offset) {
+  const auto statement = sql::single_statement(compiled);
+  if (!statement.ok() || offset > statement->size()) return std::string(path);
+  const auto before = static_cast<std::size_t>(statement->data() - compiled.data());
+  return place_of_line(path, raw, compiled,
+                       lines_of(compiled.substr(0, before + offset)).size() - 1);
 }
 
 }  // namespace millrace::transform

@@ -19,4 +19,8 @@ namespace millrace::transform {
 std::string error_place(std::string_view path, std::string_view raw, std::string_view compiled,
                         std::string_view message);
 
+/// The same for what stands at `offset` of the compiled text's statement.
+std::string place_at(std::string_view path, std::string_view raw, std::string_view compiled,
+                     std::size_t offset);
+
 }  // namespace millrace::transform
