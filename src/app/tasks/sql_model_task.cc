@@ -26,6 +26,13 @@ Result<const transform::SqlModel*> model_of(const Attempt& attempt) {
   return model;
 }
 
+transform::MaterializeSpec spec_of(const Attempt& attempt, const transform::SqlModel& model) {
+  return {.writer = attempt.writer(model.table()),
+          .fence = attempt.reporting().fence,
+          .logical_date = attempt.request().logical_date,
+          .dag = attempt.request().dag};
+}
+
 class SqlModelTask final : public TaskKind {
  public:
   std::string_view name() const override { return "sql_model"; }
@@ -44,13 +51,16 @@ class SqlModelTask final : public TaskKind {
     fields.refuse_unknown();
   }
 
-  /// A table that is replaced as a whole must still hold these rows: another run may have put its
-  /// own in their place.
+  /// A table that is replaced as a whole must still hold these rows, or those of a later date:
+  /// another Dag's run may have put its own in their place.
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
     const std::string table = TRY(result.string_at("table"));
+    const transform::SqlModel* model = TRY(model_of(attempt));
+    const auto later = TRY(transform::later_date(attempt.lake(), *model, spec_of(attempt, *model)));
+    if (result.contains("later_date")) return later.has_value();
     const std::int64_t version = TRY(result.integer_at("version"));
     if (!TRY(is_written(attempt, table)) || !TRY(is_in_lake(attempt, table, version))) return false;
-    if (TRY(model_of(attempt))->materialized != transform::Materialized::Table) return true;
+    if (model->materialized != transform::Materialized::Table || later) return true;
     const auto newest = TRY(attempt.lake().snapshot(TRY(lake::TableName::parse(table))));
     return newest->version() == lake::Version(version);
   }
@@ -64,25 +74,21 @@ class SqlModelTask final : public TaskKind {
   Result<Json> run(Attempt& attempt) const override {
     const transform::SqlModel* model = TRY(model_of(attempt));
     TRY(define_models(attempt, {model->name}));
-    // Only what replaces the whole table can take a later run's rows away.
-    std::optional<Instant> later;
-    if (model->materialized == transform::Materialized::Table)
-      later = TRY(transform::made_for(attempt.lake(), *model));
-    const lake::Committed committed =
-        TRY(transform::materialize(attempt.lake(), attempt.session(), *model,
-                                   {.writer = attempt.writer(model->table()),
-                                    .fence = attempt.reporting().fence,
-                                    .logical_date = attempt.request().logical_date}));
-    std::string summary = fmt::format("{} rows in {} version {}", committed.rows_written,
-                                      model->table(), committed.version.value());
-    if (later && *later > attempt.request().logical_date)
-      summary +=
-          fmt::format("; they replace those of the later date {}: run it again to have them back",
-                      format_instant(*later));
-    return Json::object({{"table", model->table()},
-                         {"version", committed.version.value()},
-                         {"rows", committed.rows_written},
-                         {"summary", summary}});
+    const transform::Made made = TRY(transform::materialize(attempt.lake(), attempt.session(),
+                                                            *model, spec_of(attempt, *model)));
+    const std::int64_t rows = made.committed.rows_written;
+    Json result = Json::object({{"table", model->table()}, {"model", model->name}, {"rows", rows}});
+    if (made.later_date) {
+      const std::string later = format_instant(*made.later_date);
+      result.set("later_date", later);
+      result.set("summary", fmt::format("{} rows, not written: {} has those of the later date {}",
+                                        rows, model->table(), later));
+      return result;
+    }
+    const std::int64_t version = made.committed.version.value();
+    result.set("version", version);
+    result.set("summary", fmt::format("{} rows in {} version {}", rows, model->table(), version));
+    return result;
   }
 };
 

@@ -20,24 +20,42 @@ class SqlModelTable : public ProjectTest {
   }
 };
 
-TEST_F(SqlModelTable, SaysThatTheRowsOfALaterDateAreReplaced) {
+TEST_F(SqlModelTable, KeepsTheRowsOfTheLatestDateInWhateverOrderRunsAreMade) {
   good(run("land"));
   EXPECT_EQ(summary("2013-01-19"), "1 rows in models.totals version 0");
   EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 1");
   EXPECT_EQ(summary("2013-01-20"),
-            "1 rows in models.totals version 2; they replace those of the later date "
-            "2013-01-21T00:00:00Z: run it again to have them back");
+            "1 rows, not written: models.totals has those of the later date 2013-01-21T00:00:00Z");
+  EXPECT_TRUE(good(run("totals", "2013-01-20")).bool_or("reused", false));
+  EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
+  EXPECT_TRUE(good(run("totals", "2013-01-19")).bool_or("reused", false));
+  EXPECT_EQ(summary("2013-01-22"), "1 rows in models.totals version 2");
 }
 
-TEST_F(SqlModelTable, IsMadeAgainWhenAnotherRunHasReplacedIt) {
+TEST_F(SqlModelTable, IsMadeAgainWhenARunOfAnotherDagHasReplacedIt) {
   good(run("land"));
   EXPECT_FALSE(good(run("totals", "2013-01-21")).bool_or("reused", false));
   EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
-  EXPECT_FALSE(good(run("totals", "2013-01-20")).bool_or("reused", false));
+  good(run("totals", "2013-01-20",
+           [](auto& instance) { instance.run.key.dag = orchestration::DagId("another"); }));
   const Json again =  // a run that is asked for again is the next generation
       good(run("totals", "2013-01-21", [](auto& instance) { ++instance.generation; }));
   EXPECT_FALSE(again.bool_or("reused", false));
   EXPECT_EQ(again["version"].as_integer(), 2) << again.dump();
+}
+
+TEST_F(SqlModelTable, IsValidatedByTheRowsOfItsOwnRunAlsoWhereTheyAreNotWritten) {
+  write("expectations/day.yml",
+        "expectations:\n  - {type: expect_column_values_to_be_between, column: made_for, "
+        "max_value: '2013-01-20T00:00:00Z'}\n");
+  change("pipelines/daily.yml", "tasks:\n",
+         "tasks:\n  - {id: check, kind: validate, upstream: [totals], suite: day, table: "
+         "models.totals}\n");
+  good(run("land"));
+  good(run("totals", "2013-01-21"));
+  EXPECT_FALSE(run("check", "2013-01-21").ok());
+  good(run("totals", "2013-01-20"));
+  EXPECT_EQ(good(run("check", "2013-01-20"))["summary"].as_string(), "1 of 1 expectations met");
 }
 
 }  // namespace

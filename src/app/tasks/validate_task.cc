@@ -8,7 +8,9 @@
 //     table: raw.flights     # default: the dataset of the task before it
 //
 // A table is validated in the version that the task directly before this one wrote in this run,
-// whatever others have written since; one that no such task wrote, in its newest version.
+// whatever others have written since; one that no such task wrote, in its newest version. Where that
+// task gave a SQL model's rows without writing them, since the table has those of a later date, the
+// model's own rows are validated.
 
 #include <algorithm>
 #include <filesystem>
@@ -72,6 +74,16 @@ Result<lake::SnapshotPtr> validated_table(Attempt& attempt) {
   return attempt.lake().snapshot(name);
 }
 
+/// The SQL model whose rows the task directly before this one gave without writing them.
+std::optional<std::string> unwritten_model(const Attempt& attempt) {
+  const auto table = attempt.setting_or("table", "");
+  if (!table.ok() || table->empty() || version_of_upstream(attempt, *table)) return std::nullopt;
+  for (const auto& [task, result] : attempt.request().upstream.as_object())
+    if (result.string_or("table", "") == *table && result.contains("later_date"))
+      return result.string_or("model", "");
+  return std::nullopt;
+}
+
 /// Defines what is validated and gives its relation and the columns that order its rows.
 struct Subject {
   std::string relation;
@@ -79,6 +91,10 @@ struct Subject {
   std::string what;  // for people
 };
 Result<Subject> subject_of(Attempt& attempt) {
+  if (const auto model = unwritten_model(attempt)) {
+    const auto models = TRY(define_models(attempt, {*model}));
+    return Subject{models.back().relation, {}, fmt::format("the SQL model {}", *model)};
+  }
   if (const auto snapshot = TRY(validated_table(attempt))) {
     TRY(attempt.session().define_scan("validated.rows", TRY(snapshot->scan())));
     return Subject{
@@ -130,6 +146,8 @@ class ValidateTask final : public TaskKind {
   Result<std::string> content_key(Attempt& attempt) const override {
     const std::string how =
         attempt.versions() + quality::to_json(*TRY(suite_of(attempt))).dump_canonical();
+    if (const auto model = unwritten_model(attempt))
+      return sha256_hex(how + TRY(models_key(attempt, {*model})));
     if (const auto snapshot = TRY(validated_table(attempt)))
       return sha256_hex(
           how +

@@ -20,41 +20,78 @@ Status check_partitioning(engine::Session& session, const SqlModel& model,
   return {};
 }
 
+Result<bool> is_written(lake::Lake& lake, const SqlModel& model, const lake::Writer& writer) {
+  const auto table = lake.snapshot(TRY(lake::TableName::parse(model.table())));
+  if (!table.ok()) return false;  // a mistake in it is told by who writes
+  return (*table)->txn_version(writer.app_id).value_or(0) >= writer.generation;
+}
+
+/// Computes every value, as writing them would: a mistake that some row brings out is one here too.
+Result<std::int64_t> count_rows(engine::Session& session, const std::string& select) {
+  const auto rows = TRY(session.query(select));
+  std::int64_t count = 0;
+  while (const auto batch = TRY(rows->next())) count += static_cast<std::int64_t>(batch->row_count());
+  return count;
+}
+
 }  // namespace
 
-Result<lake::Committed> materialize(lake::Lake& lake, engine::Session& session,
-                                    const SqlModel& model, const MaterializeSpec& spec) {
+Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlModel& model,
+                         const MaterializeSpec& spec) {
   if (model.materialized == Materialized::View)
     return Error(ErrorCode::Invalid,
                  fmt::format("{}: the model '{}' is a view and has no table; give it {{{{ "
                              "config(materialized='table') }}}}",
                              model.path, model.name));
-  const sql::TableName relation = TRY(sql::parse_table_name(model.relation()));
-  const std::string select = "SELECT * FROM " + relation.quoted();
+  const std::string select = "SELECT * FROM " + TRY(sql::quoted_table_name(model.relation()));
   TRY(check_partitioning(session, model, select));
+  Made made;
+  const auto keeps_later_rows = [&]() -> Result<bool> {
+    made.later_date = TRY(later_date(lake, model, spec));
+    return made.later_date.has_value();
+  };
+  if (!TRY(is_written(lake, model, spec.writer)) && TRY(keeps_later_rows())) {
+    made.committed.rows_written = TRY_DOING(model.path, count_rows(session, select));
+    return made;
+  }
   const bool whole = model.materialized == Materialized::Table;
+  // A later run may commit while this one computes; the lake asks before each try of its own.
+  const auto fence = [&]() -> Status {
+    if (TRY(keeps_later_rows())) return Error(ErrorCode::Conflict, "a later run has written");
+    return spec.fence ? spec.fence() : Status();
+  };
   const lake::WriteSpec write{
       .writer = spec.writer,
       .mode = whole ? lake::WriteMode::Overwrite : lake::WriteMode::OverwritePartitions,
       .partition_by = model.partition_by,
       .ordered = true,
       .schema_change = whole ? lake::SchemaChange::Replace : lake::SchemaChange::AddColumns,
-      .user_metadata = Json::object(
-          {{"model", model.path}, {"logical_date", format_instant(spec.logical_date)}}),
-      .fence = spec.fence};
+      .user_metadata = Json::object({{"model", model.path},
+                                     {"dag", spec.dag},
+                                     {"logical_date", format_instant(spec.logical_date)}}),
+      .fence = fence};
   const lake::TableName table = TRY(lake::TableName::parse(model.table()));
-  return TRY_DOING(model.path, lake.write(session, table, select, write));
+  auto committed = lake.write(session, table, select, write);
+  const bool conflict = !committed.ok() && committed.error().code() == ErrorCode::Conflict;
+  if (conflict && TRY(keeps_later_rows())) {
+    made.committed.rows_written = TRY_DOING(model.path, count_rows(session, select));
+    return made;
+  }
+  made.committed = TRY_DOING(model.path, std::move(committed));
+  return made;
 }
 
-Result<std::optional<Instant>> made_for(lake::Lake& lake, const SqlModel& model) {
+Result<std::optional<Instant>> later_date(lake::Lake& lake, const SqlModel& model,
+                                          const MaterializeSpec& spec) {
+  const std::optional<Instant> none;
+  if (model.materialized != Materialized::Table || spec.dag.empty()) return none;
   auto history = lake.history(TRY(lake::TableName::parse(model.table())), 1);
-  if (!history.ok() && history.error().code() == ErrorCode::NotFound)
-    return std::optional<Instant>();
+  if (!history.ok() && history.error().code() == ErrorCode::NotFound) return none;
   const std::vector<lake::HistoryEntry> versions = TRY(std::move(history));
   const auto said = Json::parse(versions.at(0).info.string_or("userMetadata", "{}"));
-  if (!said.ok() || !said->is_object()) return std::optional<Instant>();
+  if (!said.ok() || said->string_or("dag", "") != spec.dag) return none;
   const auto date = parse_instant(said->string_or("logical_date", ""));
-  return date.ok() ? std::optional(*date) : std::nullopt;
+  return date.ok() && *date > spec.logical_date ? std::optional(*date) : none;
 }
 
 }  // namespace millrace::transform

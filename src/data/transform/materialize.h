@@ -2,7 +2,9 @@
 
 // A SQL model written to its table in the lake, in one commit.
 //
-//   table         all rows are replaced; columns and partitioning become the model's
+//   table         all rows are replaced; columns and partitioning become the model's. Of the runs of
+//                 one Dag, in whatever order they end, the rows of the latest date stay: a run of an
+//                 earlier one computes its rows and leaves the table as it is
 //   incremental   insert_overwrite: exactly the partitions that the new rows touch are replaced; a
 //                 new column is added to the table, older rows have null in it
 //   view          has no table
@@ -24,17 +26,26 @@ struct MaterializeSpec {
   lake::Writer writer;  // Dag, run, task and table, with the task's generation
   /// Asked right before the commit; a failure ends it. May be empty.
   std::function<Status()> fence;
-  /// Kept in the table's history; see made_for().
+  /// Kept in the table's history: the run's date, and whose runs of other dates are compared with
+  /// it. Empty: nobody's.
   Instant logical_date{};
+  std::string dag = {};
+};
+
+struct Made {
+  lake::Committed committed;  // nothing but the rows where none were committed
+  /// The table was left as it is, because it has the rows of this later date.
+  std::optional<Instant> later_date = {};
 };
 
 /// The model's relation must be defined in `session` (compile.h). Errors: Invalid for a view, and
 /// for a partition column that the model does not have; those of lake::Lake::write.
-Result<lake::Committed> materialize(lake::Lake& lake, engine::Session& session,
-                                    const SqlModel& model, const MaterializeSpec& spec);
+Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlModel& model,
+                         const MaterializeSpec& spec);
 
-/// For which run the newest version of the model's table was made. Nothing when there is no table, or
-/// when its commit does not say. Errors: those of the lake.
-Result<std::optional<Instant>> made_for(lake::Lake& lake, const SqlModel& model);
+/// The date of the Dag's run that made the newest version of a model's table, when it is later than
+/// spec.logical_date and the model is one that replaces its whole table. Errors: those of the lake.
+Result<std::optional<Instant>> later_date(lake::Lake& lake, const SqlModel& model,
+                                          const MaterializeSpec& spec);
 
 }  // namespace millrace::transform

@@ -1,5 +1,9 @@
 #include "transform/materialize.h"
 
+#include <functional>
+#include <utility>
+
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
@@ -11,16 +15,28 @@ namespace {
 class Materialize : public testing::Test {
  protected:
   /// Makes the model of this text as the run of that interval.
-  Result<lake::Committed> make(const std::string& text, const std::string& interval,
-                               std::int64_t generation = 1) {
+  Result<Made> make(const std::string& text, const std::string& interval,
+                    std::int64_t generation = 1) {
+    return make(text, {.writer = {"dag/m/" + interval + "/models.m", generation}});
+  }
+  /// As the run of that day of January.
+  Result<Made> make_for(int day, const std::function<Status()>& fence = {},
+                        const std::string& dag = "daily") {
+    const std::string date = fmt::format("2013-01-{:02}", day);
+    return make(fmt::format("{{{{ config(materialized='table') }}}} SELECT {} AS d, 1 AS n", day),
+                {.writer = {fmt::format("{}/m/{}/models.m", dag, date), 1},
+                 .fence = fence,
+                 .logical_date = *parse_instant(date),
+                 .dag = dag});
+  }
+  Result<Made> make(const std::string& text, const MaterializeSpec& spec) {
     std::vector<SqlModel> models;
     models.push_back(TRY(read_sql_model("m", "models/m.sql", text)));
     std::vector<Error> errors;
     const ModelGraph graph = ModelGraph::make(std::move(models), {}, errors);
     const auto compiled = TRY(compile(graph, {"m"}, {}));
     TRY(define(*session_, compiled));
-    return materialize(lake_, *session_, *graph.find("m"),
-                       {.writer = {"dag/m/" + interval + "/models.m", generation}});
+    return materialize(lake_, *session_, *graph.find("m"), spec);
   }
   std::string text(const std::string& sql) {
     const auto snapshot = lake_.snapshot(*lake::TableName::parse("models.m"));
@@ -60,10 +76,41 @@ TEST_F(Materialize, ARetryChangesNothingAndAClearedIntervalIsMadeAgain) {
   ASSERT_OK(make(kTable + "SELECT 1 AS d, 1 AS n", "1"));
   const auto again = make(kTable + "SELECT 1 AS d, 2 AS n", "1");
   ASSERT_OK(again);
-  EXPECT_TRUE(again->already_done);
+  EXPECT_TRUE(again->committed.already_done);
   EXPECT_EQ(rows(), "1:1");
   ASSERT_OK(make(kTable + "SELECT 1 AS d, 2 AS n", "1", 2));
   EXPECT_EQ(rows(), "1:2");
+}
+
+TEST_F(Materialize, ATableKeepsTheRowsOfTheLatestDateOfItsDag) {
+  ASSERT_OK(make_for(20));
+  ASSERT_OK(make_for(21));
+  const auto earlier = make_for(19);
+  ASSERT_OK(earlier);
+  EXPECT_EQ(earlier->later_date, *parse_instant("2013-01-21"));
+  EXPECT_EQ(earlier->committed.rows_written, 1);
+  EXPECT_EQ(rows(), "21:1");
+  const auto retried = make_for(20);
+  ASSERT_OK(retried);
+  EXPECT_TRUE(retried->committed.already_done);
+  EXPECT_FALSE(retried->later_date);
+  EXPECT_EQ(rows(), "21:1");
+  ASSERT_OK(make_for(22));
+  EXPECT_EQ(rows(), "22:1");
+  ASSERT_OK(make_for(1, {}, "another"));
+  EXPECT_EQ(rows(), "1:1") << "two Dags that write one table are not compared";
+}
+
+TEST_F(Materialize, ATableKeepsTheRowsOfALaterDateThatCameWhileItWasComputed) {
+  ASSERT_OK(make_for(19));
+  bool came = false;
+  const auto earlier = make_for(20, [&]() -> Status {
+    if (std::exchange(came, true)) return {};
+    return make_for(21).ok() ? Status() : Error(ErrorCode::Internal, "no table of the 21st");
+  });
+  ASSERT_OK(earlier);
+  EXPECT_EQ(earlier->later_date, *parse_instant("2013-01-21"));
+  EXPECT_EQ(rows(), "21:1");
 }
 
 TEST_F(Materialize, AnIncrementalModelReplacesThePartitionsThatItTouches) {
