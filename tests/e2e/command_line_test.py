@@ -125,6 +125,17 @@ class TestCheck(Shop):
     def test_a_project_in_order(self):
         answer = self.assertRuns(self.shop().millrace("check"))
         self.assertIn("in order", answer.out)
+        self.assertEqual(answer.err, "")
+
+    def test_a_warning_is_no_mistake(self):
+        project = self.shop()
+        project.write("models/spare.sql", "select * from {{ ref('totals') }}\n")
+        spare = "nothing reads the SQL model 'spare', and no task writes it"
+        answer = self.assertRuns(project.millrace("check"))
+        self.assertEqual(answer.err, f"warnings:\n  models/spare.sql: {spare}\n")
+        answer = self.assertRuns(project.millrace("--json", "check"))
+        self.assertEqual(json.loads(answer.out)["problems"], [])
+        self.assertEqual([warning["message"] for warning in json.loads(answer.out)["warnings"]], [spare])
 
     def test_every_mistake_with_its_place(self):
         cases = [

@@ -66,6 +66,16 @@ void print_status(Terminal& terminal, const Json& status) {
   }
 }
 
+Json to_json(const project::Problems& problems) {
+  Json list = Json::array();
+  for (const project::Problem& problem : problems)
+    list.push(Json::object({{"file", problem.place.file},
+                            {"line", problem.place.line},
+                            {"column", problem.place.column},
+                            {"message", problem.message}}));
+  return list;
+}
+
 std::string contents_of(const project::Project& project) {
   const auto many = [](std::size_t number, const char* noun) {
     return counted(static_cast<std::int64_t>(number), noun);
@@ -84,13 +94,9 @@ int check(const Common& common) {
   if (!loaded.ok()) return fail(common, loaded.error());
   const project::Project& project = loaded->project;
   if (common.json) {
-    Json problems = Json::array();
-    for (const project::Problem& problem : loaded->problems)
-      problems.push(Json::object({{"file", problem.place.file},
-                                  {"line", problem.place.line},
-                                  {"column", problem.place.column},
-                                  {"message", problem.message}}));
-    print_json(Json::object({{"project", project.name}, {"problems", std::move(problems)}}));
+    print_json(Json::object({{"project", project.name},
+                             {"problems", to_json(loaded->problems)},
+                             {"warnings", to_json(loaded->warnings)}}));
   } else {
     for (const project::Problem& problem : loaded->problems)
       std::fprintf(stderr, "%s\n", problem.str().c_str());
@@ -98,6 +104,9 @@ int check(const Common& common) {
       std::printf("%s is in order: %s\n", project.name.c_str(), contents_of(project).c_str());
     else
       std::fprintf(stderr, "%zu to mend\n", loaded->problems.size());
+    if (!loaded->warnings.empty()) std::fprintf(stderr, "warnings:\n");
+    for (const project::Problem& warning : loaded->warnings)
+      std::fprintf(stderr, "  %s\n", warning.str().c_str());
   }
   return loaded->problems.empty() ? kSuccess : kMistake;
 }

@@ -96,6 +96,7 @@ struct Project {
 struct Loaded {
   Project project;
   Problems problems;
+  Problems warnings = {};  // of a project that would run: tasks/check_project.h
 };
 
 /// Which files are read beside millrace.yml. What is left out cannot be wrong: an attempt and a verb

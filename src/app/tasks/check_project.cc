@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "features/point_in_time.h"
 #include "sql/names.h"
+#include "tasks/check_warnings.h"
 #include "tasks/run_relations.h"
 #include "tasks/table_rehearsal.h"
 #include "tasks/task_kind.h"
@@ -118,6 +119,7 @@ Status check_project(project::Loaded& loaded) {
   check_tasks(loaded.project, loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
   if (readable) TRY(check_sql(loaded.project, loaded.problems));
+  if (loaded.problems.empty()) loaded.warnings = warnings_of(loaded.project);
   return {};
 }
 

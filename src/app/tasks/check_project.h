@@ -7,7 +7,8 @@
 
 namespace millrace::tasks {
 
-/// Adds what is wrong to `loaded.problems`. Opens an engine without data.
+/// Adds what is wrong to `loaded.problems`, and to `loaded.warnings` what check_warnings.h names,
+/// once nothing is wrong. Opens an engine without data.
 Status check_project(project::Loaded& loaded);
 
 }  // namespace millrace::tasks

@@ -201,6 +201,51 @@ TEST_F(Check, AProjectWithoutAFolderOfDagsIsOneThatLostIt) {
   EXPECT_EQ(problems(), std::vector<std::string>()) << "a project that is being written";
 }
 
+TEST_F(Check, AProjectThatIsInOrderAndInUseIsNotWarnedOf) {
+  change("pipelines/daily.yml", "\"{{ var('set') }}\"", "orders");
+  EXPECT_EQ(warnings(), std::vector<std::string>());
+}
+
+TEST_F(Check, WhatIsDeclaredAndNotUsedIsWarnedOf) {
+  change("pipelines/daily.yml", "\"{{ var('set') }}\"", "orders");
+  change("sources/cafe.yml", "tables:\n",
+         "tables:\n"
+         "  - {name: visits, pattern: '{date}.csv', columns: [{name: id, type: BIGINT}]}\n");
+  write("models/visits.sql", "select * from {{ source('cafe', 'visits') }}");
+  write("models/spare.sql",
+        "{{ config(materialized='table') }} select id from {{ ref('visits') }}");
+  write("expectations/spare.yml",
+        "expectations:\n  - {type: expect_column_values_to_be_unique, column: id}\n");
+  write("features/spare.yml",
+        "training_sets:\n  - {name: spare, labels: labels, key: [id], timestamp: scored_at, label: "
+        "late}\n");
+  EXPECT_EQ(warnings(),
+            (std::vector<std::string>{
+                "sources/cafe.yml:6:29: no file fits the pattern '{date}.csv'; there is "
+                "orders-2013-01-01.jsonl and 19 more",
+                "sources/cafe.yml:6:5: no task lands the source 'cafe.visits'",
+                "models/spare.sql: nothing reads the SQL model 'spare', and no task writes it",
+                "expectations/spare.yml:1:1: no task asks the suite 'spare'",
+                "features/spare.yml:2:5: no task makes the training set 'spare'"}));
+}
+
+TEST_F(Check, WhatATaskTakesByAVariableMayBeAny) {
+  write("features/spare.yml",
+        "training_sets:\n  - {name: spare, labels: labels, key: [id], timestamp: scored_at, label: "
+        "late}\n");
+  EXPECT_EQ(warnings(), std::vector<std::string>());
+}
+
+TEST_F(Check, AFolderThatIsNotThereYetIsWarnedOf) {
+  change("sources/cafe.yml", "schema: raw\n", "schema: raw\npath: tomorrow\n");
+  const std::vector<std::string> found = warnings();
+  ASSERT_EQ(found.size(), 1U) << testing::PrintToString(found);
+  EXPECT_TRUE(
+      found[0].starts_with("sources/cafe.yml:8:14: nothing is delivered here: there is no "
+                           "folder "))
+      << found[0];
+}
+
 TEST_F(Check, ATaskThatIsNotKnownFromInsideMayGiveAnything) {
   change("pipelines/daily.yml", "[training_data, train, leak_check]", "[own]");
   change("pipelines/daily.yml", "tasks:\n",

@@ -5,7 +5,6 @@
 //     source: airline            # all tables of the source, or one: airline.flights
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include "base/suggest.h"
 #include "ingest/land.h"
 #include "tasks/each_kind.h"
+#include "tasks/open_source.h"
 #include "tasks/references.h"
 #include "tasks/run_relations.h"
 
@@ -46,25 +46,6 @@ Result<std::vector<const project::SourceTable*>> wanted(const Attempt& attempt) 
                  fmt::format("there is no source '{}'{}", source,
                              suggestion(source, source_names(attempt.project()))));
   return tables;
-}
-
-/// A source with the folder that it reads.
-struct OpenSource {
-  std::unique_ptr<storage::ObjectStore> folder;
-  std::unique_ptr<ingest::Source> source;
-};
-Result<OpenSource> open(const project::SourceTable& table) {
-  OpenSource opened;
-  std::error_code error;
-  if (!std::filesystem::is_directory(table.folder, error))
-    return Error(ErrorCode::NotFound,
-                 fmt::format("{}: nothing is delivered here: there is no folder {}; see 'path' of "
-                             "the source",
-                             table.place.str(), table.folder));
-  opened.folder = TRY(storage::open_local_store(table.folder));
-  opened.source =
-      TRY_DOING(table.place.str(), ingest::open_file_source(table.files, *opened.folder));
-  return opened;
 }
 
 /// How the table is read, as far as it decides which rows land. Taken apart member by member, so that
@@ -205,7 +186,7 @@ class LandTask final : public TaskKind {
   Result<std::string> content_key(Attempt& attempt) const override {
     std::string keys;
     for (const project::SourceTable* table : TRY(wanted(attempt))) {
-      const OpenSource opened = TRY(open(*table));
+      const OpenSource opened = TRY_DOING(table->place.str(), open_source(*table));
       const ingest::LandSpec spec = TRY(spec_of(attempt, *table));
       keys +=
           key_of(attempt, *table,
@@ -220,7 +201,7 @@ class LandTask final : public TaskKind {
     const auto tables = TRY(wanted(attempt));
     for (std::size_t i = 0; i < tables.size(); ++i) {
       const project::SourceTable& table = *tables[i];
-      const OpenSource opened = TRY(open(table));
+      const OpenSource opened = TRY_DOING(table.place.str(), open_source(table));
       ingest::LandSpec spec = TRY(spec_of(attempt, table));
       spec.progress = [&](const ingest::LandProgress& progress) {
         const double part = progress.deliveries == 0

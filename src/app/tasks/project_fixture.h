@@ -159,6 +159,14 @@ tasks:
     return texts(loaded.problems);
   }
 
+  /// What it warns of, where there are no problems.
+  std::vector<std::string> warnings() const {
+    auto loaded = *project::load_project(root(), "");
+    EXPECT_TRUE(check_project(loaded).ok());
+    EXPECT_EQ(texts(loaded.problems), std::vector<std::string>());
+    return texts(loaded.warnings);
+  }
+
   model::ModelVersion version(std::int64_t number) {
     model::ModelVersion found;
     const Status read = database_->read([&](metadata::Transaction& transaction) -> Status {

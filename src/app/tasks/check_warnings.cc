@@ -1,0 +1,104 @@
+#include "tasks/check_warnings.h"
+
+#include <optional>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "tasks/open_source.h"
+
+namespace millrace::tasks {
+namespace {
+
+using Names = std::set<std::string>;
+
+/// What tasks of that kind name in their setting; nothing where one takes it by a variable.
+std::optional<Names> named_by_tasks(const project::Project& project, std::string_view kind,
+                                    std::string_view setting) {
+  Names names;
+  for (const project::Pipeline& pipeline : project.pipelines)
+    for (const orchestration::TaskSpec& task : pipeline.dag.tasks) {
+      if (task.kind != kind) continue;
+      const std::string name = task.config.string_or(setting, "");
+      if (name.find("{{") != std::string::npos) return std::nullopt;
+      names.insert(name);
+    }
+  return names;
+}
+
+project::Place place_of(const project::Node& node, std::string_view key) {
+  const project::Node* found = node.find(key);
+  return found != nullptr ? found->place() : node.place();
+}
+
+/// What somebody would do first who wonders why nothing lands.
+Result<std::string> why_nothing(const project::SourceTable& table) {
+  const OpenSource opened = TRY(open_source(table));
+  if (!TRY(opened.source->list(Instant::max())).empty()) return std::string();
+  return opened.source->why_nothing(Instant::max());
+}
+
+void warn_of_what_is_not_delivered(const project::Project& project, project::Problems& warnings) {
+  for (const auto& [name, table] : project.sources) {
+    const Result<std::string> why = why_nothing(table);
+    const std::string text = why.ok() ? *why : why.error().message();
+    if (!text.empty()) warnings.push_back({place_of(table.node, "pattern"), text});
+  }
+}
+
+void warn_of_sources(const project::Project& project, project::Problems& warnings) {
+  const auto landed = named_by_tasks(project, "land", "source");
+  if (!landed) return;
+  for (const auto& [name, table] : project.sources)
+    if (!landed->contains(name) && !landed->contains(name.substr(0, name.find('.'))))
+      warnings.push_back({table.place, fmt::format("no task lands the source '{}'", name)});
+}
+
+void warn_of_models(const project::Project& project, project::Problems& warnings) {
+  const auto written = named_by_tasks(project, "sql_model", "model");
+  if (!written) return;
+  Names used = *written;
+  for (const transform::SqlModel* model : project.models.in_order())
+    for (const auto& ref : model->text.refs()) used.insert(ref.model);
+  for (const auto& view : project.features.views) used.insert(view.source);
+  for (const auto& set : project.features.training_sets) used.insert(set.labels);
+  for (const transform::SqlModel* model : project.models.in_order())
+    if (!used.contains(model->name))
+      warnings.push_back(
+          {{model->path},
+           fmt::format("nothing reads the SQL model '{}', and no task writes it", model->name)});
+}
+
+void warn_of_suites(const project::Project& project, project::Problems& warnings) {
+  const auto asked = named_by_tasks(project, "validate", "suite");
+  if (!asked) return;
+  for (const auto& [name, suite] : project.suites)
+    if (!asked->contains(name))
+      warnings.push_back({suite.place, fmt::format("no task asks the suite '{}'", name)});
+}
+
+void warn_of_training_sets(const project::Project& project, project::Problems& warnings) {
+  const auto made = named_by_tasks(project, "training_data", "training_set");
+  if (!made) return;
+  for (const auto& set : project.features.training_sets) {
+    const auto node = project.definitions.find("training set " + set.name);
+    if (!made->contains(set.name) && node != project.definitions.end())
+      warnings.push_back(
+          {node->second.place(), fmt::format("no task makes the training set '{}'", set.name)});
+  }
+}
+
+}  // namespace
+
+project::Problems warnings_of(const project::Project& project) {
+  project::Problems warnings;
+  warn_of_what_is_not_delivered(project, warnings);
+  if (project.pipelines.empty()) return warnings;
+  warn_of_sources(project, warnings);
+  warn_of_models(project, warnings);
+  warn_of_suites(project, warnings);
+  warn_of_training_sets(project, warnings);
+  return warnings;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,20 @@
+#pragma once
+
+// What `millrace check` warns of: a project that would run, and probably not as it was meant.
+//
+//   a source whose pattern no file fits today, or that no task lands
+//   a SQL model that nothing reads and no task writes
+//   a suite that no task asks, a training set that no task makes
+//
+// What a task takes by a variable ({{ var('set') }}) may be any: then nothing of that sort is warned
+// of. Neither is a project without Dags told what is unused: it has just been begun.
+
+#include "project/project.h"
+
+namespace millrace::tasks {
+
+/// Of a project without mistakes, in the order of the list above. Looks into the folders of the
+/// sources.
+project::Problems warnings_of(const project::Project& project);
+
+}  // namespace millrace::tasks
