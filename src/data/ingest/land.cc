@@ -7,7 +7,6 @@
 #include <fmt/core.h>
 
 #include "base/hash.h"
-#include "base/suggest.h"
 #include "ingest/dead_letters.h"
 #include "ingest/land_plan.h"
 #include "ingest/landed_table.h"
@@ -15,8 +14,6 @@
 
 namespace millrace::ingest {
 namespace {
-
-using columnar::Kind;
 
 constexpr std::size_t kFirstRejected = 5;
 constexpr std::size_t kNamedDeliveries = 10;
@@ -85,8 +82,6 @@ class Landing {
 
  private:
   Known known(const Marks& marks);
-  Status check_spec() const;
-  Status check_event_time() const;
   Result<bool> plan();
   Status look_at_passed_over();
   Result<std::string> key_of(const Marks& marks);
@@ -116,44 +111,6 @@ class Landing {
   std::vector<DeliveryOutcome> outcomes_;  // of plan_.pending
   LandReport report_;
 };
-
-Status Landing::check_spec() const {
-  if (spec_.writer.app_id.empty() || spec_.writer.generation < 1)
-    return Error(ErrorCode::Invalid,
-                 fmt::format("landing {}: a landing needs a writer with a generation from 1 on",
-                             spec_.table.text()));
-  if (!(spec_.limits.max_bad_share >= 0 && spec_.limits.max_bad_share <= 1))
-    return Error(ErrorCode::Invalid, fmt::format("landing {}: max_bad_share is {}; it is a share "
-                                                 "from 0 to 1",
-                                                 spec_.table.text(), spec_.limits.max_bad_share));
-  if (spec_.event_time.empty()) return {};
-  return check_event_time();
-}
-
-Status Landing::check_event_time() const {
-  const columnar::Schema& columns = source_.columns();
-  const auto column = columns.index_of(spec_.event_time);
-  if (!column)
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("landing {}: event_time names \"{}\", which source {} does not declare{}",
-                    spec_.table.text(), spec_.event_time, source_.name(),
-                    suggestion(spec_.event_time, columns.names())));
-  const Kind kind = columns[*column].type.kind;
-  const bool is_time = kind == Kind::Timestamp || kind == Kind::TimestampNtz || kind == Kind::Date;
-  if (!is_time || columns[*column].nullable)
-    return Error(ErrorCode::Invalid,
-                 fmt::format("landing {}: event_time \"{}\" must be a required TIMESTAMP WITH TIME "
-                             "ZONE, TIMESTAMP or DATE",
-                             spec_.table.text(), spec_.event_time));
-  if (arrived(source_).index_of(spec_.partition))
-    return Error(
-        ErrorCode::Invalid,
-        fmt::format("landing {}: the rows have a column \"{}\" already; give the partition "
-                    "column another name",
-                    spec_.table.text(), spec_.partition));
-  return {};
-}
 
 Known Landing::known(const Marks& marks) {
   return {source_.name(), spec_.writer.app_id, marks,
@@ -416,7 +373,7 @@ Status Landing::land() {
 }
 
 Result<LandReport> Landing::run() {
-  TRY(check_spec());
+  TRY(check_land_spec(spec_, source_));
   if (TRY(plan())) TRY(land());
   report_.key = TRY(key_of(marks_of(TRY(newest(lake_, spec_.table)))));
   return report_;
