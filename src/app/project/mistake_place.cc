@@ -39,8 +39,9 @@ const Node* step(const Node& at, std::string_view text) {
   const auto read = std::from_chars(which.data(), which.data() + which.size(), number);
   if (read.ec == std::errc() && number > 0 && number <= found->elements().size())
     return &found->elements()[number - 1];
-  if (which.size() > 2 && which.front() == '\'' && which.back() == '\'')
-    which = which.substr(1, which.size() - 2);
+  const bool in_quotes = which.size() > 2 && which.front() == which.back() &&
+                         (which.front() == '\'' || which.front() == '"');
+  if (in_quotes) which = which.substr(1, which.size() - 2);
   const Node* named = element_named(*found, which);
   return named != nullptr ? named : found;
 }

@@ -39,6 +39,9 @@ TEST(MistakePlace, FollowsTheWayThatTheMessageBeginsWith) {
   EXPECT_EQ(place_in("expectations:\n  - {type: a}\n  - {type: b}\n",
                      "expectation 2 (b): there is no expectation of this name"),
             "f.yml:3:5");
+  EXPECT_EQ(place_in("columns:\n  - {name: id}\n  - {name: 'a b'}\n",
+                     "column \"a b\": a table has no ' ' in a column's name"),
+            "f.yml:3:5");
 }
 
 TEST(MistakePlace, EndsAtTheKeyOrElseAtTheValueThatIsNamed) {

@@ -126,7 +126,7 @@ TEST_F(Check, WhatARunWouldRefuseIsRefused) {
       {"a column that the partition takes", kSources, "name: rain", "name: event_date",
        "\"event_date\""},
       {"a column that no Delta table has", kSources, "name: rain", "name: 'ra in'",
-       "sources/cafe.yml:13:16: column \"ra in\": a table of the lake has no ' ' in a column's "
+       "sources/cafe.yml:13:9: column \"ra in\": a table of the lake has no ' ' in a column's "
        "name; have it delivered under another name"},
       {"a column twice", kSources, "name: rain", "name: cups", "sources/cafe.yml:"},
       {"a moment of delivery that may be missing", kSources,
@@ -225,7 +225,7 @@ TEST_F(Check, WhatIsDeclaredAndNotUsedIsWarnedOf) {
                 "orders-2013-01-01.jsonl and 19 more",
                 "sources/cafe.yml:6:5: no task lands the source 'cafe.visits'",
                 "models/spare.sql: nothing reads the SQL model 'spare', and no task writes it",
-                "expectations/spare.yml:1:1: no task asks the suite 'spare'",
+                "expectations/spare.yml: no task asks the suite 'spare'",
                 "features/spare.yml:2:5: no task makes the training set 'spare'"}));
 }
 
