@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
@@ -277,7 +278,12 @@ class TestRun(Shop):
         project.write("deliveries/orders-2013-01-03.jsonl.gz", order(99, "2013-01-01", "2013-01-03") + "\n")
         self.assertRuns(project.millrace("run", "--logical-date", "2013-01-04"))
         self.assertEqual(project.value("select orders from models.totals where day = '2013-01-01'"), 4)
-        # A run of the past sees what it would have seen then.
+        # A run of the past sees what it would have seen then, and leaves the newer rows in the table.
+        past = self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03", "--json")).json()
+        totals = next(task["result"] for task in past["tasks"] if task["task"] == "totals")
+        self.assertEqual(totals["later_date"], "2013-01-04T00:00:00Z")
+        self.assertEqual(project.value("select orders from models.totals where day = '2013-01-01'"), 4)
+        shutil.rmtree(os.path.join(project.root, ".millrace/lake/models/totals"))
         self.assertRuns(project.millrace("run", "--logical-date", "2013-01-03"))
         self.assertEqual(project.value("select orders from models.totals where day = '2013-01-01'"), 3)
 
