@@ -1,5 +1,6 @@
 // up, down: the project's server.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>

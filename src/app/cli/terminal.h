@@ -3,6 +3,7 @@
 // What people see: colours only on a terminal, tables, one line of progress that is rewritten in
 // place.
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>

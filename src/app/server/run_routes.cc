@@ -1,5 +1,6 @@
 #include "server/run_routes.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 

@@ -10,6 +10,7 @@
 //     seed: 7
 //     parameters: {max_depth: 6, eta: 0.08}
 
+#include <algorithm>
 #include <thread>
 
 #include <fmt/core.h>

@@ -1,5 +1,6 @@
 #include "execution/attempt_log.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 #include "execution/local_attempt.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>

@@ -1,5 +1,6 @@
 #include "execution/local_executor.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <deque>

@@ -1,5 +1,6 @@
 #include "execution/processes.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 

@@ -1,5 +1,6 @@
 #include "execution/survivors.h"
 
+#include <algorithm>
 #include <csignal>
 #include <set>
 

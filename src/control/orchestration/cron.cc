@@ -1,7 +1,9 @@
 #include "orchestration/cron.h"
 
+#include <algorithm>
 #include <charconv>
 #include <span>
+#include <vector>
 
 #include <fmt/core.h>
 

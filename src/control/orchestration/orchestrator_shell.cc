@@ -1,5 +1,7 @@
 #include "orchestration/orchestrator_shell.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "base/log.h"

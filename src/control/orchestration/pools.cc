@@ -1,5 +1,7 @@
 #include "orchestration/pools.h"
 
+#include <algorithm>
+
 namespace millrace::orchestration {
 
 Pools::Pools(int parallelism, const std::map<std::string, int>& slots) : parallelism_(parallelism) {

@@ -1,5 +1,6 @@
 #include "orchestration/run_store.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <set>

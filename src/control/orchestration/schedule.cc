@@ -1,5 +1,7 @@
 #include "orchestration/schedule.h"
 
+#include <algorithm>
+
 namespace millrace::orchestration {
 
 Result<Schedule> Schedule::parse(std::string_view text, TimeZone zone, std::optional<Instant> start,

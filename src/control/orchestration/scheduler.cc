@@ -1,5 +1,7 @@
 #include "orchestration/scheduler.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "base/suggest.h"

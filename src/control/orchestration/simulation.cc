@@ -1,5 +1,7 @@
 #include "orchestration/simulation.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 namespace millrace::orchestration {

@@ -1,5 +1,6 @@
 #include "engine/syntax_tree.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace millrace::engine {

@@ -1,5 +1,6 @@
 #include "ingest/land_plan.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 

@@ -1,5 +1,6 @@
 #include "ingest/line_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ingest/source.h"

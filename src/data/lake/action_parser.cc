@@ -3,6 +3,7 @@
 // The DOM rather than the on-demand interface, because it checks the whole document: a log entry
 // that was cut or overwritten must be found out, not half understood.
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/core.h>

@@ -1,5 +1,6 @@
 #include "lake/value.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 

@@ -1,5 +1,6 @@
 #include "quality/exact_sum.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 

@@ -1,5 +1,7 @@
 #include "quality/vocabulary.h"
 
+#include <algorithm>
+
 namespace millrace::quality {
 namespace {
 

@@ -1,6 +1,7 @@
 #include "metadata/sql_script.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::metadata {
 namespace {

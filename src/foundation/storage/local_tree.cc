@@ -1,5 +1,6 @@
 #include "storage/local_tree.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <vector>
