@@ -188,7 +188,7 @@ Task<bool> StreamConnection::wait_for_request() {
   co_return came;
 }
 
-/// To what waits in the buffer, which is at most a header that is not whole yet.
+/// To what waits in the buffer, which is at most what the parser left: header_bytes_max.
 Task<bool> StreamConnection::read_some(std::size_t most) {
   const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(most), kNoThrow);
   buffer_.commit(bytes);

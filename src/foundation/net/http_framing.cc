@@ -55,6 +55,15 @@ Response refusal_of(boost::system::error_code error, const ServerOptions& option
   return Response::error(400, Error(ErrorCode::Invalid, "not an HTTP request: " + error.message()));
 }
 
+/// Beast bounds the header and the body, and neither the line before a chunk (its extensions) nor
+/// the trailer behind the last: it asks for more of these until they are whole.
+Response endless_line(const ServerOptions& options) {
+  return Response::error(
+      431, Error(ErrorCode::Invalid,
+                 fmt::format("the line of a chunk, or the trailer, is larger than {} bytes",
+                             options.header_bytes_max)));
+}
+
 bool is_ours(std::string_view field) {
   return std::ranges::any_of(
       std::array<std::string_view, 4>{"content-length", "transfer-encoding", "connection", "date"},
@@ -79,7 +88,10 @@ std::size_t RequestParser::take(std::string_view bytes) {
     const bool had_header = parser_->is_header_done();
     boost::system::error_code error;
     taken += parser_->put(boost::asio::buffer(bytes.substr(taken)), error);
-    if (error == http::error::need_more) break;
+    if (error == http::error::need_more) {
+      if (bytes.size() - taken > options_.header_bytes_max) refusal_ = endless_line(options_);
+      break;
+    }
     if (error)
       refusal_ = refusal_of(error, options_);
     else if (!had_header && parser_->is_header_done())

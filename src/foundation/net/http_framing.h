@@ -26,7 +26,8 @@ class RequestParser {
   RequestParser& operator=(const RequestParser&) = delete;
 
   /// Takes what belongs to the request from the front of `bytes`, and returns how many these are:
-  /// the others come again, with what follows them. Takes none when it is whole or refused.
+  /// the others come again, with what follows them. Takes none when it is whole or refused. While it
+  /// is neither, what it leaves is no more than header_bytes_max.
   std::size_t take(std::string_view bytes);
   bool is_whole() const;
   /// The answer to what is no request, or too large; what else comes cannot be understood.

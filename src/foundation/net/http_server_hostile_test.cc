@@ -78,6 +78,10 @@ struct Case {
 TEST_F(Hostile, WhatIsNoGoodRequestIsRefused) {
   const std::string get = "GET / HTTP/1.1\r\nHost: x\r\n";
   const std::string post = "POST / HTTP/1.1\r\nHost: x\r\n";
+  const std::string chunked = "Transfer-Encoding: chunked\r\n\r\n";
+  const std::string end = "\r\n0\r\n\r\n";  // of a chunked body
+  std::string many_fields;
+  for (int i = 0; i < 1'000; ++i) many_fields += "X: a\r\n";
   const std::vector<Case> cases = {
       {"a TLS hello", "\x16\x03\x01 hello\r\n\r\n", 400},
       {"nothing", "", 0},
@@ -91,15 +95,7 @@ TEST_F(Hostile, WhatIsNoGoodRequestIsRefused) {
       {"a bare line feed in a header", get + "X: a\nEvil: b\r\n\r\n", 400},
       {"white space before the colon", get + "X : a\r\n\r\n", 400},
       {"huge headers", get + "X: " + std::string(8'000, 'a') + "\r\n\r\n", 431},
-      {"many headers",
-       get +
-           [] {
-             std::string many;
-             for (int i = 0; i < 1'000; ++i) many += "X: a\r\n";
-             return many;
-           }() +
-           "\r\n",
-       431},
+      {"many headers", get + many_fields + "\r\n", 431},
       {"huge target", "GET /" + std::string(8'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
       {"large body", post + "Content-Length: 1001\r\n\r\n" + std::string(1'001, 'a'), 413},
       {"a length that says more than memory holds",
@@ -109,6 +105,12 @@ TEST_F(Hostile, WhatIsNoGoodRequestIsRefused) {
        post + "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2'000, 'a') +
            "\r\n0\r\n\r\n",
        413},
+      {"a chunk extension", post + chunked + "5;" + std::string(2'000, 'a') + "\r\nabcde" + end,
+       200},
+      {"an endless chunk extension", post + chunked + "5;" + std::string(8'000, 'a'), 431},
+      {"a trailer", post + chunked + "0\r\nA: " + std::string(2'000, 'a') + "\r\n\r\n", 200},
+      {"an endless line in a trailer", post + chunked + "0\r\nA: " + std::string(8'000, 'a'), 431},
+      {"an endless trailer", post + chunked + "0\r\n" + many_fields, 431},
       {"encoded NUL", "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400},
       {"unknown method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501},
       {"a tunnel", "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 501},
