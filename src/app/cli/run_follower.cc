@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kPause(200);
 /// Shown in the place of "success": the task did its work, and what it judged did not pass.
 constexpr const char* kRefused = "refused";
 
-/// In the place of "failed": it was killed with its run.
+/// In the place of "failed": it was killed with its run, which is the one way to that error.
 constexpr const char* kCancelled = "cancelled";
 
 std::string state_of(const Json& task) {

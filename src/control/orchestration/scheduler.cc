@@ -396,15 +396,29 @@ void Scheduler::Core::on(const event::RunCancelled& event) {
     if (run->tasks.empty()) make_tasks(*run);
   }
   changed(*run);
-  for (Task& task : run->tasks)
-    if (!is_live(task.record.state) && !is_finished(task.record.state))
-      task.record.message = kCancelled;
+  std::vector<Place> had_run;
   for (TaskIndex i = 0; i < run->tasks.size(); ++i) {
     const Place place{run, i};
-    if (is_live(place.task().record.state))
+    const TaskRecord& record = place.task().record;
+    if (is_live(record.state))
       kill(place, Ending::Why::Cancelled, kCancelled);
-    else if (!is_finished(place.task().record.state))
-      settle(place, TaskState::Skipped);
+    else if (!is_finished(record.state) && record.attempt > 0)
+      had_run.push_back(place);
+  }
+  const auto untouched = [](const Task& task) {
+    return !is_live(task.record.state) && !is_finished(task.record.state) &&
+           task.record.attempt == 0;
+  };
+  for (Task& task : run->tasks)
+    if (untouched(task)) task.record.message = kCancelled;
+  for (TaskIndex i = 0; i < run->tasks.size(); ++i)
+    if (untouched(run->tasks[i])) settle({run, i}, TaskState::Skipped);
+  // Behind the others, which are skipped and not upstream_failed.
+  for (const Place& place : had_run) {
+    std::string& message = place.task().record.message;
+    message = fmt::format("{} before it was tried again{}", kCancelled,
+                          message.empty() ? "" : "; its last attempt: " + message);
+    settle(place, TaskState::Failed);
   }
 }
 

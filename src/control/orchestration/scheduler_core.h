@@ -136,6 +136,8 @@ class Scheduler::Core {
                      std::string message);
   void end_as_decided(const Place& place);
   void end_as_reported(const Place& place, const Outcome& outcome);
+  void end_as_failed(const Place& place, std::optional<ErrorCode> error,
+                     const std::string& message);
   void end_as_lost(const Place& place, const event::AttemptLost& lost);
   void fail(const Place& place, std::optional<ErrorCode> error, std::string message);
   void retry(const Place& place, Duration delay);

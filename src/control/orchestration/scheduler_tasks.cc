@@ -12,6 +12,13 @@ namespace {
 constexpr Duration kFirstConflictDelay = std::chrono::seconds(1);
 constexpr Duration kMostConflictDelay = std::chrono::minutes(1);
 
+/// Why an attempt ended that says it was cancelled, where it was not.
+std::string from_outside(const std::string& words) {
+  return "it was told to stop (SIGTERM), and not by Millrace: somebody else sent the signal, "
+         "perhaps a guard of the machine's memory: " +
+         words;
+}
+
 }  // namespace
 
 std::optional<Scheduler::Core::Place> Scheduler::Core::living(const AttemptId& attempt,
@@ -247,9 +254,17 @@ void Scheduler::Core::end_as_reported(const Place& place, const Outcome& outcome
       close_attempt(place, AttemptState::Skipped, std::nullopt, outcome.message);
       return settle(place, TaskState::Skipped);
     case Outcome::Kind::Failed:
-      close_attempt(place, AttemptState::Failed, outcome.error, outcome.message);
-      return fail(place, outcome.error, outcome.message);
+      // Whom we ask to stop has an ending, and is not asked how he ended.
+      if (outcome.error == ErrorCode::Cancelled)
+        return end_as_failed(place, std::nullopt, from_outside(outcome.message));
+      return end_as_failed(place, outcome.error, outcome.message);
   }
+}
+
+void Scheduler::Core::end_as_failed(const Place& place, std::optional<ErrorCode> error,
+                                    const std::string& message) {
+  close_attempt(place, AttemptState::Failed, error, message);
+  fail(place, error, message);
 }
 
 void Scheduler::Core::end_as_lost(const Place& place, const event::AttemptLost& lost) {

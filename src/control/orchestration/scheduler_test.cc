@@ -19,6 +19,7 @@ class OneAttempt : public testing::Test {
   OneAttempt() {
     DagSpec spec = chain_of("d", {"t"});
     spec.tasks[0].execution_timeout = hours(3);
+    spec.tasks[0].retries = 1;
     dag_ = *Dag::make(spec);
     step(event::DagAdded{dag_, std::nullopt, {}});
     step(event::RunRequested{*plan_run(*dag_, kStart, {}, RunReason::Manual)});
@@ -130,6 +131,28 @@ TEST(Scheduler, ARunThatWaitedWhileItsDagWasChangedSaysWhichVersionItRuns) {
   EXPECT_EQ(begun->run.dag_version, second->version());
   EXPECT_EQ(begun->run.params["kept"], Json(2)) << "it was asked with this one";
   EXPECT_EQ(begun->run.params["added"], Json(4));
+}
+
+TEST_F(OneAttempt, WhatWasStoppedByASignalFromOutsideHasFailedAndIsTriedAgain) {
+  step(event::AttemptFinished{attempt_,
+                              {Outcome::Kind::Failed, ErrorCode::Cancelled, "INTERRUPT Error"}});
+  EXPECT_EQ(task().state, TaskState::UpForRetry);
+  EXPECT_EQ(task().error, std::nullopt) << "nobody had cancelled it";
+  EXPECT_NE(task().message.find("SIGTERM"), std::string::npos) << task().message;
+  EXPECT_TRUE(task().message.ends_with("INTERRUPT Error")) << task().message;
+}
+
+TEST_F(OneAttempt, WhatWaitsForItsNextTryHasFailedWhenItsRunIsCancelled) {
+  step(event::AttemptFinished{attempt_, {Outcome::Kind::Failed, std::nullopt, "exit 1"}});
+  ASSERT_EQ(task().state, TaskState::UpForRetry);
+  std::vector<TaskRecord> stored;
+  for (const Action& action : scheduler_.step(now_, event::RunCancelled{attempt_.run}))
+    if (const auto* changed = std::get_if<action::TaskChanged>(&action))
+      stored.push_back(changed->task);
+  ASSERT_EQ(stored.size(), 1U);
+  EXPECT_EQ(stored[0].state, TaskState::Failed);
+  EXPECT_EQ(stored[0].message,
+            "the run was cancelled before it was tried again; its last attempt: exit 1");
 }
 
 TEST_F(OneAttempt, LeavesNoTimerBehind) {
