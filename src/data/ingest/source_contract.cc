@@ -1,5 +1,6 @@
 #include "ingest/source_contract.h"
 
+#include <algorithm>
 #include <set>
 #include <thread>
 

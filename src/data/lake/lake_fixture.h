@@ -2,6 +2,7 @@
 
 // A lake for tests: on disk or in memory, with a clock that the test moves.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
