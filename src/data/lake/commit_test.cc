@@ -228,6 +228,7 @@ TEST_F(CommitTest, TheSameWriterElsewhereWinsOnce) {
   const Committed committed = good(write("t", "SELECT 2 AS a", spec));
   EXPECT_TRUE(committed.already_done);
   EXPECT_EQ(committed.version, Version(1));
+  EXPECT_EQ(committed.rows_written, 1);
   EXPECT_EQ(rows("t"), "1;2");
   EXPECT_TRUE(orphans("t").empty());
 }

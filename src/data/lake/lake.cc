@@ -203,15 +203,22 @@ Result<std::vector<storage::ObjectInfo>> Lake::loose_files(const Snapshot& snaps
   return loose;
 }
 
-Result<Version> Lake::version_of(const Snapshot& newest, const Writer& writer) {
+Result<std::optional<Lake::LoggedCommit>> Lake::commit_of(const Snapshot& newest,
+                                                          const Writer& writer) {
   const LogListing listing = TRY(list_log(store_, newest.table(), Version(0)));
   for (auto entry = listing.commits.rbegin(); entry != listing.commits.rend(); ++entry) {
     if (newest.version() < entry->version) continue;
-    const Actions actions = TRY(read_commit(store_, entry->key));
+    Actions actions = TRY(read_commit(store_, entry->key));
     for (const Txn& txn : actions.txns)
-      if (txn.app_id == writer.app_id && txn.version >= writer.generation) return entry->version;
+      if (txn.app_id == writer.app_id && txn.version >= writer.generation)
+        return std::optional(LoggedCommit{entry->version, std::move(actions)});
   }
-  return newest.version();
+  return std::optional<LoggedCommit>();
+}
+
+Result<Version> Lake::version_of(const Snapshot& newest, const Writer& writer) {
+  const auto commit = TRY(commit_of(newest, writer));
+  return commit ? commit->version : newest.version();
 }
 
 void Lake::remember(Newest newest) {

@@ -113,8 +113,15 @@ class Lake {
   Result<SnapshotPtr> newest_of(const TableName& table);
   /// Whether there may be a table of that name, which there is not yet.
   Status check_new(const TableName& table);
-  /// What was found done by another attempt is on disk when it is reported.
-  Result<Committed> already_done(const TableName& table, Version version);
+  struct LoggedCommit {
+    Version version;
+    Actions actions;
+  };
+  /// As in version_of(); nothing where the log does not say it any more.
+  Result<std::optional<LoggedCommit>> commit_of(const Snapshot& newest, const Writer& writer);
+  /// What was found done by another attempt is on disk when it is reported. It is counted in the
+  /// commit that did it; where the log has lost that one, in the writer's files that are left.
+  Result<Committed> already_done(const Snapshot& newest, const Writer& writer);
   Result<Attempt> finish(const TableName& table, const Snapshot* base, const columnar::Schema& rows,
                          std::vector<engine::WrittenFile> files, const WriteSpec& spec);
   void checkpoint_if_due(const TableName& table, Version version);

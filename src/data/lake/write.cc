@@ -10,7 +10,9 @@
 #include "lake/checkpoint.h"
 #include "lake/lake.h"
 #include "lake/protocol.h"
+#include "lake/statistics.h"
 #include "lake/write_plan.h"
+#include "lake/writer_tags.h"
 #include "sql/names.h"
 
 namespace millrace::lake {
@@ -80,6 +82,18 @@ Committed committed(const Proposal& proposal, const std::vector<HashedFile>& fil
   return committed;
 }
 
+Committed done_before(Version version, const Actions& actions) {
+  Committed done{.version = version,
+                 .already_done = true,
+                 .files_added = static_cast<std::int64_t>(actions.adds.size()),
+                 .files_removed = static_cast<std::int64_t>(actions.removes.size())};
+  for (const AddFile& add : actions.adds) {
+    done.rows_written += FileStatistics::parse(add.stats.value_or("")).row_count().value_or(0);
+    done.bytes_written += add.size_bytes;
+  }
+  return done;
+}
+
 /// The snapshot that the write starts from.
 Result<SnapshotPtr> start_of(const SnapshotPtr& newest, const WriteSpec& spec) {
   if (!spec.based_on) return newest;
@@ -131,9 +145,14 @@ Status Lake::check_new(const TableName& table) {
   return {};
 }
 
-Result<Committed> Lake::already_done(const TableName& table, Version version) {
-  TRY(store_.make_durable(log_folder(table)));
-  return Committed{.version = version, .already_done = true};
+Result<Committed> Lake::already_done(const Snapshot& newest, const Writer& writer) {
+  TRY(store_.make_durable(log_folder(newest.table())));
+  if (const auto commit = TRY(commit_of(newest, writer)))
+    return done_before(commit->version, commit->actions);
+  Actions left;
+  for (const auto& add : newest.files())
+    if (add->tag(kWriterTag) == writer.app_id) left.adds.push_back(*add);
+  return done_before(newest.version(), left);
 }
 
 Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
@@ -156,8 +175,10 @@ Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
       checkpoint_if_due(table, outcome.version);
       return Attempt{.committed = done};
     }
-    case CommitOutcome::Kind::AlreadyDone:
-      return Attempt{.committed = TRY(already_done(table, outcome.version))};
+    case CommitOutcome::Kind::AlreadyDone: {
+      const SnapshotPtr newest = TRY(snapshot(table));
+      return Attempt{.committed = TRY(already_done(*newest, spec.writer))};
+    }
     case CommitOutcome::Kind::Unknown:
       staged.let_go();
       break;
@@ -176,7 +197,7 @@ Result<Committed> Lake::write(engine::Session& session, const TableName& table,
   for (;;) {
     const SnapshotPtr newest = TRY(newest_of(table));
     if (is_done(newest.get(), spec.writer)) {
-      return already_done(table, TRY_DOING(doing, version_of(*newest, spec.writer)));
+      return TRY_DOING(doing, already_done(*newest, spec.writer));
     }
     if (newest == nullptr) TRY_DOING(doing, check_new(table));
     const SnapshotPtr base = TRY_DOING(doing, start_of(newest, spec));

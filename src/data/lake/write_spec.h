@@ -58,7 +58,8 @@ struct WriteSpec {
 
 struct Committed {
   Version version;  // that this write made, now or before
-  /// This generation (or a later one) of the writer was in the table already; nothing was written.
+  /// This generation (or a later one) of the writer was in the table already; nothing was written
+  /// now, and what is counted here is what had been.
   bool already_done = false;
   std::int64_t rows_written = 0;
   std::int64_t bytes_written = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lake/checkpoint.h"
 #include "lake/lake_fixture.h"
 #include "lake/statistics.h"
 #include "lake/writer_tags.h"
@@ -61,6 +62,23 @@ TEST_F(WriteTest, TheSameGenerationAgainNamesTheVersionThatItMade) {
   good(write("t", "SELECT 3 AS a", {.writer = {"first", 2}}));
   EXPECT_EQ(good(write("t", "SELECT 1 AS a", {.writer = {"first", 1}})).version, Version(2))
       << "a later generation stands for it";
+}
+
+TEST_F(WriteTest, TheSameGenerationAgainCountsWhatHadBeenWritten) {
+  const WriteSpec first{.writer = {"first", 1}};
+  const Committed made = good(write("t", "SELECT * FROM range(3)", first));
+  good(write("t", "SELECT * FROM range(5)", {.writer = {"second", 1}}));
+  const auto expect_the_same = [&](const Committed& again) {
+    EXPECT_TRUE(again.already_done);
+    EXPECT_EQ(again.rows_written, 3);
+    EXPECT_EQ(again.bytes_written, made.bytes_written);
+    EXPECT_EQ(again.files_added, 1);
+  };
+  expect_the_same(good(write("t", "SELECT * FROM range(4)", first)));
+  good(write_checkpoint(*store_, *engine_, *snapshot("t"), clock_.now()));
+  SCOPED_TRACE("the log has lost the commit, and the files are there");
+  good(store_->remove(commit_key(table("t"), Version(0))));
+  expect_the_same(good(write("t", "SELECT * FROM range(4)", first)));
 }
 
 TEST_F(WriteTest, AClearedIntervalReplacesItsOwnFilesInOneCommit) {
