@@ -75,7 +75,8 @@ std::string landed_mark(std::string_view source, std::string_view path);
 std::string size_mark(std::string_view source, std::string_view path);
 std::string content_mark(std::string_view source, std::string_view path);
 std::string modified_mark(std::string_view source, std::string_view path);
-/// One of the whole table: by which column its rows are partitioned (mark_version of its name).
+/// One of the source in the table: by which column its rows are partitioned (mark_version of its
+/// name).
 std::string event_time_mark(std::string_view source);
 /// As in modified_mark.
 std::int64_t microseconds(Instant moment);
