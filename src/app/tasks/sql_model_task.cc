@@ -81,8 +81,9 @@ class SqlModelTask final : public TaskKind {
     if (made.later_date) {
       const std::string later = format_instant(*made.later_date);
       result.set("later_date", later);
-      result.set("summary", fmt::format("{} rows, not written: {} has those of the later date {}",
-                                        rows, model->table(), later));
+      result.set("summary",
+                 fmt::format("{} rows, not written: {} was written for the later date {}", rows,
+                             model->table(), later));
       return result;
     }
     const std::int64_t version = made.committed.version.value();

@@ -24,8 +24,9 @@ TEST_F(SqlModelTable, KeepsTheRowsOfTheLatestDateInWhateverOrderRunsAreMade) {
   good(run("land"));
   EXPECT_EQ(summary("2013-01-19"), "1 rows in models.totals version 0");
   EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 1");
-  EXPECT_EQ(summary("2013-01-20"),
-            "1 rows, not written: models.totals has those of the later date 2013-01-21T00:00:00Z");
+  EXPECT_EQ(
+      summary("2013-01-20"),
+      "1 rows, not written: models.totals was written for the later date 2013-01-21T00:00:00Z");
   EXPECT_TRUE(good(run("totals", "2013-01-20")).bool_or("reused", false));
   EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
   EXPECT_TRUE(good(run("totals", "2013-01-19")).bool_or("reused", false));

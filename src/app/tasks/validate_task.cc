@@ -9,7 +9,7 @@
 //
 // A table is validated in the version that the task directly before this one wrote in this run,
 // whatever others have written since; one that no such task wrote, in its newest version. Where that
-// task gave a SQL model's rows without writing them, since the table has those of a later date, the
+// task gave a SQL model's rows without writing them, since a later date has been written, the
 // model's own rows are validated.
 
 #include <algorithm>

@@ -26,6 +26,16 @@ Result<bool> is_written(lake::Lake& lake, const SqlModel& model, const lake::Wri
   return (*table)->txn_version(writer.app_id).value_or(0) >= writer.generation;
 }
 
+bool keeps_latest_date(const SqlModel& model, const MaterializeSpec& spec) {
+  return model.materialized == Materialized::Table && !spec.dag.empty();
+}
+
+/// For a run that writes, and so is not of an earlier date than the mark says.
+std::vector<lake::Mark> marks_of(const SqlModel& model, const MaterializeSpec& spec, Instant now) {
+  if (!keeps_latest_date(model, spec) || spec.logical_date > now) return {};
+  return {{latest_date_mark(spec.dag), spec.logical_date.time_since_epoch().count()}};
+}
+
 /// Computes every value, as writing them would: a mistake that some row brings out is one here too.
 Result<std::int64_t> count_rows(engine::Session& session, const std::string& select) {
   const auto rows = TRY(session.query(select));
@@ -64,6 +74,7 @@ Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlMo
       .writer = spec.writer,
       .mode = whole ? lake::WriteMode::Overwrite : lake::WriteMode::OverwritePartitions,
       .partition_by = model.partition_by,
+      .marks = marks_of(model, spec, lake.clock().now()),
       .ordered = true,
       .schema_change = whole ? lake::SchemaChange::Replace : lake::SchemaChange::AddColumns,
       .user_metadata = Json::object({{"model", model.path},
@@ -81,17 +92,21 @@ Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlMo
   return made;
 }
 
+std::string latest_date_mark(std::string_view dag) {
+  return fmt::format("millrace/latest-date/{}", dag);
+}
+
 Result<std::optional<Instant>> later_date(lake::Lake& lake, const SqlModel& model,
                                           const MaterializeSpec& spec) {
   const std::optional<Instant> none;
-  if (model.materialized != Materialized::Table || spec.dag.empty()) return none;
-  auto history = lake.history(TRY(lake::TableName::parse(model.table())), 1);
-  if (!history.ok() && history.error().code() == ErrorCode::NotFound) return none;
-  const std::vector<lake::HistoryEntry> versions = TRY(std::move(history));
-  const auto said = Json::parse(versions.at(0).info.string_or("userMetadata", "{}"));
-  if (!said.ok() || said->string_or("dag", "") != spec.dag) return none;
-  const auto date = parse_instant(said->string_or("logical_date", ""));
-  return date.ok() && *date > spec.logical_date ? std::optional(*date) : none;
+  if (!keeps_latest_date(model, spec)) return none;
+  auto newest = lake.snapshot(TRY(lake::TableName::parse(model.table())));
+  if (!newest.ok() && newest.error().code() == ErrorCode::NotFound) return none;
+  const lake::SnapshotPtr table = TRY(std::move(newest));
+  const auto mark = table->txn_version(latest_date_mark(spec.dag));
+  if (!mark) return none;
+  const Instant latest{Duration(*mark)};
+  return latest > spec.logical_date ? std::optional(latest) : none;
 }
 
 }  // namespace millrace::transform

@@ -4,7 +4,9 @@
 //
 //   table         all rows are replaced; columns and partitioning become the model's. Of the runs of
 //                 one Dag, in whatever order they end, the rows of the latest date stay: a run of an
-//                 earlier one computes its rows and leaves the table as it is
+//                 earlier one computes its rows and leaves the table as it is. The latest date is a
+//                 mark of the Dag in the table's state, so that commits of others do not hide it. A
+//                 date to come writes and is not marked: it would shut out every real one until then
 //   incremental   insert_overwrite: exactly the partitions that the new rows touch are replaced; a
 //                 new column is added to the table, older rows have null in it
 //   view          has no table
@@ -13,6 +15,8 @@
 
 #include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -26,15 +30,15 @@ struct MaterializeSpec {
   lake::Writer writer;  // Dag, run, task and table, with the task's generation
   /// Asked right before the commit; a failure ends it. May be empty.
   std::function<Status()> fence;
-  /// Kept in the table's history: the run's date, and whose runs of other dates are compared with
-  /// it. Empty: nobody's.
+  /// The run's date, and whose runs of other dates are compared with it. Empty: nobody's. Both are
+  /// kept in the table's history too.
   Instant logical_date{};
   std::string dag = {};
 };
 
 struct Made {
   lake::Committed committed;  // nothing but the rows where none were committed
-  /// The table was left as it is, because it has the rows of this later date.
+  /// The table was left as it is, because this later date had been written.
   std::optional<Instant> later_date = {};
 };
 
@@ -43,7 +47,11 @@ struct Made {
 Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlModel& model,
                          const MaterializeSpec& spec);
 
-/// The date of the Dag's run that made the newest version of a model's table, when it is later than
+/// Its version: the latest logical date, in microseconds since 1970, for which the Dag has written the
+/// table.
+std::string latest_date_mark(std::string_view dag);
+
+/// The latest date for which the Dag has written the model's table, when it is later than
 /// spec.logical_date and the model is one that replaces its whole table. Errors: those of the lake.
 Result<std::optional<Instant>> later_date(lake::Lake& lake, const SqlModel& model,
                                           const MaterializeSpec& spec);

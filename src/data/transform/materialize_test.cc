@@ -1,5 +1,6 @@
 #include "transform/materialize.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -22,9 +23,13 @@ class Materialize : public testing::Test {
   /// As the run of that day of January.
   Result<Made> make_for(int day, const std::function<Status()>& fence = {},
                         const std::string& dag = "daily") {
-    const std::string date = fmt::format("2013-01-{:02}", day);
-    return make(fmt::format("{{{{ config(materialized='table') }}}} SELECT {} AS d, 1 AS n", day),
-                {.writer = {fmt::format("{}/m/{}/models.m", dag, date), 1},
+    return make_for(fmt::format("2013-01-{:02}", day), 1, day, fence, dag);
+  }
+  Result<Made> make_for(const std::string& date, std::int64_t generation, int value,
+                        const std::function<Status()>& fence = {},
+                        const std::string& dag = "daily") {
+    return make(fmt::format("{{{{ config(materialized='table') }}}} SELECT {} AS d, 1 AS n", value),
+                {.writer = {fmt::format("{}/m/{}/models.m", dag, date), generation},
                  .fence = fence,
                  .logical_date = *parse_instant(date),
                  .dag = dag});
@@ -45,6 +50,12 @@ class Materialize : public testing::Test {
     const auto answer = session_->scalar(sql + " FROM asked");
     EXPECT_TRUE(answer.ok()) << answer.error().message();
     return answer->is_string() ? answer->as_string() : answer->dump();
+  }
+  bool folder_has_checkpoint() {
+    const auto found = store_->list("models/m/_delta_log/");
+    return found.ok() && std::ranges::any_of(*found, [](const storage::ObjectInfo& object) {
+             return object.key.ends_with(".checkpoint.parquet");
+           });
   }
   std::string rows() {
     return text("SELECT string_agg(d::VARCHAR || ':' || n, ' ' ORDER BY d, n)");
@@ -99,6 +110,35 @@ TEST_F(Materialize, ATableKeepsTheRowsOfTheLatestDateOfItsDag) {
   EXPECT_EQ(rows(), "22:1");
   ASSERT_OK(make_for(1, {}, "another"));
   EXPECT_EQ(rows(), "1:1") << "two Dags that write one table are not compared";
+}
+
+TEST_F(Materialize, TheLatestDateIsKnownWhateverOthersCommitAfterIt) {
+  ASSERT_OK(make_for(21));
+  ASSERT_OK(make_for(5, {}, "another"));
+  const auto earlier = make_for(20);
+  ASSERT_OK(earlier);
+  EXPECT_EQ(earlier->later_date, *parse_instant("2013-01-21"));
+  EXPECT_EQ(rows(), "5:1");
+  for (int i = 0; i < 12; ++i)
+    ASSERT_OK(make(kTable + "SELECT 0 AS d, 0 AS n", fmt::format("{}", i)));
+  lake::Lake reopened(*store_, *engine_, clock_);
+  const auto state = reopened.snapshot(*lake::TableName::parse("models.m"));
+  ASSERT_OK(state);
+  ASSERT_TRUE(folder_has_checkpoint()) << "the state is that of a checkpoint";
+  EXPECT_EQ((*state)->txn_version(latest_date_mark("daily")),
+            parse_instant("2013-01-21")->time_since_epoch().count());
+}
+
+TEST_F(Materialize, ADateToComeWritesAndDoesNotCountAsTheLatest) {
+  ASSERT_OK(make_for(21));
+  ASSERT_OK(make_for("2103-01-21", 1, 2103));
+  EXPECT_EQ(rows(), "2103:1");
+  EXPECT_EQ(make_for(20)->later_date, *parse_instant("2013-01-21"));
+  ASSERT_OK(make_for("2013-01-21", 2, 21));
+  EXPECT_EQ(rows(), "21:1") << "the latest real date, made again, is the way back";
+  ASSERT_OK(make_for("2103-01-22", 1, 2103));
+  ASSERT_OK(make_for(22));
+  EXPECT_EQ(rows(), "22:1") << "the next real date overtakes it";
 }
 
 TEST_F(Materialize, ATableKeepsTheRowsOfALaterDateThatCameWhileItWasComputed) {
