@@ -189,6 +189,15 @@ class TestWhatServes(AfterAWeek):
         self.assertEqual(self.in_production(project), [3])
         self.assertEqual(endpoint.predict(self.BODY)[0], 3)
 
+        for left in (2, 1, None):
+            back = self.assertRuns(project.millrace("model", "rollback", MODEL, "--json")).json()
+            self.assertEqual(back, {"model": MODEL, "version": left})
+        self.assertEqual(self.in_production(project), [])
+        self.assertEqual(endpoint.request("GET", "/ping")[0], 503)
+        tasks = project.run_week(NEXT)
+        self.assertEqual(tasks["deploy"]["state"], "skipped", "what was judged before is not promoted again")
+        self.assertIn("no version of", self.assertRuns(project.millrace("model", "rollback", MODEL), 2).err)
+
     def test_a_failing_suite_opens_the_circuit_and_the_last_good_model_serves_on(self):
         project = self.weekly()
         self.assertRuns(project.millrace("up", "--detach"))

@@ -234,7 +234,8 @@ void add_models(CLI::App& app, Plan& plan) {
       ->required()
       ->check(kSomething);
 
-  verb = add_verb(*group, plan, "rollback", "Go back to the version that was in Production before",
+  verb = add_verb(*group, plan, "rollback",
+                  "Go back to the version that was in Production before, or to none",
                   "millrace model rollback late_arrival_departure");
   auto rollback = calls(verb, plan, model_rollback);
   verb->add_option("model", rollback->name, "The model's name")->required()->check(kSomething);

@@ -175,9 +175,10 @@ void print_tag_history(Terminal& terminal, const Json& history) {
   if (history.as_array().empty()) return;
   std::vector<std::vector<std::string>> rows;
   for (const Json& event : history.as_array())
-    rows.push_back({to_the_second(event.string_or("at", "")), event.string_or("tag", ""),
-                    std::to_string(event.integer_or("version", 0)), event.string_or("who", ""),
-                    printable(event.string_or("why", ""))});
+    rows.push_back(
+        {to_the_second(event.string_or("at", "")), event.string_or("tag", ""),
+         event["version"].is_null() ? "none" : std::to_string(event.integer_or("version", 0)),
+         event.string_or("who", ""), printable(event.string_or("why", ""))});
   terminal.line("");
   terminal.table({"WHEN", "TAG", "VERSION", "WHO", "WHY"}, rows);
 }
@@ -264,6 +265,11 @@ int model_rollback(const Common& common, const ModelArguments& arguments) {
   if (!moved.ok()) return fail(common, moved.error());
   if (common.json)
     print_json(*moved);
+  else if ((*moved)["version"].is_null())
+    std::printf(
+        "no version of %s is in Production any more, and nothing answers for it; "
+        "`millrace model promote %s VERSION` puts one there\n",
+        arguments.name.c_str(), arguments.name.c_str());
   else
     std::printf("%s version %lld is in Production again\n", arguments.name.c_str(),
                 static_cast<long long>(moved->integer_or("version", 0)));

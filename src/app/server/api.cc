@@ -89,11 +89,11 @@ Result<Json> promote(const Parts& parts, const Request& request) {
 Result<Json> roll_back(const Parts& parts, const Request& request) {
   const std::string& name = request.path_parameter("model");
   const Json body = request.body.empty() ? Json::object() : TRY(request.json());
-  const std::int64_t version =
+  const std::optional<std::int64_t> version =
       TRY(parts.deployer.roll_back(name, {.who = body.string_or("who", "a person"),
                                           .why = body.string_or("reason", "rolled back"),
                                           .at = parts.clock.now()}));
-  return Json::object({{"model", name}, {"version", version}});
+  return Json::object({{"model", name}, {"version", version ? Json(*version) : Json()}});
 }
 
 }  // namespace

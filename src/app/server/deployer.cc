@@ -44,27 +44,31 @@ Status Deployer::promote(const std::string& model, std::int64_t version,
   return {};
 }
 
-Result<std::int64_t> Deployer::roll_back(const std::string& model, const model::TagChange& change) {
+Result<std::optional<std::int64_t>> Deployer::roll_back(const std::string& model,
+                                                        const model::TagChange& change) {
   const std::lock_guard lock(one_at_a_time_);
   std::vector<ModelVersion> before;
   TRY(database_.read([&](Transaction& transaction) -> Status {
     before = TRY(model::versions_before(transaction, model, model::kProduction, 1));
     return {};
   }));
-  // Without one rollback() says why; with one it is loaded before anything changes.
+  // What is to answer is loaded before anything changes.
   std::optional<serve::LoadedVersion> loaded;
   if (!before.empty()) loaded = TRY(load(before.front()));
-  std::int64_t version = 0;
+  std::optional<std::int64_t> version;
   TRY(database_.write([&](Transaction& transaction) -> Status {
     version = TRY(model::rollback(transaction, model, change));
-    if (loaded.has_value() && loaded->version == version) return {};
+    if (version == (loaded ? std::optional(loaded->version) : std::nullopt)) return {};
     return Error(
         ErrorCode::Conflict,
         fmt::format("another version of {} went into Production meanwhile; look at it with "
                     "`millrace model ls`, and roll back again if need be",
                     model));
   }));
-  endpoint_.switch_to(*std::move(loaded), clock_.now());
+  if (loaded.has_value())
+    endpoint_.switch_to(*std::move(loaded), clock_.now());
+  else
+    endpoint_.take_out(model);
   return version;
 }
 

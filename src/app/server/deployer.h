@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -29,10 +30,12 @@ class Deployer {
   /// Puts the version into Production and lets it answer. Errors: NotFound, and those of
   /// serve::load_version.
   Status promote(const std::string& model, std::int64_t version, const model::TagChange& change);
-  /// Puts back the version that was in Production before. Returns it. Errors: NotFound when there
-  /// is none, Conflict when another one went into Production meanwhile, and those of
+  /// Puts back the version that was in Production before. Returns it; nothing when there was none:
+  /// then no version is in Production any more, and nothing answers. Errors: NotFound when none is
+  /// there now, Conflict when another one went into Production meanwhile, and those of
   /// serve::load_version.
-  Result<std::int64_t> roll_back(const std::string& model, const model::TagChange& change);
+  Result<std::optional<std::int64_t>> roll_back(const std::string& model,
+                                                const model::TagChange& change);
   /// Lets the version answer that is in Production. Returns it. Errors: as above.
   Result<std::int64_t> deploy(const std::string& model);
 

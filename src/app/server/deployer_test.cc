@@ -49,10 +49,12 @@ class DeployerTest : public testing::Test {
 
   static model::TagChange change(const std::string& why) { return {"ada", why, kNow}; }
 
+  /// 0: none.
   std::int64_t production() {
     std::int64_t version = 0;
     EXPECT_TRUE(database_->read([&](metadata::Transaction& transaction) -> Status {
-      version = TRY(model::tagged_version(transaction, "sample"))->version;
+      const auto tagged = TRY(model::tagged_version(transaction, "sample"));
+      if (tagged.has_value()) version = tagged->version;
       return {};
     }));
     return version;
@@ -87,8 +89,19 @@ TEST_F(DeployerTest, RollingBackReturnsToTheVersionBefore) {
   EXPECT_EQ(*version, 1);
   EXPECT_EQ(production(), 1);
   EXPECT_EQ(answering(), 1);
+}
+
+TEST_F(DeployerTest, RollingBackTheFirstVersionLetsNothingAnswer) {
+  ASSERT_TRUE(deployer_->roll_back("sample", change("worse after all")));
+  const auto version = deployer_->roll_back("sample", change("worse than nothing"));
+  ASSERT_TRUE(version) << version.error().message();
+  EXPECT_EQ(*version, std::nullopt);
+  EXPECT_EQ(production(), 0);
+  EXPECT_EQ(answering(), 0);
   EXPECT_EQ(deployer_->roll_back("sample", change("again")).error().code(), ErrorCode::NotFound);
-  EXPECT_EQ(production(), 1);
+  start();
+  deployer_->deploy_all();
+  EXPECT_EQ(answering(), 0) << "nor after a restart";
 }
 
 TEST_F(DeployerTest, WhatCannotBeLoadedIsNotPromoted) {

@@ -95,6 +95,10 @@ Result<ModelVersion> version_in(const Rows& rows, std::size_t row) {
   return version;
 }
 
+/// The version in an entry that takes the tag from the last one that carried it. Nothing goes back to
+/// such an entry.
+constexpr std::int64_t kNoVersion = 0;
+
 /// The newest entry of each tag: where the tag is.
 struct TagPosition {
   std::string tag;
@@ -121,10 +125,12 @@ Result<std::vector<TagPosition>> tag_positions(Transaction& transaction, const s
   return positions;
 }
 
+/// Nothing when no version carries it, or none any more.
 Result<std::optional<TagPosition>> tag_position(Transaction& transaction, const std::string& model,
                                                 std::string_view tag) {
   for (TagPosition& position : TRY(tag_positions(transaction, model))) {
-    if (position.tag == tag) return std::optional(std::move(position));
+    if (position.tag == tag && position.version != kNoVersion)
+      return std::optional(std::move(position));
   }
   return std::optional<TagPosition>();
 }
@@ -224,7 +230,7 @@ Json ModelVersion::to_json() const {
 Json TagEvent::to_json() const {
   return Json::object({{"sequence", sequence},
                        {"tag", tag},
-                       {"version", version},
+                       {"version", version ? Json(*version) : Json()},
                        {"is_rollback", is_rollback},
                        {"who", change.who},
                        {"why", change.why},
@@ -274,8 +280,8 @@ Status tag(Transaction& transaction, const std::string& model, std::int64_t vers
   return append_tag(transaction, model, next, false, change);
 }
 
-Result<std::int64_t> rollback(Transaction& transaction, const std::string& model,
-                              const TagChange& change, std::string_view tag) {
+Result<std::optional<std::int64_t>> rollback(Transaction& transaction, const std::string& model,
+                                             const TagChange& change, std::string_view tag) {
   const std::optional<TagPosition> current = TRY(tag_position(transaction, model, tag));
   if (!current) {
     return Error(ErrorCode::NotFound,
@@ -283,13 +289,12 @@ Result<std::int64_t> rollback(Transaction& transaction, const std::string& model
   }
   const std::optional<TagPosition> before = TRY(position_before(transaction, model, *current));
   if (!before) {
-    return Error(ErrorCode::NotFound,
-                 fmt::format("version {} of model '{}' is the first that carries the tag '{}'; "
-                             "there is none to go back to",
-                             current->version, model, tag));
+    TRY(append_tag(transaction, model, {.tag = std::string(tag), .version = kNoVersion}, true,
+                   change));
+    return std::optional<std::int64_t>();
   }
   TRY(append_tag(transaction, model, *before, true, change));
-  return before->version;
+  return std::optional(before->version);
 }
 
 Result<std::vector<ModelVersion>> versions_before(Transaction& transaction,
@@ -353,9 +358,10 @@ Result<std::vector<TagEvent>> tag_history(Transaction& transaction, const std::s
   std::vector<TagEvent> events;
   events.reserve(rows.size());
   for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::int64_t version = rows.integer(row, 2);
     events.push_back({.sequence = rows.integer(row, 0),
                       .tag = rows.text(row, 1),
-                      .version = rows.integer(row, 2),
+                      .version = version != kNoVersion ? std::optional(version) : std::nullopt,
                       .is_rollback = rows.integer(row, 3) != 0,
                       .change = {.who = rows.text(row, 4),
                                  .why = rows.text(row, 5),

@@ -108,10 +108,12 @@ Status tag(metadata::Transaction& transaction, const std::string& model, std::in
            std::string_view tag, const TagChange& change);
 
 /// Moves the tag back to the version that carried it before the current one was tagged, and once
-/// more to the one before that: a rollback is not itself rolled back to. Returns the version that
-/// carries it now. Errors: NotFound when there is no earlier one.
-Result<std::int64_t> rollback(metadata::Transaction& transaction, const std::string& model,
-                              const TagChange& change, std::string_view tag = kProduction);
+/// more to the one before that: a rollback is not itself rolled back to. The first one is taken out:
+/// no version carries the tag then. Returns the version that carries it now, or nothing. Errors:
+/// NotFound when none carries it.
+Result<std::optional<std::int64_t>> rollback(metadata::Transaction& transaction,
+                                             const std::string& model, const TagChange& change,
+                                             std::string_view tag = kProduction);
 
 /// The versions that rollbacks would return to, one after the other, at most `limit`. A version that
 /// carried the tag several times may stand there several times.
@@ -137,7 +139,7 @@ Result<std::vector<std::string>> list_models(metadata::Transaction& transaction,
 struct TagEvent {
   std::int64_t sequence = 0;  // counts from 1 for each model
   std::string tag;
-  std::int64_t version = 0;
+  std::optional<std::int64_t> version;  // nothing: it was taken from the one that carried it first
   bool is_rollback = false;
   TagChange change;
 

@@ -57,8 +57,8 @@ class ModelStore : public testing::Test {
     });
   }
 
-  Result<std::int64_t> roll_back() {
-    Result<std::int64_t> version = 0;
+  Result<std::optional<std::int64_t>> roll_back() {
+    Result<std::optional<std::int64_t>> version = std::optional<std::int64_t>();
     const Status written = database_->write([&](Transaction& transaction) -> Status {
       version = rollback(transaction, "late_flights", {"ada", "worse after all", kNow});
       if (!version) return version.error();
@@ -177,11 +177,24 @@ TEST_F(ModelStore, RollbackGoesBackStepByStep) {
   EXPECT_EQ(production(), 1);
   ASSERT_TRUE(tag_production(4));
   EXPECT_EQ(*roll_back(), 1);
-  const Result<std::int64_t> nothing = roll_back();
-  ASSERT_FALSE(nothing);
-  EXPECT_EQ(nothing.error().code(), ErrorCode::NotFound);
-  EXPECT_NE(nothing.error().message().find("version 1"), std::string::npos);
-  EXPECT_EQ(production(), 1);
+}
+
+TEST_F(ModelStore, RollbackTakesTheTagFromTheFirstThatCarriesIt) {
+  for (const char* run : {"run-1", "run-2"}) add(run);
+  ASSERT_TRUE(tag_production(1));
+  const auto taken_out = roll_back();
+  ASSERT_TRUE(taken_out) << taken_out.error().message();
+  EXPECT_EQ(*taken_out, std::nullopt);
+  EXPECT_EQ(production(), 0);
+  const auto history = reading([](Transaction& t) { return tag_history(t, "late_flights"); });
+  ASSERT_EQ(history->size(), 2U);
+  EXPECT_EQ(history->front().version, std::nullopt);
+  EXPECT_TRUE(history->front().to_json()["version"].is_null());
+  EXPECT_EQ(roll_back().error().code(), ErrorCode::NotFound) << "there is nothing to take out";
+  ASSERT_TRUE(tag_production(1)) << "it may come again";
+  ASSERT_TRUE(tag_production(2));
+  EXPECT_EQ(*roll_back(), 1);
+  EXPECT_EQ(*roll_back(), std::nullopt);
 }
 
 TEST_F(ModelStore, VersionsBeforeAreThoseThatRollbacksReturnTo) {

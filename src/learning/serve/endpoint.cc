@@ -142,7 +142,7 @@ Response no_default(const Models& models) {
   const std::string known = fmt::format("{}", fmt::join(models.names(), ", "));
   if (models.by_name.empty())
     return refuse(503, Error(ErrorCode::Unavailable,
-                             "no model is loaded yet; one is when a version is in Production"));
+                             "no model is loaded; one is when a version is in Production"));
   if (models.chosen.empty())
     return refuse(409, Error(ErrorCode::Conflict,
                              fmt::format("several models are loaded: {}; ask one of them at "
@@ -258,6 +258,14 @@ void Endpoint::switch_to(LoadedVersion loaded, Instant now) {
   const std::lock_guard lock(state_->switching);
   auto next = std::make_shared<Models>(*state_->models.load());
   next->by_name[name] = std::move(serving);
+  state_->models.store(std::move(next));
+}
+
+void Endpoint::take_out(std::string_view model) {
+  const std::lock_guard lock(state_->switching);
+  auto next = std::make_shared<Models>(*state_->models.load());
+  if (const auto found = next->by_name.find(model); found != next->by_name.end())
+    next->by_name.erase(found);
   state_->models.store(std::move(next));
 }
 

@@ -83,6 +83,9 @@ class Endpoint {
   /// thread.
   void switch_to(LoadedVersion loaded, Instant now);
 
+  /// Lets nothing answer under that name any more; what has begun is answered. As safe.
+  void take_out(std::string_view model);
+
   /// By model name.
   std::vector<ServedVersion> served() const;
 
