@@ -26,6 +26,22 @@ std::vector<std::string> programs_with_ids(const project::Project& project) {
   return found;
 }
 
+/// What `work` returns; nobody stands behind the reader who could catch what it throws.
+template <typename Work>
+Status guarded(Work&& work) {
+  const auto broken = [](const std::string& what) {
+    return Error(ErrorCode::Internal,
+                 "reading the files of the Dags met an error of ours: " + what);
+  };
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return broken(error.what());
+  } catch (...) {
+    return broken("an exception without words");
+  }
+}
+
 }  // namespace
 
 DagReload::DagReload(const project::Project& project, orchestration::Orchestrator& orchestrator,
@@ -51,16 +67,18 @@ Status DagReload::refresh_for(const std::string* dag) {
   if (project_.dag_files.empty()) return {};  // one program, without a project
   const project::DagFiles now = project::look_at_dag_files(project_.root, project_.programs);
   Lock lock(mutex_);
-  if (now == seen_) return last_;
+  if (is_dealt_with(now)) return last_;
   const std::uint64_t ask = ++asked_;
   wake_.notify_all();
   // The reading may be of files that are newer still.
-  const auto settled = [&] { return answered_ >= ask || now == seen_ || stopped_; };
+  const auto settled = [&] { return answered_ >= ask || is_dealt_with(now) || stopped_; };
   if (!settled_.wait_for(lock, moment_, settled)) {
     if (dag == nullptr)
-      return Error(ErrorCode::Unavailable,
-                   "the files of the Dags have changed and are being read, since a program takes "
-                   "its time to describe itself; until then the Dags are as they were");
+      return Error(
+          ErrorCode::Unavailable,
+          "the files of the Dags have changed and are being read: a program takes its time "
+          "to describe itself, or the store does not answer; until then the Dags are as "
+          "they were");
     if (last_.ok() && is_unchanged(*dag, now)) return {};
     settled_.wait(lock, settled);
   }
@@ -93,23 +111,34 @@ void DagReload::read_when_asked(const std::stop_token& stop) {
 void DagReload::read_once(Lock& lock) {
   const std::uint64_t asked = asked_;
   lock.unlock();
-  project::DagFiles now = project::look_at_dag_files(project_.root, project_.programs);
+  project::DagFiles now;
+  std::optional<project::Project> read;
+  Status outcome = guarded([&]() -> Status {
+    now = project::look_at_dag_files(project_.root, project_.programs);
+    if (is_dealt_with(now)) return {};
+    read = TRY(read_project());
+    return apply(*read);
+  });
   lock.lock();
-  if (now != seen_) {
-    lock.unlock();
-    const Result<project::Project> read = read_project();
-    Status outcome = read.ok() ? apply(*read) : Status(read.error());
-    // The server is being stopped, or its store does not answer.
-    const bool try_again = !outcome.ok() && outcome.error().code() == ErrorCode::Unavailable;
-    if (!outcome.ok() && !try_again) log_warning(outcome.error().message());
-    lock.lock();
-    if (outcome.ok() && !last_.ok()) log_info("the files of the Dags are in order again");
-    if (outcome.ok()) remember_files_of(*read);
-    if (!try_again) seen_ = std::move(now);
-    last_ = std::move(outcome);
-  }
+  if (read || !outcome.ok()) settle(std::move(now), read, std::move(outcome));
   answered_ = asked;
   settled_.notify_all();
+}
+
+void DagReload::settle(project::DagFiles now, const std::optional<project::Project>& read,
+                       Status outcome) {
+  // The store does not answer, or the disk is full: the same files may be taken over next time.
+  try_again_ = !outcome.ok() && is_retryable(outcome.error().code());
+  const bool is_news = last_.ok() || !try_again_;
+  if (!outcome.ok() && is_news && !stopped_) log_warning(outcome.error().message());
+  if (outcome.ok() && !last_.ok()) log_info("the files of the Dags are in order again");
+  if (outcome.ok()) remember_files_of(*read);
+  if (!try_again_) seen_ = std::move(now);
+  last_ = std::move(outcome);
+}
+
+bool DagReload::is_dealt_with(const project::DagFiles& now) const {
+  return now == seen_ && !try_again_;
 }
 
 void DagReload::remember_files_of(const project::Project& project) {
@@ -137,21 +166,24 @@ Result<project::Project> DagReload::read_project() const {
 }
 
 Status DagReload::apply(const project::Project& read) {
-  for (const auto& dag : orchestrator_.dags()) {
-    if (read.find_pipeline(dag->id().str()) != nullptr) continue;
-    TRY(orchestrator_.remove_dag(dag->id()));
-    log_info(fmt::format("the Dag '{}' is gone from its files", dag->id().str()));
-  }
   const auto before = orchestrator_.dags();
+  std::vector<const project::Pipeline*> changed;
   for (const project::Pipeline& pipeline : read.pipelines) {
     const auto dag = TRY_DOING(pipeline.place.str(), orchestration::Dag::make(pipeline.dag));
     const bool same = std::ranges::any_of(before, [&](const auto& one) {
       return one->id() == dag->id() && one->version() == dag->version();
     });
-    if (same) continue;
-    TRY_DOING(pipeline.place.str(), orchestrator_.add_dag(pipeline.dag));
-    log_info(
-        fmt::format("the Dag '{}' is taken over from {}", dag->id().str(), pipeline.place.str()));
+    if (!same) changed.push_back(&pipeline);
+  }
+  for (const auto& dag : before) {
+    if (read.find_pipeline(dag->id().str()) != nullptr) continue;
+    TRY(orchestrator_.remove_dag(dag->id()));
+    log_info(fmt::format("the Dag '{}' is gone from its files", dag->id().str()));
+  }
+  for (const project::Pipeline* pipeline : changed) {
+    TRY_DOING(pipeline->place.str(), orchestrator_.add_dag(pipeline->dag));
+    log_info(fmt::format("the Dag '{}' is taken over from {}", pipeline->dag.id.str(),
+                         pipeline->place.str()));
   }
   return {};
 }
@@ -163,13 +195,17 @@ void DagReload::follow() {
   wake_.notify_all();
 }
 
-void DagReload::stop() {
+void DagReload::request_stop() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
   settled_.notify_all();
   reader_.request_stop();
+}
+
+void DagReload::stop() {
+  request_stop();
   if (reader_.joinable()) reader_.join();
 }
 

@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -44,7 +45,10 @@ class DagReload {
   Status refresh(const std::string& dag);
   /// Looks at the files every few seconds, too, until stop().
   void follow();
-  /// Who waits is answered Unavailable. Waits for the end of what is being read.
+  /// Who waits is answered Unavailable, and nothing more is read.
+  void request_stop();
+  /// The same, and waits for the end of what is being read. That may stand in a call of the
+  /// orchestrator whose store does not answer: stop the orchestrator in between.
   void stop();
 
  private:
@@ -55,6 +59,8 @@ class DagReload {
   void read_once(Lock& lock);
   Result<project::Project> read_project() const;
   Status apply(const project::Project& read);
+  void settle(project::DagFiles now, const std::optional<project::Project>& read, Status outcome);
+  bool is_dealt_with(const project::DagFiles& now) const;
   void remember_files_of(const project::Project& project);
   bool is_unchanged(const std::string& dag, const project::DagFiles& now) const;
 
@@ -66,9 +72,11 @@ class DagReload {
   std::condition_variable settled_;
   bool following_ = false;
   bool stopped_ = false;
-  std::uint64_t asked_ = 0;                   // who looked and saw a change, counted
-  std::uint64_t answered_ = 0;                // up to whom a reading has begun since, and ended
+  std::uint64_t asked_ = 0;     // who looked and saw a change, counted
+  std::uint64_t answered_ = 0;  // up to whom a reading has begun since, and ended
+  // The next two are written by the reader, under the lock.
   project::DagFiles seen_;                    // those that were dealt with last
+  bool try_again_ = false;                    // what was done with others since is not whole
   Status last_;                               // what came of it
   std::map<std::string, std::string> files_;  // the file of each Dag
   std::jthread reader_;

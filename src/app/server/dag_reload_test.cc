@@ -9,8 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "metadata/database.h"
-#include "orchestration/task_hooks.h"
+#include "orchestration/orchestrator_fixture.h"
 
 namespace millrace::server {
 namespace {
@@ -35,10 +34,12 @@ class Reloading : public testing::Test {
     write("pipelines/quick.yml", "tasks: [{id: a, kind: command, command: 'true'}]\n");
     describe_slow_with("first");
     project_ = *project::whole(*project::load_project(folder_.path(), "", parts()));
-    orchestrator_ = *orchestration::Orchestrator::open(*database_, clock_, executor_, hooks_, {});
+    orchestrator_ = *orchestration::Orchestrator::open(database_, clock_, executor_, hooks_, {});
     for (const project::Pipeline& pipeline : project_.pipelines)
       ASSERT_TRUE(orchestrator_->add_dag(pipeline.dag).ok());
     ASSERT_TRUE(orchestrator_->start().ok());
+    // Answered behind all that starting has to store.
+    ASSERT_TRUE(orchestrator_->add_dag(project_.pipelines[0].dag).ok());
     reload_.emplace(project_, *orchestrator_, std::chrono::milliseconds(50));
   }
   void TearDown() override {
@@ -77,7 +78,7 @@ class Reloading : public testing::Test {
   TemporaryFolder folder_ = *TemporaryFolder::make();
   const std::string hold_ = folder_.path() + "/hold";
   ManualClock clock_{*parse_instant("2013-01-01")};
-  std::unique_ptr<metadata::Database> database_ = *metadata::open_sqlite(folder_.path() + "/m.db");
+  orchestration::TestDatabase database_{folder_.path() + "/m.db"};
   orchestration::InlineExecutor executor_{
       [](const auto&, auto&) { return orchestration::AttemptEnd(); }};
   NoHooks hooks_;
@@ -123,6 +124,29 @@ TEST_F(Reloading, NobodyWaitsForAServerThatIsBeingStopped) {
   EXPECT_EQ(waited.error().code(), ErrorCode::Unavailable);
   let_it_speak();
   stopping.get();
+}
+
+TEST_F(Reloading, AReaderThatWaitsForTheStoreEndsWithTheOrchestrator) {
+  database_.unplug();
+  std::filesystem::remove(folder_.path() + "/pipelines/quick.yml");
+  auto waiting = std::async(std::launch::async, [&] { return reload_->refresh("quick"); });
+  database_.wait_for_failure();
+  reload_->request_stop();
+  EXPECT_EQ(waiting.get().error().code(), ErrorCode::Unavailable);
+  orchestrator_->stop();
+  reload_->stop();
+}
+
+TEST_F(Reloading, WhatAStoreRefusedIsDoneOnceItAnswers) {
+  database_.unplug();
+  write("pipelines/more.yml", "tasks: [{id: a, kind: command, command: 'true'}]\n");
+  const Status refused = reload_->refresh("more");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::Unavailable) << refused.error().message();
+  database_.plug_in();
+  std::filesystem::remove(folder_.path() + "/pipelines/more.yml");
+  const Status again = reload_->refresh("quick");
+  EXPECT_TRUE(again.ok()) << again.error().message();
 }
 
 }  // namespace

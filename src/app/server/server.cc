@@ -228,9 +228,10 @@ void Server::stop() {
   State& state = *state_;
   if (std::exchange(state.stopped, true)) return;
   request_stop();
-  if (state.reload) state.reload->stop();
+  if (state.reload) state.reload->request_stop();
   state.events.close();
   if (state.orchestrator != nullptr) state.orchestrator->stop();
+  if (state.reload) state.reload->stop();  // it may have waited for the orchestrator's store
   if (state.status != nullptr) state.status->stop(kStopPatience);
   if (state.endpoint != nullptr) state.endpoint->stop(kStopPatience);
   // Last: whoever waits for the end of this server watches its socket.
