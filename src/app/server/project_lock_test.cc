@@ -1,6 +1,8 @@
 #include "server/project_lock.h"
 
+#include <filesystem>
 #include <future>
+#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -69,6 +71,29 @@ TEST(ProjectLock, IsFreeAgainAfterwards) {
     ASSERT_TRUE(ProjectLock::take(folder.path(), "x").ok());
   }
   EXPECT_TRUE(ProjectLock::take(folder.path(), "y").ok());
+}
+
+TEST(ProjectLock, IsNotTakenOfAFolderThatIsReplacedMeanwhile) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string state = folder.path() + "/state";
+  for (const char* one : {"/a", "/b"}) std::filesystem::create_directory(folder.path() + one);
+  std::filesystem::create_directory_symlink("a", state);
+  // Between opening the lock and looking where its path leads is a moment: it is met in the end.
+  std::jthread replacing([&](const std::stop_token& stop) {
+    for (int i = 1; !stop.stop_requested(); ++i) {
+      std::filesystem::create_directory_symlink(i % 2 == 0 ? "a" : "b", folder.path() + "/next");
+      std::filesystem::rename(folder.path() + "/next", state);
+    }
+  });
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  auto taken = ProjectLock::take(state, "x");
+  while (taken.ok() && std::chrono::steady_clock::now() < give_up) {
+    taken = Error(ErrorCode::Internal, "let go of");
+    taken = ProjectLock::take(state, "x");
+  }
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error().code(), ErrorCode::Unavailable);
+  EXPECT_NE(taken.error().message().find("was moved or replaced"), std::string::npos);
 }
 
 }  // namespace
