@@ -15,10 +15,11 @@ StopSignals::StopSignals(std::function<void()> stop) : stop_(std::move(stop)) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = FileDescriptor(::signalfd(-1, &set, SFD_CLOEXEC));
   Result<Pipe> end = open_pipe("the end of waiting for signals");
-  if (!end.ok()) return;
+  // Where nobody could hear them they stay what they are: the end of the process.
+  if (!signals_.is_open() || !end.ok()) return;
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   end_ = *std::move(end);
   listener_ = std::thread([this] { listen(); });
 }

@@ -11,7 +11,8 @@ namespace millrace::cli {
 
 /// From its making on, SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) call `stop`
 /// once, on a thread of its own; the second one ends the process at once with exit code 130. Make
-/// it before other threads: they must inherit that these signals are blocked.
+/// it before other threads: they must inherit that these signals are blocked. Where there is no
+/// descriptor left for it, the signals end the process as they do without it.
 class StopSignals {
  public:
   explicit StopSignals(std::function<void()> stop);
