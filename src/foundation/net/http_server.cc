@@ -90,6 +90,8 @@ struct HttpServer::State {
         end_of_accepting(std::move(given_end)),
         loop(std::max(1, options.threads)) {}
 
+  /// What each thread does.
+  void serve();
   void accept_all();
   /// Takes in one connection that waits. False when there is none, or no descriptor for it.
   bool accept_one();
@@ -111,6 +113,21 @@ struct HttpServer::State {
   // from being accepted, or refused.
   std::thread doorkeeper;
 };
+
+void HttpServer::State::serve() {
+  const auto broke = [this](const char* what) {
+    log_error(fmt::format("{}: serving met an error of ours: {}", listener.address(), what));
+  };
+  while (!loop.stopped()) {
+    try {
+      loop.run();
+    } catch (const std::exception& error) {
+      broke(error.what());
+    } catch (...) {
+      broke("an exception without words");
+    }
+  }
+}
 
 void HttpServer::State::accept_all() {
   std::array<pollfd, 2> waits = {
@@ -182,7 +199,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const ServerOptions& optio
                                     std::move(end_of_accepting));
     start_watching(state->loop);
     for (int i = 0; i < std::max(1, options.threads); ++i)
-      state->threads.emplace_back([&loop = state->loop] { loop.run(); });
+      state->threads.emplace_back([&made = *state] { made.serve(); });
     state->doorkeeper = std::thread([&made = *state] { made.accept_all(); });
   } catch (const std::exception& error) {
     if (state != nullptr) state->give_up();
