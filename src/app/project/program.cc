@@ -55,12 +55,18 @@ Result<Child> start(const std::string& path) {
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, output.in.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, errors.in.get(), STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // A group of its own, so that what the program starts can be ended with it.
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
   std::string program = path;
   std::string verb = "describe";
   std::array<char*, 3> argv = {program.data(), verb.data(), nullptr};
   Child child;
   const int failed =
-      ::posix_spawn(&child.pid, path.c_str(), &actions, nullptr, argv.data(), environ);
+      ::posix_spawn(&child.pid, path.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return cannot_start(path, failed);
   child.output = std::move(output.out);
@@ -74,13 +80,14 @@ Error too_slow(const std::string& path) {
 
 /// Reads until the end of both, the deadline or the limit.
 Result<Printed> read_all(const Child& child, const std::string& path, const Clock& clock,
-                         Instant deadline) {
+                         Duration deadline) {
   Printed printed;
   std::array<pollfd, 2> streams = {
       {{child.output.get(), POLLIN, 0}, {child.errors.get(), POLLIN, 0}}};
   std::array<char, 65'536> buffer;
   while (streams[0].fd >= 0 || streams[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.running());
     if (left.count() <= 0 ||
         ::poll(streams.data(), streams.size(), static_cast<int>(left.count())) == 0)
       return too_slow(path);
@@ -103,25 +110,26 @@ Result<Printed> read_all(const Child& child, const std::string& path, const Cloc
 
 /// The status with which the child ends by itself, which it may do long after it closed its
 /// streams. Nothing at the deadline.
-std::optional<int> end_of(pid_t child, const Clock& clock, Instant deadline) {
+std::optional<int> end_of(pid_t child, const Clock& clock, Duration deadline) {
   int status = 0;
   while (::waitpid(child, &status, WNOHANG) == 0) {
-    if (clock.now() >= deadline) return std::nullopt;
+    if (clock.running() >= deadline) return std::nullopt;
     ::poll(nullptr, 0, 1);
   }
   return status;
 }
 
-/// Waits for the answer and for the end. A child that is too slow or says too much is killed.
+/// Waits for the answer and for the end. A child that is too slow or says too much is killed, with
+/// all that it has started.
 Result<std::string> answer_of(Child child, const std::string& path) {
   const auto clock = make_system_clock();
-  const Instant deadline = clock->now() + kPatience;
+  const Duration deadline = clock->running() + kPatience;
   Result<Printed> printed = read_all(child, path, *clock, deadline);
   child.output.close();
   child.errors.close();
   const auto status = printed.ok() ? end_of(child.pid, *clock, deadline) : std::nullopt;
   if (!status.has_value()) {
-    ::kill(child.pid, SIGKILL);
+    ::kill(-child.pid, SIGKILL);
     ::waitpid(child.pid, nullptr, 0);
     return printed.ok() ? too_slow(path) : std::move(printed).error();
   }
