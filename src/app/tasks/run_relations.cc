@@ -25,10 +25,14 @@ Result<std::shared_ptr<const lake::Snapshot>> snapshot_of(Attempt& attempt,
   return snapshot;
 }
 
-/// The rows that were there before the logical date: all that a run may see.
+/// The moment before which rows were there for the run: all that it may see.
+Instant seen_before(const Attempt& attempt, const project::SourceTable& source) {
+  return ingest::rows_before(source.files, attempt.request().logical_date);
+}
+
 lake::Predicate seen_by(const Attempt& attempt, const project::SourceTable& source) {
-  return {{source.available_at, lake::Comparison::Less,
-           format_instant(attempt.request().logical_date)}};
+  return {
+      {source.available_at, lake::Comparison::Less, format_instant(seen_before(attempt, source))}};
 }
 
 /// `whole` holds all landed rows but for files that hold later ones alone; the source's own name only
@@ -38,7 +42,7 @@ Status define_source(Attempt& attempt, const project::SourceTable& source) {
   const std::string whole = "landed_" + source.name;
   TRY(attempt.session().define_scan(whole, TRY(snapshot->scan(seen_by(attempt, source)))));
   return transform::define_cut(attempt.session(), source.name, whole, source.available_at,
-                               attempt.request().logical_date);
+                               seen_before(attempt, source));
 }
 
 }  // namespace

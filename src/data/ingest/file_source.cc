@@ -19,8 +19,11 @@ CivilTime civil_day(std::int64_t day) {
 }
 
 /// The first moment of a day. Where clocks jump over midnight the day begins with the jump.
-Instant start_of(const TimeZone& zone, std::int64_t day) {
-  const TimeZone::Resolved resolved = zone.resolve(civil_day(day));
+/// Earlier than any row, and a moment that SQL can write.
+constexpr Instant kBeforeAll = std::chrono::sys_days(std::chrono::year{1} / 1 / 1);
+
+Instant start_of(const TimeZone& zone, const CivilTime& day) {
+  const TimeZone::Resolved resolved = zone.resolve({day.year, day.month, day.day});
   return resolved.kind == TimeZone::Kind::Skipped ? resolved.transition : resolved.before;
 }
 
@@ -117,8 +120,8 @@ Status FileSource::prepare() {
 
 DeliveryWindow FileSource::window(const FilePattern::Match& match, Instant modified) const {
   if (match.day)
-    return {start_of(spec_.zone, *match.day), start_of(spec_.zone, *match.day + 1) - Duration(1),
-            *match.day};
+    return {start_of(spec_.zone, civil_day(*match.day)),
+            start_of(spec_.zone, civil_day(*match.day + 1)) - Duration(1), *match.day};
   const Instant moment = spec_.delivered.value_or(modified);
   return {Instant::min(), moment,
           std::chrono::floor<std::chrono::days>(moment).time_since_epoch().count()};
@@ -203,6 +206,14 @@ Result<std::unique_ptr<DeliveryReader>> FileSource::open(const Delivery& deliver
 }
 
 }  // namespace
+
+Instant rows_before(const FileSourceSpec& spec, Instant before) {
+  if (spec.delivered_at_column.empty()) return before;  // a row has its file's moment
+  const auto pattern = FilePattern::parse(spec.pattern);
+  if (pattern.ok() && pattern->has_date()) return start_of(spec.zone, spec.zone.civil(before));
+  if (spec.delivered && *spec.delivered >= before) return kBeforeAll;
+  return before;
+}
 
 Result<std::unique_ptr<Source>> open_file_source(FileSourceSpec spec, storage::ObjectStore& store) {
   FilePattern pattern = TRY_DOING("source " + spec.name, FilePattern::parse(spec.pattern));

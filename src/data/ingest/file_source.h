@@ -50,6 +50,11 @@ struct FileSourceSpec {
   std::size_t max_line_bytes = 1 << 20;  // of a line or a CSV record; a longer row is rejected
 };
 
+/// Rows of files that were delivered before `before` are those whose delivered_at lies before this:
+/// a row that says its own moment came no earlier than its file, at the end of the file's day. (Of
+/// files without {date} and `delivered` nothing is known but when they were last written: `before`.)
+Instant rows_before(const FileSourceSpec& spec, Instant before);
+
 /// `store` must outlive the source and be safe to read from several threads. Errors: Invalid,
 /// Unsupported: what in `spec` cannot be.
 Result<std::unique_ptr<Source>> open_file_source(FileSourceSpec spec, storage::ObjectStore& store);

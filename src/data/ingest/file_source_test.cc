@@ -389,6 +389,25 @@ TEST(FileSource, TakesTheDeclaredMomentOfAFileWithoutDate) {
             folder.store->head("in/flights-2013-01-05.x")->modified);
 }
 
+TEST(FileSource, ARowIsThereFromTheEndOfTheDayOfItsFile) {
+  FileSourceSpec spec;
+  spec.pattern = "in/flights-{date}.x";
+  spec.zone = *TimeZone::load("America/New_York");
+  EXPECT_EQ(rows_before(spec, at("2013-01-05T16:30:00Z")), at("2013-01-05T16:30:00Z"))
+      << "its moment is its file's already";
+  spec.delivered_at_column = "landed";
+  EXPECT_EQ(rows_before(spec, at("2013-01-05T16:30:00Z")), at("2013-01-05T05:00:00Z"))
+      << "the file of the fifth is not there yet, whatever its rows say";
+  EXPECT_EQ(rows_before(spec, at("2013-01-06T05:00:00Z")), at("2013-01-06T05:00:00Z"));
+  EXPECT_EQ(rows_before(spec, at("2013-01-06T04:59:59Z")), at("2013-01-05T05:00:00Z"));
+  spec.pattern = "in/*.x";
+  spec.delivered = at("2013-01-07T00:00:00Z");
+  EXPECT_LT(rows_before(spec, at("2013-01-07T00:00:00Z")), at("1970-01-01T00:00:00Z"));
+  EXPECT_EQ(rows_before(spec, at("2013-01-07T00:00:01Z")), at("2013-01-07T00:00:01Z"));
+  spec.delivered.reset();
+  EXPECT_EQ(rows_before(spec, at("2013-01-05T16:30:00Z")), at("2013-01-05T16:30:00Z"));
+}
+
 TEST(FileSource, HoldsRowsToTheDayOfTheirFile) {
   FileSourceSpec spec;
   spec.columns =

@@ -67,6 +67,9 @@ std::vector<std::string> candidate_paths() {
 }
 
 Result<void*> open_library() {
+  // Its OpenMP threads wait asleep for each other, and not in a loop: where the machine has other work, a spinning one
+  // takes the time of the one that it waits for. libgomp looks at this when it is loaded; a user's own value stays.
+  ::setenv("OMP_WAIT_POLICY", "passive", 0);
   std::string tried;
   for (const std::string& path : candidate_paths()) {
     if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
