@@ -42,3 +42,9 @@ target_link_libraries(millrace_duckdb INTERFACE -Wl,--start-group ${duckdb_archi
 
 # XGBoost is loaded on first use from beside the binary or from here.
 set(MILLRACE_XGBOOST "${MILLRACE_DEPS}/xgboost-cpu-3.2.0/xgboost/lib/libxgboost.so")
+
+# FlatBuffers: headers alone, which stand among the system's; nothing of it is linked.
+find_path(MILLRACE_FLATBUFFERS flatbuffers/flatbuffers.h)
+if(NOT MILLRACE_FLATBUFFERS)
+  message(FATAL_ERROR "flatbuffers/flatbuffers.h is missing.\n  Run scripts/setup, which installs libflatbuffers-dev, then configure again.")
+endif()
