@@ -32,15 +32,15 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "millrace/table.h"
 
 namespace millrace {
 
-/// What an attempt of a task can ask and tell. Valid while the task's function runs; calls from
-/// several threads of the task are fine, apart from execute and query, which take turns.
-class Context {
+/// What an attempt of a task can ask and tell, and SQL and tables in a session of the task's own,
+/// which begins with its first use. Valid while the task's function runs; calls from several threads
+/// of the task are fine.
+class Context : public Tables {
  public:
-  virtual ~Context() = default;
-
   /// The moment at which this run is due. Its data interval ends here.
   virtual Instant logical_date() const = 0;
   virtual Instant data_interval_start() const = 0;
@@ -60,13 +60,6 @@ class Context {
   virtual void progress(double fraction, std::string_view message) = 0;
   /// Whether the run was cancelled, timed out or lost its server: stop soon.
   virtual bool cancelled() const = 0;
-
-  /// Runs SQL statements in this task's own session of the embedded engine (DuckDB); files are read
-  /// and written relative to the working directory. Times are UTC. Errors: Invalid (the engine's
-  /// message), Exhausted, Cancelled.
-  virtual Result<> execute(std::string_view sql) = 0;
-  /// The answer of one statement as a JSON array of objects, for small answers (10,000 rows).
-  virtual Result<Json> query(std::string_view sql) = 0;
 };
 
 /// How often and how long a task is tried, and what it needs.

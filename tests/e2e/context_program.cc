@@ -9,7 +9,7 @@ using namespace millrace;
 
 Result<> count_numbers(Context& context) {
   TRY(context.execute("CREATE TABLE numbers AS SELECT range AS n FROM range(10)"));
-  const Json rows = TRY(context.query("SELECT sum(n)::BIGINT AS total FROM numbers"));
+  const Json rows = TRY(context.rows("SELECT sum(n)::BIGINT AS total FROM numbers"));
   context.progress(0.5, "half of it");
   context.log("until " + format_instant(context.data_interval_end()));
   context.set_result(rows.as_array().at(0));

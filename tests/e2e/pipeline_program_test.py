@@ -149,7 +149,7 @@ class TestEngine(ProgramTest):
         answer = subprocess.run([str(MILLRACE), "engine", "--stdio"], input=asked, capture_output=True, text=True,
                                 timeout=120)
         lines = [json.loads(line) for line in answer.stdout.splitlines()]
-        self.assertEqual(lines[0]["millrace_engine"], 1)
+        self.assertEqual(lines[0]["millrace_engine"], 2)
         self.assertIn("larger than 16 MiB", lines[1]["error"]["message"])
         self.assertEqual(lines[2], {"rows": [{"one": 1}]})
 

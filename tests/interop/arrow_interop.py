@@ -115,7 +115,8 @@ class ArrowInterop(unittest.TestCase):
     def test_columns_that_cannot_be_null_stay_so(self):
         schema = pa.schema([pa.field("a", pa.int64(), nullable=False),
                             pa.field("l", pa.list_(pa.field("item", pa.int8(), nullable=False)), nullable=False)])
-        batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), pa.array([[1], []], schema.field("l").type)], schema=schema)
+        lists = pa.array([[1], []], schema.field("l").type)
+        batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), lists], schema=schema)
         table = self.echoed([batch], schema)
         self.assertFalse(table.schema.field("a").nullable)
         self.assertFalse(table.schema.field("l").type.value_field.nullable)

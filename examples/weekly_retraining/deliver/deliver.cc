@@ -42,7 +42,7 @@ Result<> deliver(Context& context) {
   Json values = context.params();
   context.progress(0, "reading nycflights13");
   TRY(context.execute(filled(sql, values)));
-  const Json files = TRY(context.query("select folder, day from files order by day, folder"));
+  const Json files = TRY(context.rows("select folder, day from files order by day, folder"));
   const std::string write = read("deliver/write_file.sql");
   std::size_t done = 0;
   for (const Json& file : files.as_array()) {

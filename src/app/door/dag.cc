@@ -10,7 +10,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include "door/engine_client.h"
+#include "door/session.h"
 #include "execution/attempt_channel.h"
 #include "millrace/millrace.h"
 
@@ -20,20 +20,11 @@ namespace {
 constexpr int kMistake = 2;
 constexpr int kUnavailable = 3;
 
-/// The millrace that this program asks: $MILLRACE, the one beside it, or the one on the path.
-std::string find_millrace() {
-  if (const char* named = std::getenv("MILLRACE"); named != nullptr && *named != '\0') return named;
-  std::error_code error;
-  const auto beside =
-      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "millrace";
-  if (!error && std::filesystem::exists(beside, error)) return beside.string();
-  return "millrace";
-}
-
 /// A task's function as it runs: in an attempt's process, over its channel.
 class AttemptContext final : public Context {
  public:
-  explicit AttemptContext(execution::AttemptChannel& channel) : channel_(channel) {}
+  explicit AttemptContext(execution::AttemptChannel& channel)
+      : channel_(channel), session_(door::find_millrace(), engine_options(channel.request())) {}
 
   /// Reads the dates of the run. Errors: Invalid when the request has none.
   Status open() {
@@ -65,13 +56,12 @@ class AttemptContext final : public Context {
   }
   bool cancelled() const override { return channel_.cancelled(); }
 
-  Result<> execute(std::string_view sql) override {
-    const std::lock_guard lock(engine_mutex_);
-    return TRY(engine())->execute(sql);
-  }
-  Result<Json> query(std::string_view sql) override {
-    const std::lock_guard lock(engine_mutex_);
-    return TRY(engine())->query(sql);
+  Result<> execute(std::string_view sql) override { return session_.execute(sql); }
+  Result<Batches> query(std::string_view sql) override { return session_.query(sql); }
+  Result<Json> rows(std::string_view sql) override { return session_.rows(sql); }
+  using Tables::write;
+  Result<std::int64_t> write(std::string_view name, Batches rows) override {
+    return session_.write(name, std::move(rows));
   }
 
   Json take_result() {
@@ -80,15 +70,8 @@ class AttemptContext final : public Context {
   }
 
  private:
-  Result<door::EngineClient*> engine() {
-    if (!engine_.has_value())
-      engine_.emplace(TRY(door::EngineClient::start(find_millrace(), engine_options())));
-    return &*engine_;
-  }
-
   /// The engine gets what this attempt was given.
-  std::vector<std::string> engine_options() const {
-    const execution::ChannelRequest& request = channel_.request();
+  static std::vector<std::string> engine_options(const execution::ChannelRequest& request) {
     std::vector<std::string> options = {"--threads", std::to_string(request.resources.threads),
                                         "--memory-bytes",
                                         std::to_string(request.resources.memory_bytes)};
@@ -105,8 +88,7 @@ class AttemptContext final : public Context {
   Instant interval_start_;
   std::mutex mutex_;
   Json result_;
-  std::mutex engine_mutex_;
-  std::optional<door::EngineClient> engine_;
+  door::Session session_;
 };
 
 int failed(const std::string& message) {
@@ -224,7 +206,7 @@ int Dag::State::run_task(const std::string& id) {
 int Dag::State::run(int argc, char** argv) const {
   std::error_code error;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  const std::string millrace = find_millrace();
+  const std::string millrace = door::find_millrace();
   std::vector<std::string> words = {millrace, "run", "--program", self};
   for (int i = 1; i < argc; ++i) words.emplace_back(argv[i]);
   std::vector<char*> arguments;

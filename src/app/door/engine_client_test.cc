@@ -21,30 +21,30 @@ class EngineClientTest : public testing::Test {
 };
 
 TEST_F(EngineClientTest, AsksOneLineAndReadsOne) {
-  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":1}'
+  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":2}'
     read request; [ "$request" = '{"query":"select 1"}' ] && echo '{"rows":[{"a":1}]}'
     read request; echo '{"error":{"code":"invalid","message":"no such table"}}')"));
   ASSERT_TRUE(client.ok()) << client.error().message();
-  EXPECT_EQ(client->query("select 1")->dump(), R"([{"a":1}])");
+  EXPECT_EQ(client->rows("select 1")->dump(), R"([{"a":1}])");
   const Status failed = client->execute("drop table x");
   EXPECT_EQ(failed.error().code(), ErrorCode::Invalid);
   EXPECT_EQ(failed.error().message(), "no such table");
 }
 
 TEST_F(EngineClientTest, TellsTheEngineWhatItMayUse) {
-  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":1}'
+  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":2}'
     read request; echo "{\"rows\":[\"$*\"]}")"),
                                     {"--threads", "1"});
   ASSERT_TRUE(client.ok()) << client.error().message();
-  EXPECT_EQ(client->query("select 1")->dump(), R"(["engine --stdio --threads 1"])");
+  EXPECT_EQ(client->rows("select 1")->dump(), R"(["engine --stdio --threads 1"])");
 }
 
 TEST_F(EngineClientTest, AnEngineThatHasEndedIsAnErrorAndNoSignal) {
   // It reads nothing more from before it is heard for the first time.
-  auto client = EngineClient::start(script("exec 0<&-; echo '{\"millrace_engine\":1}'"));
+  auto client = EngineClient::start(script("exec 0<&-; echo '{\"millrace_engine\":2}'"));
   ASSERT_TRUE(client.ok()) << client.error().message();
   EXPECT_EQ(client->execute("select 1").error().code(), ErrorCode::Unavailable);
-  EXPECT_EQ(client->query("select 1").error().code(), ErrorCode::Unavailable);
+  EXPECT_EQ(client->rows("select 1").error().code(), ErrorCode::Unavailable);
 }
 
 TEST_F(EngineClientTest, AnEngineThatCannotOpenSaysWhy) {
@@ -56,7 +56,7 @@ TEST_F(EngineClientTest, AnEngineThatCannotOpenSaysWhy) {
 }
 
 TEST_F(EngineClientTest, RefusesWhatIsNoEngine) {
-  EXPECT_EQ(EngineClient::start(script("echo '{\"millrace_engine\":2}'")).error().code(),
+  EXPECT_EQ(EngineClient::start(script("echo '{\"millrace_engine\":1}'")).error().code(),
             ErrorCode::Unsupported);
   EXPECT_EQ(EngineClient::start(script("exit 1")).error().code(), ErrorCode::Unavailable);
   const Error nowhere = EngineClient::start(folder_.path() + "/nothing").error();
