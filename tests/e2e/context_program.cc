@@ -8,7 +8,14 @@ namespace {
 using namespace millrace;
 
 Result<> count_numbers(Context& context) {
-  TRY(context.execute("CREATE TABLE numbers AS SELECT range AS n FROM range(10)"));
+  Batch numbers;
+  auto& n = numbers.add<std::int64_t>("n");
+  for (std::int64_t i = 0; i < 10; ++i) n.push(i);
+  TRY(context.write("numbers", numbers));
+  Batches answer = TRY(context.query("SELECT max(n) AS last FROM numbers"));
+  const std::optional<Batch> batch = TRY(answer.next());
+  if (TRY(batch->column<std::int64_t>("last"))->at(0) != 9)
+    return Error(ErrorCode::Invalid, "the numbers came back as others");
   const Json rows = TRY(context.rows("SELECT sum(n)::BIGINT AS total FROM numbers"));
   context.progress(0.5, "half of it");
   context.log("until " + format_instant(context.data_interval_end()));

@@ -188,7 +188,7 @@ struct MessageTable : private flatbuffers::Table {
   const BatchTable* batch() const { return GetPointer<const BatchTable*>(slot(2)); }
   std::int64_t body_length() const { return GetField<std::int64_t>(slot(3), 0); }
 
-  bool Verify(flatbuffers::Verifier& verifier) const {  // the library's own word for its root
+  bool verify(flatbuffers::Verifier& verifier) const {
     return VerifyTableStart(verifier) && VerifyField<std::int16_t>(verifier, slot(0), 2) &&
            VerifyField<std::uint8_t>(verifier, slot(1), 1) && VerifyOffset(verifier, slot(2)) &&
            verify_header(verifier) && VerifyField<std::int64_t>(verifier, slot(3), 8) &&
