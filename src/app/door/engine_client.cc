@@ -167,7 +167,10 @@ Status EngineClient::begin_part() {
   is_answer_read_ = true;  // unless there is a part
   const Json head = TRY(read_answer());
   if (head.contains("end")) return {};
-  part_left_ = TRY(head.integer_at("bytes"));
+  const std::int64_t bytes = TRY(head.integer_at("bytes"));
+  if (bytes < 0)
+    return Error(ErrorCode::Internal, fmt::format("the engine gave a part of {} bytes", bytes));
+  part_left_ = bytes;
   is_answer_read_ = false;
   return {};
 }

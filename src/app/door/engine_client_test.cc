@@ -47,6 +47,31 @@ TEST_F(EngineClientTest, AnEngineThatHasEndedIsAnErrorAndNoSignal) {
   EXPECT_EQ(client->rows("select 1").error().code(), ErrorCode::Unavailable);
 }
 
+TEST_F(EngineClientTest, AnAnswerThatBreaksOffIsAnError) {
+  for (const auto& [part, code] : {std::pair{R"({"bytes":1000})", ErrorCode::Unavailable},
+                                   {R"({"bytes":-5})", ErrorCode::Internal},
+                                   {R"({"what":1})", ErrorCode::Invalid},
+                                   {R"({"end":true})", ErrorCode::Invalid}}) {
+    SCOPED_TRACE(part);
+    auto client = EngineClient::start(script(R"(echo '{"millrace_engine":2}'
+      read request; echo ')" + std::string(part) +
+                                             "'; printf abc"));
+    ASSERT_TRUE(client.ok()) << client.error().message();
+    EXPECT_EQ(client->query("select 1").error().code(), code);
+  }
+}
+
+TEST_F(EngineClientTest, AnEngineThatRefusesRowsIsSentNoMoreOfThem) {
+  auto client = EngineClient::start(script(R"(echo '{"millrace_engine":2}'
+    read put; echo '{"error":{"code":"exhausted","message":"the disk is full"}}'
+    while read line; do [ "$line" = '{"end":true}' ] && echo '{"rows":["the next"]}'; done)"));
+  ASSERT_TRUE(client.ok()) << client.error().message();
+  const auto endless = [] { return Result<std::optional<std::string>>("bytes of a stream\n"); };
+  const auto put = client->put("numbers", endless);
+  EXPECT_EQ(put.error().message(), "the disk is full");
+  EXPECT_EQ(client->rows("select 1")->dump(), R"(["the next"])");
+}
+
 TEST_F(EngineClientTest, AnEngineThatCannotOpenSaysWhy) {
   const auto client = EngineClient::start(
       script(R"(echo '{"error":{"code":"exhausted","message":"the disk is full"}}'; exit 3)"));
