@@ -202,7 +202,8 @@ class Tables {
   virtual Result<Json> rows(std::string_view sql) = 0;
 
   /// Makes the rows a table of this session, in the place of one of that name, for SQL to read.
-  /// Batches are sent as they come, so there may be more of them than memory: the engine spills.
+  /// Batches are sent as they come, so there may be more of them than memory: the engine spills,
+  /// where it has a folder for it (a task's session does).
   /// Returns how many rows. Errors: Invalid (no batch, or columns that differ in length, or from
   /// the first batch's), Exhausted, what `rows` gives; and then nothing has changed.
   virtual Result<std::int64_t> write(std::string_view name, Batches rows) = 0;
@@ -212,6 +213,7 @@ class Tables {
 struct SessionOptions {
   int threads = 0;                 // 0: as many as the machine has
   std::uint64_t memory_bytes = 0;  // 0: three quarters of the machine's
+  std::string project = "";  // a folder in whose .millrace/spill it spills; empty: it does not
 };
 
 /// A session for a program that is no task. In one, use the task's Context. The engine is the

@@ -7,7 +7,7 @@ import unittest
 
 import duckdb
 
-from harness import BIN, MILLRACE, SOURCE
+from harness import BIN, MILLRACE, SOURCE, ProjectTest, free_port
 
 SMALL = ["--visits", "2000", "--users", "3000"]
 BEST_AUC = """
@@ -134,6 +134,45 @@ class TestClicks(unittest.TestCase):
         code = (SOURCE / "examples/clicks/arguments.cc").read_text()
         for option in set(re.findall(r'"(--[a-z-]+)"', code)):
             self.assertIn(option + " ", told.stdout)
+
+
+class TestLanding(ProjectTest):
+    SOURCE = """
+name: shop
+path: deliveries
+schema: raw
+timezone: UTC
+format: jsonl
+tables:
+  - name: clicks
+    pattern: clicks/clicks-{date}.jsonl.gz
+    delivered_at: delivered_at
+    event_time: shown_at
+    columns:
+      - {name: event_id, type: BIGINT, not_null: true}
+      - {name: user_id, type: BIGINT, not_null: true}
+      - {name: shown_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+      - {name: position, type: INTEGER}
+      - {name: delivered_at, type: TIMESTAMP WITH TIME ZONE, not_null: true}
+"""
+
+    def test_its_json_lines_land_and_what_is_broken_is_set_aside(self):
+        project = self.project()
+        project.write("millrace.yml", f"name: clicks\ntargets:\n  dev: {{endpoint: '127.0.0.1:{free_port()}', "
+                                      f"status: '127.0.0.1:{free_port()}'}}\n")
+        project.write("sources/shop.yml", self.SOURCE)
+        project.write("pipelines/land.yml", "id: land\nschedule: '@daily'\nstart_date: 2024-01-01\n"
+                                            "tasks: [{id: land, kind: land, source: shop.clicks}]\n")
+        subprocess.run([str(BIN / "deliver_clicks"), *SMALL, "--days", "32"], cwd=project.root, check=True, timeout=120,
+                       capture_output=True, env={"MILLRACE": str(MILLRACE), "PATH": "/usr/bin:/bin"})
+        self.assertRuns(project.millrace("run", "land", "--logical-date", "2024-02-02"))
+        count = "SELECT count(*) AS n, count(position) AS p FROM raw.clicks"
+        [landed] = self.assertRuns(project.millrace("sql", "--json", count)).json()
+        self.assertGreater(landed["n"], 40_000)
+        self.assertTrue(1_000 < landed["p"] < 5_000, landed)
+        rejected = "SELECT count(*) AS n FROM raw.clicks__rejected"
+        [aside] = self.assertRuns(project.millrace("sql", "--json", rejected)).json()
+        self.assertTrue(5 < aside["n"] < 100, aside)
 
 
 if __name__ == "__main__":

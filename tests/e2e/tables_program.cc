@@ -89,6 +89,19 @@ Result<> leave_answers(Tables& tables) {
   return {};
 }
 
+/// 15 times a million rows, which the memory of the session does not hold.
+Result<> write_many(Tables& tables) {
+  const auto many = [rows = numbers(), times = 1]() mutable -> Result<std::optional<Batch>> {
+    std::optional<Batch> batch = TRY(rows.next());
+    if (batch.has_value() || times++ == 15) return batch;
+    rows = numbers();
+    return rows.next();
+  };
+  std::printf("%ld\n", TRY(tables.write("many", many)));
+  std::printf("%s\n", TRY(tables.rows("SELECT sum(n)::BIGINT AS n FROM many")).dump().c_str());
+  return {};
+}
+
 Result<> write_from_itself(Tables& tables) {
   Batches answer = TRY(tables.query("SELECT 1 AS one"));
   std::printf("%s\n", tables.write("copy", std::move(answer)).error().message().c_str());
@@ -96,9 +109,11 @@ Result<> write_from_itself(Tables& tables) {
 }
 
 Result<> run(const std::string& verb) {
-  const auto tables = TRY(open_session({.threads = 1, .memory_bytes = 300U << 20U}));
+  const auto tables =
+      TRY(open_session({.threads = 1, .memory_bytes = 300U << 20U, .project = "."}));
   if (verb == "write_and_read") return write_and_read(*tables);
   if (verb == "give_up") return give_up_and_go_on(*tables);
+  if (verb == "write_many") return write_many(*tables);
   if (verb == "leave") return leave_answers(*tables);
   return write_from_itself(*tables);
 }

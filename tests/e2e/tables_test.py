@@ -26,6 +26,9 @@ class TestTables(unittest.TestCase):
         with gzip.open(f"{self.folder}/numbers.json.gz", "rt") as file:
             self.assertEqual([json.loads(line)["name"] for line in file], ["number 0", None, "number 2"])
 
+    def test_more_rows_than_memory_go_in(self):
+        self.assertEqual(self.lines("write_many"), ["15000000", '[{"n":7499992500000}]'])
+
     def test_a_write_that_is_given_up_changes_nothing_and_the_session_goes_on(self):
         gave_up, old, uneven, name, one = self.lines("give_up")
         self.assertEqual(gave_up, "no more numbers")

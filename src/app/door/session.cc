@@ -107,10 +107,10 @@ Result<std::int64_t> Session::write(std::string_view name, Batches rows) {
 }  // namespace door
 
 Result<std::unique_ptr<Tables>> open_session(const SessionOptions& options) {
-  auto session = std::make_unique<door::Session>(
-      door::find_millrace(),
-      std::vector<std::string>{"--threads", std::to_string(options.threads), "--memory-bytes",
-                               std::to_string(options.memory_bytes)});
+  std::vector<std::string> words = {"--threads", std::to_string(options.threads), "--memory-bytes",
+                                    std::to_string(options.memory_bytes)};
+  if (!options.project.empty()) words.insert(words.end(), {"--project", options.project});
+  auto session = std::make_unique<door::Session>(door::find_millrace(), std::move(words));
   TRY(session->start());
   return std::unique_ptr<Tables>(std::move(session));
 }
