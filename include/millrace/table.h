@@ -134,7 +134,7 @@ class Batch {
   template <ColumnValue T>
   Column<T>& add(std::string name) {
     columns_.push_back({std::move(name), Column<T>()});
-    return std::get<Column<T>>(columns_.back().values);
+    return *std::get_if<Column<T>>(&columns_.back().values);
   }
 
   std::size_t column_count() const { return columns_.size(); }

@@ -62,6 +62,7 @@ Result<> give_up_and_go_on(Tables& tables) {
   uneven.add<double>("b");
   std::printf("%s\n", tables.write("uneven", uneven).error().message().c_str());
   std::printf("%s\n", tables.write("a.b.c.d", numbers()).error().message().c_str());
+  std::printf("%s\n", tables.query("SELECT no_such_column").error().message().c_str());
   std::printf("%s\n", TRY(tables.rows("SELECT 1 AS one")).dump().c_str());
   return {};
 }
@@ -108,7 +109,7 @@ Result<> write_from_itself(Tables& tables) {
   return {};
 }
 
-Result<> run(const std::string& verb) {
+Result<> run(std::string_view verb) {
   const auto tables =
       TRY(open_session({.threads = 1, .memory_bytes = 300U << 20U, .project = "."}));
   if (verb == "write_and_read") return write_and_read(*tables);

@@ -30,11 +30,12 @@ class TestTables(unittest.TestCase):
         self.assertEqual(self.lines("write_many"), ["15000000", '[{"n":7499992500000}]'])
 
     def test_a_write_that_is_given_up_changes_nothing_and_the_session_goes_on(self):
-        gave_up, old, uneven, name, one = self.lines("give_up")
+        gave_up, old, uneven, name, *no_column, one = self.lines("give_up")
         self.assertEqual(gave_up, "no more numbers")
         self.assertEqual(old, '[{"old":1}]')
         self.assertIn("column 'b' has 0 values, 'a' has 1", uneven)
         self.assertIn("a.b.c.d", name)
+        self.assertTrue(no_column[0].startswith("Binder Error: "), no_column)
         self.assertEqual(one, '[{"one":1}]')
 
     def test_an_answer_ends_with_the_next_call_and_may_fail_on_the_way(self):

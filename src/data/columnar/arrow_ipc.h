@@ -52,6 +52,7 @@ struct IpcLimits {
 ///   Invalid      the bytes are no such stream, or end within a message
 ///   Unsupported  a type that no table has, dictionaries, compressed bodies, big-endian values
 ///   Exhausted    a message beyond the limits
+/// What the source gives as its error is passed on as it is.
 Result<std::unique_ptr<BatchReader>> read_ipc_stream(ByteSource source, IpcLimits limits = {});
 
 }  // namespace millrace::columnar

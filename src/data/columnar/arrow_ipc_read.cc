@@ -29,14 +29,13 @@ class StreamReader final : public BatchReader {
   StreamReader(ByteSource source, IpcLimits limits) : source_(std::move(source)), limits_(limits) {}
 
   Status open() {
-    auto message = TRY_DOING(place(), read_message());
+    auto message = TRY(located(read_message()));
     if (!message.has_value())
       return invalid("an Arrow stream begins with a schema; there is nothing");
     if (message->table->kind() != ipc::HeaderKind::Schema)
       return invalid(place() + ": a stream begins with its schema");
-    schema_ = std::make_shared<Schema>(
-        TRY_DOING(place(), ipc::schema_of(*message->table->schema())));
-    TRY_DOING(place(), read_body(message->table->body_length()));
+    schema_ = std::make_shared<Schema>( TRY(located(ipc::schema_of(*message->table->schema()))));
+    TRY(located(read_body(message->table->body_length())));
     return {};
   }
 
@@ -45,10 +44,10 @@ class StreamReader final : public BatchReader {
   Result<std::optional<RecordBatch>> next() override {
     while (!at_end_) {
       ++number_;
-      auto message = TRY_DOING(place(), read_message());
+      auto message = TRY(located(read_message()));
       at_end_ = !message.has_value();
       if (at_end_) break;
-      RecordBatch batch = TRY_DOING(place(), read_batch(*message->table));
+      RecordBatch batch = TRY(located(read_batch(*message->table)));
       if (batch.row_count() > 0) return std::optional(std::move(batch));
     }
     return std::optional<RecordBatch>();
@@ -56,6 +55,13 @@ class StreamReader final : public BatchReader {
 
  private:
   std::string place() const { return fmt::format("message {} of the Arrow stream", number_); }
+
+  /// Says which message is wrong; what the source gives as its error says where it comes from.
+  template <typename T>
+  Result<T> located(Result<T> result) const {
+    if (result.ok() || source_failed_) return result;
+    return Result<T>(std::move(result).error().while_doing(place()));
+  }
 
   /// Nothing at the end of the stream.
   Result<std::optional<Message>> read_message() {
@@ -137,9 +143,11 @@ class StreamReader final : public BatchReader {
   Result<std::size_t> read_up_to(char* into, std::size_t size) {
     std::size_t have = 0;
     while (have < size) {
-      const std::size_t got = TRY(source_({into + have, size - have}));
-      if (got == 0) break;
-      have += got;
+      Result<std::size_t> got = source_({into + have, size - have});
+      source_failed_ = !got.ok();
+      if (!got.ok()) return got;
+      if (*got == 0) break;
+      have += *got;
     }
     return have;
   }
@@ -151,6 +159,7 @@ class StreamReader final : public BatchReader {
   std::shared_ptr<const Schema> schema_;
   std::int64_t number_ = 1;
   bool at_end_ = false;
+  bool source_failed_ = false;
 };
 
 }  // namespace
