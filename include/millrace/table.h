@@ -205,7 +205,8 @@ class Tables {
   /// Batches are sent as they come, so there may be more of them than memory: the engine spills,
   /// where it has a folder for it (a task's session does).
   /// Returns how many rows. Errors: Invalid (no batch, or columns that differ in length, or from
-  /// the first batch's), Exhausted, what `rows` gives; and then nothing has changed.
+  /// the first batch's), Exhausted, what `rows` gives; and then nothing has changed. What `rows`
+  /// throws is thrown on.
   virtual Result<std::int64_t> write(std::string_view name, Batches rows) = 0;
   Result<std::int64_t> write(std::string_view name, const Batch& rows);
 };

@@ -1,6 +1,7 @@
 // Uses a session of the C++ door outside of a Dag; tables_test.py runs it and reads what it says.
 //   tables_program VERB
 #include <cstdio>
+#include <stdexcept>
 
 #include <millrace/table.h>
 
@@ -90,6 +91,20 @@ Result<> leave_answers(Tables& tables) {
   return {};
 }
 
+Result<> throw_in_between(Tables& tables) {
+  const auto throwing = [rows = numbers(), times = 0]() mutable -> Result<std::optional<Batch>> {
+    if (++times == 3) throw std::runtime_error("thrown on purpose");
+    return rows.next();
+  };
+  try {
+    std::printf("not reached: %d\n", tables.write("numbers", throwing).ok());
+  } catch (const std::runtime_error& error) {
+    std::printf("%s\n", error.what());
+  }
+  std::printf("%s\n", TRY(tables.rows("SELECT 1 AS one")).dump().c_str());
+  return {};
+}
+
 /// 15 times a million rows, which the memory of the session does not hold.
 Result<> write_many(Tables& tables) {
   const auto many = [rows = numbers(), times = 1]() mutable -> Result<std::optional<Batch>> {
@@ -114,6 +129,7 @@ Result<> run(std::string_view verb) {
       TRY(open_session({.threads = 1, .memory_bytes = 300U << 20U, .project = "."}));
   if (verb == "write_and_read") return write_and_read(*tables);
   if (verb == "give_up") return give_up_and_go_on(*tables);
+  if (verb == "throw") return throw_in_between(*tables);
   if (verb == "write_many") return write_many(*tables);
   if (verb == "leave") return leave_answers(*tables);
   return write_from_itself(*tables);

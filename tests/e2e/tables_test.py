@@ -38,6 +38,9 @@ class TestTables(unittest.TestCase):
         self.assertTrue(no_column[0].startswith("Binder Error: "), no_column)
         self.assertEqual(one, '[{"one":1}]')
 
+    def test_an_exception_of_what_gives_the_rows_goes_on_and_the_session_too(self):
+        self.assertEqual(self.lines("throw"), ["thrown on purpose", '[{"one":1}]'])
+
     def test_an_answer_ends_with_the_next_call_and_may_fail_on_the_way(self):
         ended, seven, failed, one = self.lines("leave")
         self.assertIn("this answer ended when its session was asked for something else", ended)

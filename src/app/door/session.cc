@@ -1,6 +1,7 @@
 #include "door/session.h"
 
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <mutex>
 
@@ -74,33 +75,64 @@ Result<Batches> Session::query(std::string_view sql) {
   });
 }
 
-Result<std::int64_t> Session::write(std::string_view name, Batches rows) {
-  std::optional<columnar::Schema> schema;
-  const auto next_bytes = [&]() -> Result<std::optional<std::string>> {
-    const std::optional<Batch> batch = TRY(rows.next());
-    if (!batch.has_value() && schema.has_value()) return std::optional<std::string>();
+namespace {
+
+/// A program's batches as the messages of one stream.
+class Messages {
+ public:
+  explicit Messages(Batches& rows) : rows_(rows) {}
+
+  Result<std::optional<std::string>> next() {
+    const std::optional<Batch> batch = TRY(next_batch());
+    if (!batch.has_value() && schema_.has_value()) return std::optional<std::string>();
     if (!batch.has_value() || batch->column_count() == 0)
       return Error(ErrorCode::Invalid,
-                   "there is no batch that says the columns; give at least one, "
-                   "if need be without rows");
-    columnar::Schema its_schema = BatchAccess::schema_of(*batch);
+                   "there is no batch that says the columns; give at least "
+                   "one, if need be without rows");
+    columnar::Schema schema = BatchAccess::schema_of(*batch);
     std::string bytes;
-    if (!schema.has_value()) {
-      bytes = columnar::ipc_schema_message(its_schema);
-      schema = std::move(its_schema);
-    } else if (its_schema != *schema) {
+    if (!schema_.has_value()) {
+      bytes = columnar::ipc_schema_message(schema);
+      schema_ = std::move(schema);
+    } else if (schema != *schema_) {
       return Error(ErrorCode::Invalid,
-                   "a batch has other columns than the first one: the same names "
-                   "and types in the same order are needed");
+                   "a batch has other columns than the first one: the same "
+                   "names and types in the same order are needed");
     }
     bytes += columnar::ipc_batch_message(TRY(BatchAccess::lend(*batch)));
     return std::optional(std::move(bytes));
-  };
+  }
+
+  /// What the program threw while it was asked for a batch is thrown on, once the engine knows.
+  void throw_on() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  Result<std::optional<Batch>> next_batch() {
+    try {
+      return rows_.next();
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return Error(ErrorCode::Internal, "what gives the rows threw an exception");
+    }
+  }
+
+  Batches& rows_;
+  std::optional<columnar::Schema> schema_;
+  std::exception_ptr thrown_;
+};
+
+}  // namespace
+
+Result<std::int64_t> Session::write(std::string_view name, Batches rows) {
+  Messages messages(rows);
   const std::lock_guard lock(state_->mutex);
   EngineClient* engine = TRY(state_->engine());
   state_->is_writing = true;
-  auto written = engine->put(name, next_bytes);
+  auto written = engine->put(name, [&messages] { return messages.next(); });
   state_->is_writing = false;
+  messages.throw_on();
   return written;
 }
 
