@@ -39,7 +39,7 @@ class TestTables(unittest.TestCase):
         self.assertEqual(one, '[{"one":1}]')
 
     def test_an_exception_of_what_gives_the_rows_goes_on_and_the_session_too(self):
-        self.assertEqual(self.lines("throw"), ["thrown on purpose", '[{"one":1}]'])
+        self.assertEqual(self.lines("throw"), ["thrown: stoi", '[{"one":1}]'])
 
     def test_an_answer_ends_with_the_next_call_and_may_fail_on_the_way(self):
         ended, seven, failed, one = self.lines("leave")
