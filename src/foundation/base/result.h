@@ -171,9 +171,23 @@ class [[nodiscard]] Result<void> {
 
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }
-  Done operator*() && { return {}; }
-  const Error& error() const& { return error_.value(); }
-  Error&& error() && { return std::move(error_).value(); }
+
+  // As of a Result with a value: asking for what is not there ends the process.
+  Done operator*() && {
+    if (!ok()) [[unlikely]]
+      result_misread(&*error_);
+    return {};
+  }
+  const Error& error() const& {
+    if (ok()) [[unlikely]]
+      result_misread(nullptr);
+    return *error_;
+  }
+  Error&& error() && {
+    if (ok()) [[unlikely]]
+      result_misread(nullptr);
+    return *std::move(error_);
+  }
 
  private:
   std::optional<Error> error_;

@@ -64,6 +64,10 @@ TEST(ResultDeathTest, BrokenInvariantNamesItself) {
 TEST(ResultDeathTest, TakingWhatIsNotThereEndsTheProcess) {
   EXPECT_DEATH(*half(3), "value of a failed Result was taken: odd: 3");
   EXPECT_DEATH(static_cast<void>(half(4).error()), "error of a Result that did not fail");
+  EXPECT_DEATH(*all_even({3}), "value of a failed Result was taken: checking: odd: 3");
+  EXPECT_DEATH(static_cast<void>(all_even({2}).error()), "error of a Result that did not fail");
+  const Status fine;
+  EXPECT_DEATH(static_cast<void>(fine.error()), "error of a Result that did not fail");
 }
 
 TEST(Result, AMovedResultTakesTheOthersPlace) {
