@@ -89,6 +89,7 @@ Result<ingest::LandSpec> spec_of(const Attempt& attempt, const project::SourceTa
       .gone = attempt.request().previous ? ingest::Gone::Keep : ingest::Gone::Refuse,
       .threads = attempt.share().threads};
   spec.limits.max_bad_share = table.max_bad_share;
+  for (const auto& [name, source] : attempt.project().sources) spec.sources.push_back(name);
   return spec;
 }
 

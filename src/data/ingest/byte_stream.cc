@@ -35,7 +35,8 @@ Status check_listed(storage::ObjectStore& store, const storage::ObjectInfo& info
   if (now.size_bytes != info.size_bytes)
     return not_as_listed(
         info, fmt::format("changed from {} to {} bytes", info.size_bytes, now.size_bytes));
-  if (now.modified != info.modified) return not_as_listed(info, "was written anew");
+  if (now.modified != info.modified || now.etag != info.etag)
+    return not_as_listed(info, "was written anew");
   return {};
 }
 

@@ -42,7 +42,8 @@ class FileSource final : public Source {
   Result<std::vector<Delivery>> list(Instant before) override;
   Result<std::unique_ptr<DeliveryReader>> open(const Delivery& delivery) override;
   Result<std::string> content_hash(const Delivery& delivery) override {
-    return sha256_of_object(store_, {delivery.path, delivery.size_bytes, delivery.modified});
+    return sha256_of_object(store_,
+                            {delivery.path, delivery.size_bytes, delivery.modified, delivery.etag});
   }
   Result<std::vector<PassedOver>> passed_over(Instant before) override;
   Result<std::string> why_nothing(Instant before) override;
@@ -134,7 +135,8 @@ Result<std::vector<Delivery>> FileSource::list(Instant before) {
     if (!match) continue;
     const Instant delivered_at = window(*match, object.modified).last;
     if (delivered_at < before)
-      deliveries.push_back({object.key, delivered_at, object.size_bytes, object.modified});
+      deliveries.push_back(
+          {object.key, delivered_at, object.size_bytes, object.modified, object.etag});
   }
   std::sort(deliveries.begin(), deliveries.end(), [](const Delivery& a, const Delivery& b) {
     return std::tie(a.delivered_at, a.path) < std::tie(b.delivered_at, b.path);
@@ -197,7 +199,8 @@ Result<std::unique_ptr<DeliveryReader>> FileSource::open(const Delivery& deliver
                                                   delivery.path, spec_.name, pattern_.text()));
   const DeliveryWindow when = window(*match, delivery.delivered_at);
   auto bytes = std::make_unique<ByteStream>(
-      store_, storage::ObjectInfo{delivery.path, delivery.size_bytes, delivery.modified});
+      store_,
+      storage::ObjectInfo{delivery.path, delivery.size_bytes, delivery.modified, delivery.etag});
   if (spec_.format == FileFormat::Csv)
     return read_csv(std::move(bytes), layout_, delivery, when,
                     {spec_.delimiter, spec_.null_texts, spec_.max_line_bytes});

@@ -362,6 +362,7 @@ Status Landing::land() {
   if (before_ != nullptr) {
     TRY(check_landed_table(*before_, arrived(source_), partition));
     TRY(check_partitioned_by(*before_, source_.name(), spec_.event_time));
+    if (!spec_.sources.empty()) TRY(check_sources(*before_, spec_.sources));
   }
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());

@@ -201,6 +201,46 @@ TEST_F(Land, LandsNothingOfAFileThatIsReplacedWhileItIsReadAndAllOfTheNewOneNext
   expect_ids({"2"});
 }
 
+TEST_F(Land, NoticesAFileThatIsReplacedByOneOfTheSameSizeAndTimeWhileItIsRead) {
+  std::string text;
+  while (text.size() < (5U << 20U))
+    text += flight(1, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z");
+  world_.deliver("flights-2013-01-01.jsonl", text);
+  const std::filesystem::path file = folder_.path() + "/in/flights-2013-01-01.jsonl";
+  const auto written = std::filesystem::last_write_time(file);
+  bool replaced = false;
+  const auto report = world_.land("2013-01-02T00:00:00Z", 1, [&](LandSpec& spec) {
+    spec.progress = [&](const LandProgress&) {
+      if (std::exchange(replaced, true)) return;
+      world_.deliver("flights-2013-01-01.jsonl", std::string(text.size(), '\n'));
+      std::filesystem::last_write_time(file, written);
+    };
+  });
+  ASSERT_TRUE(replaced);
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code(), ErrorCode::Unavailable) << report.error().message();
+  expect_ids({"no table"});
+}
+
+TEST_F(Land, RefusesATableInWhichASourceHasLandedThatIsNoMore) {
+  deliver_three_days();
+  const auto of = [](std::vector<std::string> sources) {
+    return [sources](LandSpec& spec) { spec.sources = sources; };
+  };
+  ASSERT_OK(world_.land("2013-01-03T00:00:00Z", 1, of({"flights"})));
+  FileSourceSpec renamed = flights();
+  renamed.name = "departures";
+  world_.open_source(renamed);
+  const auto refused = world_.land("2013-01-04T00:00:00Z", 1, of({"departures", "planes"}));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message(),
+            "table raw.flights holds rows of the source 'flights', which this project no longer "
+            "has: one that is renamed would land its files again, beside the rows that are there; "
+            "give it its name back, or let it land in another table (table: raw.flights_2)");
+  expect_ids({"1", "2", "3", "4"});
+  ASSERT_OK(world_.land("2013-01-04T00:00:00Z", 1, of({"departures", "flights"})));
+}
+
 TEST_F(Land, OfTwoRunsAtOnceOneIsTurnedAway) {
   deliver_three_days();
   World other(folder_.path());

@@ -88,6 +88,14 @@ std::string modified_mark(std::string_view source, std::string_view path) {
   return mark_of("-modified", source, path);
 }
 
+std::optional<std::string> source_of_mark(std::string_view app_id) {
+  const std::string begin = landed_mark("", "");  // "millrace/ingest//"
+  const std::string_view prefix = std::string_view(begin).substr(0, begin.size() - 1);
+  if (!app_id.starts_with(prefix)) return std::nullopt;
+  app_id.remove_prefix(prefix.size());
+  return std::string(app_id.substr(0, app_id.find('/')));
+}
+
 std::string event_time_mark(std::string_view source) {
   return fmt::format("millrace/ingest-event-time/{}", source);
 }

@@ -75,6 +75,8 @@ std::string landed_mark(std::string_view source, std::string_view path);
 std::string size_mark(std::string_view source, std::string_view path);
 std::string content_mark(std::string_view source, std::string_view path);
 std::string modified_mark(std::string_view source, std::string_view path);
+/// The source of a landed mark; nothing for any other txn.
+std::optional<std::string> source_of_mark(std::string_view app_id);
 /// One of the source in the table: by which column its rows are partitioned (mark_version of its
 /// name).
 std::string event_time_mark(std::string_view source);

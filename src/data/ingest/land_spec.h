@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -34,6 +35,9 @@ struct LandSpec {
   OnBadFile on_bad_file = OnBadFile::Fail;
   Gone gone = Gone::Refuse;
   BadRowLimits limits;
+  /// The sources of the project. A table that holds rows of one that is none of them is refused: a
+  /// source that was renamed would land all its files again. Empty: not asked.
+  std::vector<std::string> sources;
   int threads = 0;  // that read deliveries; 0: as many as the machine has
   std::function<void(const LandProgress&)> progress;  // called from this thread
 };

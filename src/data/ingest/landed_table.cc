@@ -56,4 +56,18 @@ Status check_partitioned_by(const lake::Snapshot& table, const std::string& sour
                                     column, event_time));
 }
 
+Status check_sources(const lake::Snapshot& table, const std::vector<std::string>& sources) {
+  for (const auto& [app_id, txn] : table.state().txns) {
+    const std::optional<std::string> source = source_of_mark(app_id);
+    if (!source || std::ranges::find(sources, *source) != sources.end()) continue;
+    return Error(ErrorCode::Invalid,
+                 fmt::format("table {} holds rows of the source '{}', which this project no longer "
+                             "has: one that is renamed would land its files again, beside the rows "
+                             "that are there; give it its name back, or let it land in another "
+                             "table (table: {}_2)",
+                             table.table().text(), *source, table.table().text()));
+  }
+  return {};
+}
+
 }  // namespace millrace::ingest

@@ -3,6 +3,7 @@
 // The table of an earlier landing, and the source as it is declared now.
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "lake/snapshot.h"
@@ -19,5 +20,8 @@ Status check_landed_table(const lake::Snapshot& table, const columnar::Schema& r
 /// names the column by which they were, and says how to begin anew.
 Status check_partitioned_by(const lake::Snapshot& table, const std::string& source,
                             const std::string& event_time);
+
+/// Whether all that has landed in it is of `sources`. Errors: Invalid names one that is not.
+Status check_sources(const lake::Snapshot& table, const std::vector<std::string>& sources);
 
 }  // namespace millrace::ingest

@@ -37,9 +37,8 @@ struct Delivery {
   /// The last moment at which its rows were handed over: a row of it was delivered no later.
   Instant delivered_at;
   std::uint64_t size_bytes = 0;
-  /// When its bytes were last written, as far as the source knows: other bytes of the same size and
-  /// moment are not expected.
-  Instant modified{};
+  Instant modified{};  // when its bytes were last written, as far as the source knows
+  std::string etag;    // ObjectInfo's: the file that was listed, and no other of its name
 
   bool operator==(const Delivery&) const = default;
 };

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -83,7 +84,7 @@ class Listing {
     else if (!is_wanted(key))
       return {};
     else if (S_ISREG(file.st_mode))
-      found_.push_back({key, static_cast<std::uint64_t>(file.st_size), modified_of(file)});
+      found_.push_back(info_of(key, file));
     else
       others_.push_back(no_object(folder_fd, key, entry.d_name, file.st_mode));
     return {};
@@ -110,9 +111,12 @@ class Listing {
 
 }  // namespace
 
-Instant modified_of(const struct stat& file) {
-  return Instant(std::chrono::seconds(file.st_mtim.tv_sec) +
-                 std::chrono::floor<Duration>(std::chrono::nanoseconds(file.st_mtim.tv_nsec)));
+ObjectInfo info_of(std::string key, const struct stat& file) {
+  const Instant modified(
+      std::chrono::seconds(file.st_mtim.tv_sec) +
+      std::chrono::floor<Duration>(std::chrono::nanoseconds(file.st_mtim.tv_nsec)));
+  return {std::move(key), static_cast<std::uint64_t>(file.st_size), modified,
+          fmt::format("{:x}-{:x}-{:x}", file.st_ino, file.st_ctim.tv_sec, file.st_ctim.tv_nsec)};
 }
 
 Result<std::vector<ObjectInfo>> list_objects(const LocalTree& tree, std::string_view prefix,

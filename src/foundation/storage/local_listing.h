@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,7 +11,9 @@
 
 namespace millrace::storage {
 
-Instant modified_of(const struct stat& file);
+/// What is known of the file: its etag is made of its inode and of when that was last changed, which
+/// no program can set back.
+ObjectInfo info_of(std::string key, const struct stat& file);
 
 /// ObjectStore::list over a tree. Memory: the answer, and the names of the folders still to visit;
 /// one folder is open at a time.

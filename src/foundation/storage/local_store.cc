@@ -60,9 +60,7 @@ class LocalStore final : public ObjectStore {
   Result<ObjectInfo> head(std::string_view key) override {
     TRY(check_key(key));
     const FileDescriptor file = TRY(tree_.file(key));
-    const struct stat found = TRY(status_of(file, tree_.path_of(key)));
-    return ObjectInfo{std::string(key), static_cast<std::uint64_t>(found.st_size),
-                      modified_of(found)};
+    return info_of(std::string(key), TRY(status_of(file, tree_.path_of(key))));
   }
 
   Status put(std::string_view key, std::string_view bytes) override {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -26,7 +27,7 @@ class MemoryStore final : public ObjectStore {
 
   Result<ObjectInfo> head(std::string_view key) override {
     const Object object = TRY(find(key));
-    return ObjectInfo{std::string(key), object.bytes->size(), object.modified};
+    return ObjectInfo{std::string(key), object.bytes->size(), object.modified, object.etag};
   }
 
   Status put(std::string_view key, std::string_view bytes) override {
@@ -67,7 +68,8 @@ class MemoryStore final : public ObjectStore {
     for (auto at = objects_.lower_bound(prefix);
          at != objects_.end() && at->first.starts_with(prefix); ++at)
       if (at->first > start_after)
-        found.push_back({at->first, at->second.bytes->size(), at->second.modified});
+        found.push_back(
+            {at->first, at->second.bytes->size(), at->second.modified, at->second.etag});
     return found;
   }
 
@@ -102,10 +104,11 @@ class MemoryStore final : public ObjectStore {
   struct Object {
     std::shared_ptr<const std::string> bytes;
     Instant modified;
+    std::string etag;
   };
 
-  Object make(std::string_view bytes) const {
-    return {std::make_shared<const std::string>(bytes), clock_.now()};
+  Object make(std::string_view bytes) {
+    return {std::make_shared<const std::string>(bytes), clock_.now(), std::to_string(++puts_)};
   }
 
   Result<Object> find(std::string_view key) {
@@ -126,6 +129,7 @@ class MemoryStore final : public ObjectStore {
   const std::unique_ptr<Clock> own_clock_;
   const Clock& clock_;
   std::mutex mutex_;
+  std::atomic<std::int64_t> puts_ = 0;
   std::map<std::string, Object, std::less<>> objects_;
   std::unique_ptr<TemporaryFolder> folder_;  // made when an engine first asks for a path
 };

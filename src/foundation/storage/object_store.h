@@ -33,6 +33,9 @@ struct ObjectInfo {
   std::string key;
   std::uint64_t size_bytes = 0;
   Instant modified;
+  /// As S3's ETag: other bytes, also of the same size and moment, have another one. The same bytes
+  /// put again may have another one, too.
+  std::string etag;
 
   bool operator==(const ObjectInfo&) const = default;
 };

@@ -180,6 +180,16 @@ TEST_P(ObjectStoreContract, ModifiedNeverLiesBeforeAnEarlierPut) {
   EXPECT_LE(store().head("a")->modified, store().head("b")->modified);
 }
 
+TEST_P(ObjectStoreContract, AnObjectThatIsReplacedHasAnotherEtag) {
+  ASSERT_TRUE(store().put("a", "x").ok());
+  const std::string etag = store().head("a")->etag;
+  EXPECT_FALSE(etag.empty());
+  EXPECT_EQ(store().head("a")->etag, etag);
+  EXPECT_EQ(store().list("", "")->at(0).etag, etag);
+  ASSERT_TRUE(store().put("a", "y").ok());
+  EXPECT_NE(store().head("a")->etag, etag) << "of the same size, and perhaps of the same moment";
+}
+
 TEST_P(ObjectStoreContract, AnotherStoreOfTheSamePlaceSeesTheObjects) {
   ASSERT_TRUE(store().put("a/b", "x").ok());
   const auto another = place().open_another();
