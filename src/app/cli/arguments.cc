@@ -113,7 +113,7 @@ void add_backfill(CLI::App& app, Plan& plan) {
       ->check(kSomething);
   verb->add_option("-p,--param", backfill_arguments->params, "A parameter of the runs")
       ->type_name("NAME=VALUE");
-  verb->add_flag("--clear", backfill_arguments->clear, "Run again those that succeeded");
+  verb->add_flag("--clear", backfill_arguments->clear, "Run again also those that succeeded");
 }
 
 void add_cancel_and_clear(CLI::App& app, Plan& plan) {

@@ -168,7 +168,7 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   Json ids = Json::array();
   for (const RunId& run : TRY(parts.orchestrator.backfill(
            dag->id(), from, to, params,
-           clear ? orchestration::IfExists::Clear : orchestration::IfExists::Return)))
+           clear ? orchestration::IfExists::Clear : orchestration::IfExists::ClearFailed)))
     ids.push(run.str());
   const bool ahead = points.back() > parts.clock.now();
   return Json::object(

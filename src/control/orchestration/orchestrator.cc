@@ -203,7 +203,10 @@ Result<RunId> Orchestrator::Shell::request(const DagId& id, Instant date, const 
   RunRecord run = TRY(plan_run(*dag, date, params, reason));
   const RunKey key = run.key;
   if (scheduler_.find(key) || TRY(store_.find_run(key))) {
-    if (if_exists == IfExists::Clear) TRY(clear(key, std::nullopt));
+    const auto stored = TRY(store_.find_run(key));
+    const bool failed = stored && stored->state == RunState::Failed;
+    if (if_exists == IfExists::Clear || (if_exists == IfExists::ClearFailed && failed))
+      TRY(clear(key, std::nullopt));
     return key.run;
   }
   std::vector<Message> batch;
@@ -220,11 +223,15 @@ Result<std::vector<RunId>> Orchestrator::Shell::backfill(const DagId& id, Instan
   for (const Instant point : TRY(points_of_backfill(*dag, from, to))) {
     RunRecord run = TRY(plan_run(*dag, point, params, RunReason::Backfill));
     runs.push_back(run.key.run);
-    const bool exists = scheduler_.find(run.key) || TRY(store_.find_run(run.key));
+    const bool active = scheduler_.find(run.key).has_value();
+    const auto existing = active ? std::nullopt : TRY(store_.find_run(run.key));
+    const bool again =
+        if_exists == IfExists::Clear ||
+        (if_exists == IfExists::ClearFailed && existing && existing->state == RunState::Failed);
     // In one batch, in the order of the dates: the first that is decided may begin at once.
-    if (!exists)
+    if (!active && !existing)
       batch.push_back(at_once(event::RunRequested{std::move(run)}));
-    else if (if_exists == IfExists::Clear)
+    else if (again)
       for (Message& message : TRY(cleared(run.key, std::nullopt, RunReason::Backfill)))
         batch.push_back(std::move(message));
   }

@@ -81,6 +81,33 @@ TEST_F(OrchestratorTest, ABackfillThatRunsAgainKeepsTheOrderOfTheDates) {
   EXPECT_EQ((*cleared)->generation, 2);
 }
 
+TEST_F(OrchestratorTest, ABackfillRunsAgainWhatHasFailed) {
+  bool broken = true;
+  int attempts = 0;  // by the orchestrator's thread; read when all has ended
+  auto& executor = make<InlineExecutor>([&](const AttemptRequest& request, ExecutorListener&) {
+    ++attempts;
+    const bool fails = broken && request.id.run.run.str() == "2013-01-13T00:00:00Z";
+    AttemptEnd end = success();
+    if (fails) end.outcome = {Outcome::Kind::Failed, ErrorCode::Invalid, "broken"};
+    return end;
+  });
+  start(executor, chain({"train"}));
+  const Instant last = kDate + std::chrono::hours(24 * 7 * 2);
+  const auto backfilled = [&](IfExists if_exists) {
+    std::vector<RunState> states;
+    const auto runs = orchestrator_->backfill(DagId("weekly"), kDate, last, {}, if_exists);
+    for (const RunId& id : *runs) states.push_back(wait({DagId("weekly"), id}).state);
+    return states;
+  };
+  const std::vector<RunState> one_failed = {RunState::Success, RunState::Failed, RunState::Success};
+  EXPECT_EQ(backfilled(IfExists::ClearFailed), one_failed);
+  EXPECT_EQ(backfilled(IfExists::Return), one_failed);
+  EXPECT_EQ(attempts, 3);
+  broken = false;
+  EXPECT_EQ(backfilled(IfExists::ClearFailed), std::vector<RunState>(3, RunState::Success));
+  EXPECT_EQ(attempts, 4);
+}
+
 TEST_F(OrchestratorTest, AnExecutorIsGivenWhatItHolds) {
   auto& executor = make<HeldExecutor>();
   DagSpec spec = chain({"land", "train"});

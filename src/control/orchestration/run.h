@@ -57,7 +57,11 @@ struct TaskRecord {
 };
 
 /// What to do about a run that is asked for and is there already.
-enum class IfExists : std::uint8_t { Return, Clear };
+enum class IfExists : std::uint8_t {
+  Return,
+  ClearFailed,  // run again what has failed or was cancelled, return the rest
+  Clear,        // run it again
+};
 
 /// A run as it would be asked for, state queued. `given` holds parameters by name.
 /// Errors: Invalid for parameters that the Dag does not have (with a suggestion).

@@ -75,7 +75,9 @@ Status Simulation::backfill(const DagId& id, Instant from, Instant to, IfExists 
     const RunKey key = TRY(plan_run(*dag->second, point, {}, RunReason::Backfill)).key;
     if (!stored_.contains(key))
       TRY(request_run(id, point, {}, RunReason::Backfill));
-    else if (if_exists == IfExists::Clear)
+    else if (if_exists == IfExists::Clear ||
+             (if_exists == IfExists::ClearFailed &&
+              stored_.find(key)->second.run.state == RunState::Failed))
       TRY(clear(key, std::nullopt, RunReason::Backfill));
   }
   return {};
