@@ -18,6 +18,12 @@ std::vector<std::string> parts_of(std::string_view pattern) {
   return parts;
 }
 
+std::string path_of(const std::vector<std::string>& parts) {
+  std::string path;
+  for (const std::string& part : parts) path.append("/").append(part);
+  return path.empty() ? "/" : path;
+}
+
 bool is_parameter(std::string_view part) {
   return part.starts_with('{') && part.ends_with('}');
 }
@@ -33,6 +39,16 @@ bool matches(const std::vector<std::string>& pattern, const std::vector<std::str
 
 void Router::add(Method method, std::string_view pattern, Handler handler) {
   routes_.push_back({method, parts_of(pattern), std::move(handler)});
+}
+
+std::string Router::known_routes() const {
+  std::string all;
+  for (const Route& route : routes_)
+    all.append(all.empty() ? "" : ", ")
+        .append(to_string(route.method))
+        .append(" ")
+        .append(path_of(route.parts));
+  return all;
 }
 
 Response Router::operator()(const Request& request) const {
@@ -53,11 +69,11 @@ Response Router::operator()(const Request& request) const {
                                              request.path[i]);
     return route.handler(matched);
   }
-  std::string path;
-  for (const std::string& part : request.path) path.append("/").append(part);
+  const std::string path = path_of(request.path);
   if (allowed.empty())
-    return Response::error(
-        Error(ErrorCode::NotFound, fmt::format("nothing answers at '{}'", path.substr(0, 200))));
+    return Response::error(Error(
+        ErrorCode::NotFound,
+        fmt::format("nothing answers at '{}'; there are {}", path.substr(0, 200), known_routes())));
   Response refused = Response::error(
       405, Error(ErrorCode::Invalid, fmt::format("'{}' does not answer {}; it answers {}", path,
                                                  to_string(request.method), allowed)));

@@ -21,6 +21,9 @@ class Router {
   Response operator()(const Request& request) const;
 
  private:
+  /// "GET /ping, POST /models/{name}/invocations": for whom it had no answer.
+  std::string known_routes() const;
+
   struct Route {
     Method method;
     std::vector<std::string> parts;

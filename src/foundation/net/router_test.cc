@@ -45,6 +45,12 @@ TEST(Router, AnswersNothingElse) {
     EXPECT_EQ(example()(request(Method::Get, target)).status, 404) << target;
 }
 
+TEST(Router, SaysWhatThereIs) {
+  EXPECT_EQ(example()(request(Method::Get, "/x")).to_error().message(),
+            "nothing answers at '/x'; there are GET /dags/{dag}/runs/{run}, POST /dags/{dag}/runs, "
+            "GET /");
+}
+
 TEST(Target, IsDecodedPartByPart) {
   const Request r = request(Method::Get, "/a%20b/c?x=1%2B1&y&z=a=b");
   EXPECT_EQ(r.path, (std::vector<std::string>{"a b", "c"}));
