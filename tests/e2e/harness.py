@@ -34,6 +34,14 @@ def wait_until(condition, what, seconds=60):
     return found
 
 
+def working_folder(pid):
+    """Of a process, or None when it is gone."""
+    try:
+        return pathlib.Path(os.readlink(f"/proc/{pid}/cwd"))
+    except OSError:
+        return None
+
+
 class Answer:
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -98,8 +106,7 @@ class Project:
         pids = set()
         for lock in (self.root / ".millrace").glob("**/lock"):
             found = re.search(r'"pid": ?(\d+)', lock.read_text())
-            if found and pathlib.Path(f"/proc/{found[1]}/cwd").exists() and \
-                    pathlib.Path(f"/proc/{found[1]}/cwd").resolve() == self.root:
+            if found and working_folder(int(found[1])) == self.root:
                 pids.add(int(found[1]))
         return pids
 
