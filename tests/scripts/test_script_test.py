@@ -36,7 +36,7 @@ class TestTheScript(unittest.TestCase):
             stub.write_text(text)
             stub.chmod(0o755)
         (self.checkout / "scripts/setup").write_text("#!/bin/sh\necho Setting up $*\n")
-        for preset in ("release", "asan"):
+        for preset in ("release", "asan", "fuzz"):
             (self.checkout / "build" / preset).mkdir(parents=True)
 
     def run_script(self, *suites):
@@ -49,12 +49,13 @@ class TestTheScript(unittest.TestCase):
         done = self.run_script()
         self.assertEqual(done.returncode, 0, done)
         self.assertIn("Setting up --tests", done.stdout)
-        for suite in ("rules", "unit", "scenario", "interop", "e2e", "sanitizers"):
+        for suite in ("rules", "unit", "scenario", "interop", "e2e", "sanitizers", "fuzz"):
             self.assertRegex(done.stdout, rf"(?m)^  {suite} +\d+\.\d s$")
-        self.assertEqual(done.stdout.splitlines()[-1], "6 passed, 0 failed")
+        self.assertEqual(done.stdout.splitlines()[-1], "7 passed, 0 failed")
         calls = (self.checkout / "calls").read_text()
         self.assertIn("build/release --target all", calls)
         self.assertIn("build/asan --target unit_tests", calls)
+        self.assertIn("build/fuzz --target fuzzers", calls)
 
     def test_a_suite_that_fails_is_shown_and_fails_the_whole(self):
         (self.checkout / "fail").write_text("scenario\n")
@@ -68,7 +69,7 @@ class TestTheScript(unittest.TestCase):
     def test_a_suite_that_is_none_is_refused_with_those_that_there_are(self):
         done = self.run_script("unti")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("rules unit scenario interop e2e sanitizers", done.stdout)
+        self.assertIn("rules unit scenario interop e2e sanitizers fuzz", done.stdout)
 
 
 class TestContinuousIntegration(unittest.TestCase):
@@ -116,7 +117,7 @@ class TestFirstPages(unittest.TestCase):
             self.assertIn(version, told)
 
     def test_each_requirement_has_a_checksum(self):
-        for file in (ROOT / "tests/interop").glob("requirements-*.txt"):
+        for file in [*(ROOT / "tests/interop").glob("requirements-*.txt"), *(ROOT / "bench").glob("requirements-*.txt")]:
             for line in file.read_text().splitlines():
                 if line and not line.startswith("#"):
                     self.assertRegex(line, r"^[\w.-]+==[\w.]+ --hash=sha256:[0-9a-f]{64}", file.name)

@@ -45,7 +45,7 @@ std::string statistics_json(const engine::WrittenFile& file, const columnar::Sch
                             const std::vector<std::string>& partition_columns,
                             int indexed_columns = kIndexedColumns);
 
-/// At most `characters` characters, and not greater than `text`.
+/// At most `characters` characters, and not greater than `text`, which is UTF-8.
 std::string cut_below(std::string_view text, std::size_t characters);
 /// At most `characters` characters, and not less than `text`; nothing when there is no such text.
 std::optional<std::string> cut_above(std::string_view text, std::size_t characters);
