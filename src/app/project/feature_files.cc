@@ -42,19 +42,20 @@ class Checker {
 
   void model_is_there(const std::string& definition, const std::string& member,
                       const std::string& model) {
-    if (project_.models.find(model) != nullptr || models_have_mistakes()) return;
+    if (project_.models.find(model) != nullptr || have_mistakes("models/")) return;
     problem(fmt::format("{}: {}: ", definition, member),
             fmt::format("the {} reads the model '{}', which does not exist{}", definition, model,
                         suggestion(model, project_.models.names())));
   }
 
- private:
-  /// What such a file holds is not known, so that nothing is said to be missing.
-  bool models_have_mistakes() const {
+  /// Whether a file of that folder has some. What it holds is not known, so that nothing is said to
+  /// be missing.
+  bool have_mistakes(std::string_view folder) const {
     return std::ranges::any_of(
-        problems_, [](const Problem& problem) { return problem.str().starts_with("models/"); });
+        problems_, [&](const Problem& problem) { return problem.str().starts_with(folder); });
   }
 
+ private:
   const Project& project_;
   Problems& problems_;
 };
@@ -63,15 +64,19 @@ class Checker {
 
 void read_features(const Node& root, Project& project, Problems& problems) {
   keep_definitions(root, project.definitions);
-  const Status read = features::read_definitions(root.to_json(), project.features);
-  if (!read.ok())
-    problems.push_back({place_of_mistake(root, read.error().message()), read.error().message()});
+  std::vector<Error> errors;
+  features::read_definitions(root.to_json(), project.features, errors);
+  for (const Error& error : errors)
+    problems.push_back({place_of_mistake(root, error.message()), error.message()});
 }
 
 void check_features(Project& project, Problems& problems) {
-  const Status resolved = features::resolve(project.features);
   Checker checker(project, problems);
-  if (!resolved.ok()) checker.problem(resolved.error().message(), resolved.error().message());
+  if (!checker.have_mistakes("features/")) {
+    std::vector<Error> errors;
+    features::resolve(project.features, errors);
+    for (const Error& error : errors) checker.problem(error.message(), error.message());
+  }
   for (const auto& view : project.features.views)
     checker.model_is_there("feature view " + view.name, "source", view.source);
   for (const auto& set : project.features.training_sets)

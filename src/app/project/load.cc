@@ -12,6 +12,7 @@
 #include "project/mistake_place.h"
 #include "project/program.h"
 #include "project/project.h"
+#include "project/suite_files.h"
 
 namespace millrace::project {
 namespace fs = std::filesystem;
@@ -163,43 +164,12 @@ class Loader {
     problems().push_back(std::move(problem));
   }
 
-  /// `node` is the document where it has places: JSON has none.
-  void add_suite(const Place& place, const Json& document, const std::string& default_name,
-                 const Node* node = nullptr) {
-    Json named = document;
-    if (named.is_object() && !named.contains("name") && !named.contains("expectation_suite_name"))
-      named.set("name", default_name);
-    auto suite = quality::read_suite(named);
-    if (!suite.ok()) {
-      const std::string& message = suite.error().message();
-      problems().push_back({node != nullptr ? place_of_mistake(*node, message) : place, message});
-      return;
-    }
-    if (suite->expectations.empty())
-      problems().push_back(
-          {place, "the suite expects nothing, so every table would pass; give it 'expectations'"});
-    const std::string name = suite->name;
-    const auto [at, fresh] =
-        loaded_.project.suites.try_emplace(name, SuiteFile{*std::move(suite), place});
-    if (!fresh)
-      problems().push_back(
-          {place, fmt::format("the suite '{}' is also in {}", name, at->second.place.str())});
-  }
-
   void load_suites() {
+    Project& project = loaded_.project;
     for (const std::string& file : files("expectations", {".yml", ".yaml"}))
-      each_yaml(file, [&](const Node& node) {
-        add_suite({file}, node.to_json(), fs::path(file).stem().string(), &node);
-      });
-    for (const std::string& file : files("expectations", {".json"})) {
-      const auto text = text_of(file);
-      if (!text.has_value()) continue;
-      const Result<Json> document = Json::parse(*text);
-      if (document.ok())
-        add_suite({file}, *document, fs::path(file).stem().string());
-      else
-        problems().push_back({{file}, document.error().message()});
-    }
+      each_yaml(file, [&](const Node& node) { read_yaml_suite(node, file, project, problems()); });
+    for (const std::string& file : files("expectations", {".json"}))
+      if (const auto text = text_of(file)) read_json_suite(*text, file, project, problems());
   }
 
   void load_features() {

@@ -194,5 +194,19 @@ TEST_F(LoadProject, AProgramThatCannotDescribeItselfIsAProblem) {
   EXPECT_NE(found[2].find("not JSON"), std::string::npos) << found[2];
 }
 
+TEST_F(LoadProject, AMistakeInAJsonSuiteIsToldWithItsLineAndColumn) {
+  write("millrace.yml", "name: shop\n");
+  write("expectations/a.json",
+        "{\n\t\"expectations\": [\n\t\t{\"type\": "
+        "\"expect_table_row_count_to_be_betwen\"}\n\t]\n}\n");
+  write("expectations/b.json", "{\n  \"expectations\": [,]\n}\n");
+  EXPECT_EQ(
+      problems(),
+      (std::vector<std::string>{
+          "expectations/a.json:3:3: expectation 1 (expect_table_row_count_to_be_betwen): there "
+          "is no such expectation; did you mean 'expect_table_row_count_to_be_between'?",
+          "expectations/b.json:2:20: not JSON: syntax error"}));
+}
+
 }  // namespace
 }  // namespace millrace::project

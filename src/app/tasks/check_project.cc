@@ -5,10 +5,9 @@
 #include <fmt/core.h>
 
 #include "base/suggest.h"
-#include "features/point_in_time.h"
-#include "sql/names.h"
+#include "engine/engine.h"
+#include "tasks/check_training_sets.h"
 #include "tasks/check_warnings.h"
-#include "tasks/run_relations.h"
 #include "tasks/table_rehearsal.h"
 #include "tasks/task_kind.h"
 #include "transform/compile.h"
@@ -51,19 +50,6 @@ transform::Variables variables_of(const project::Project& project) {
   return variables;
 }
 
-/// The set binds: its join, and when each of its columns is said to be known.
-Status check_set(engine::Session& session, const BoundSet& bound) {
-  TRY(features::PointInTimeJoin::bind(session, bound.set, bound.views));
-  const std::string labels = TRY(sql::quoted_table_name(bound.set.labels));
-  for (const auto* columns : {&bound.set.request_columns, &bound.set.entity_columns})
-    for (const features::KnownColumn& column : *columns)
-      TRY_DOING(fmt::format("the column '{}', known_at '{}' is not a moment that can be read from "
-                            "the labels (a column of theirs such as {}, or SQL over them)",
-                            column.name, column.known_at, bound.set.timestamp),
-                session.bind(fmt::format("SELECT ({}) FROM {}", column.known_at, labels)));
-  return {};
-}
-
 Status check_sql(const project::Project& project, project::Problems& problems) {
   const auto engine =
       engine::open_duckdb({.threads = 1, .memory_bytes = project.target.memory_bytes});
@@ -88,16 +74,7 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
   for (const transform::SqlModel* model : project.models.in_order())
     if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
-  for (const auto& set : project.features.training_sets) {
-    const auto bound = training_set(project, set.name);
-    const Status fits = bound.ok() ? check_set(*session, *bound) : Status(bound.error());
-    if (!fits.ok()) {
-      const std::string message =
-          fmt::format("training set {}: {}", set.name, fits.error().message());
-      problems.push_back(
-          {project::place_in_definition(project.definitions, message, {"features"}), message});
-    }
-  }
+  check_training_sets(project, *session, problems);
   return {};
 }
 

@@ -75,6 +75,52 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
   }
 }
 
+TEST_F(Check, AllMistakesOfATrainingSetAreToldAtOnceEachWithItsPlace) {
+  change("features/orders.yml", "label: late", "label: latee");
+  change("features/orders.yml", "split: part", "split: prt");
+  change("features/orders.yml", "{name: rain, known_at: placed_at}", "{name: rian, known_at: x}");
+  change("features/orders.yml", "{name: cups, known_at: placed_at}", "{name: cups, known_at: pla}");
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 4U) << testing::PrintToString(found);
+  const std::string set = "training set orders: ";
+  EXPECT_EQ(found[0], "features/orders.yml:7:12: " + set +
+                          "models.labels has no column 'latee'; did you mean 'late'?");
+  EXPECT_EQ(found[1], "features/orders.yml:8:12: " + set +
+                          "models.labels has no column 'prt'; did you mean 'part'?");
+  EXPECT_EQ(found[2], "features/orders.yml:11:16: " + set +
+                          "models.labels has no column 'rian'; did you mean 'rain'?");
+  EXPECT_TRUE(found[3].starts_with("features/orders.yml:10:16: " + set +
+                                   "the column 'cups', known_at 'pla' is not a moment"))
+      << found[3];
+}
+
+TEST_F(Check, AMistakeOfAViewIsToldOnceHoweverManySetsReadIt) {
+  const std::string set = *read_file(path("features/orders.yml"));
+  write("features/orders.yml", set + "    features: [{feature: weather:rain, as: drops}]\n" +
+                                   std::string(set)
+                                       .replace(set.find("name: orders"), 12, "name: twin")
+                                       .substr(set.find("  - name")) +
+                                   "    features: [{feature: weather:rain, as: drops}]\n");
+  write("features/weather.yml",
+        "feature_views:\n  - name: weather\n    entities: [order]\n"
+        "    source: labels\n    timestamp_field: placed_att\n"
+        "    features: [rain]\nentities: [{name: order, join_keys: id}]\n");
+  EXPECT_EQ(problems(), (std::vector<std::string>{
+                            "features/weather.yml:5:22: feature view weather: models.labels has no "
+                            "column 'placed_att'; did you mean 'placed_at'?"}));
+}
+
+TEST_F(Check, ALabelThatNoObjectiveTakesIsRefusedBeforeAnythingRuns) {
+  change("models/labels.sql", "rain, late,",
+         "rain, case when late then 'yes' else 'no' end as late,");
+  EXPECT_EQ(
+      problems(),
+      (std::vector<std::string>{
+          "features/orders.yml:7:12: training set orders: label: 'late' is VARCHAR in "
+          "models.labels, and the task 'train' learns from a number or a BOOLEAN; write it as "
+          "one in the SQL model"}));
+}
+
 TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {
   for (const char* mistake : {"{{ var(logical_date) }}", "{{ rf('orders') }}", "{% if x %}",
                               "{{ config(materialized='tabel') }}"}) {

@@ -20,11 +20,11 @@ std::vector<std::string> names_of(const std::vector<Named>& things) {
   return names;
 }
 
-Result<Entity> read_entity(const Json& json) {
-  TRY(only_members(json, {"name", "join_keys", "description"}));
+Entity read_entity(const Json& json, Mistakes& mistakes) {
   Entity entity;
-  entity.name = TRY(required_text(json, "name"));
-  entity.join_keys = TRY(required_texts(json, "join_keys"));
+  if (!only_members(json, {"name", "join_keys", "description"}, mistakes)) return entity;
+  entity.name = mistakes.value(required_text(json, "name"));
+  entity.join_keys = mistakes.value(required_texts(json, "join_keys"));
   return entity;
 }
 
@@ -53,29 +53,41 @@ Result<std::optional<Duration>> read_duration(const Json& json, std::string_view
   return std::optional(TRY_DOING(member, parse_duration(text)));
 }
 
-Result<FeatureView> read_view(const Json& json) {
-  TRY(only_members(json,
-                   {"name", "entities", "source", "timestamp_field", "created_timestamp_column",
-                    "deleted_column", "ttl", "mode", "features", "description"}));
+/// The elements of a list, each read alone.
+template <typename T>
+std::vector<T> read_elements(const Json& json, std::string_view member,
+                             Result<T> (*read)(const Json&), Mistakes& mistakes) {
+  std::vector<T> list;
+  Mistakes of_the_list = mistakes.of(member);
+  for (const Json& element : mistakes.value(elements(json, member)))
+    list.push_back(of_the_list.value(read(element)));
+  return list;
+}
+
+FeatureView read_view(const Json& json, Mistakes& mistakes) {
   FeatureView view;
-  view.name = TRY(required_text(json, "name"));
-  view.entities = TRY(required_texts(json, "entities"));
-  view.source = TRY(required_text(json, "source"));
-  view.timestamp_field = TRY(optional_text(json, "timestamp_field"));
-  view.created_timestamp_column = TRY(optional_text(json, "created_timestamp_column"));
-  view.deleted_column = TRY(optional_text(json, "deleted_column"));
-  view.ttl = TRY(read_duration(json, "ttl"));
+  if (!only_members(json,
+                    {"name", "entities", "source", "timestamp_field", "created_timestamp_column",
+                     "deleted_column", "ttl", "mode", "features", "description"},
+                    mistakes))
+    return view;
+  view.name = mistakes.value(required_text(json, "name"));
+  view.entities = mistakes.value(required_texts(json, "entities"));
+  view.source = mistakes.value(required_text(json, "source"));
+  view.timestamp_field = mistakes.value(optional_text(json, "timestamp_field"));
+  view.created_timestamp_column = mistakes.value(optional_text(json, "created_timestamp_column"));
+  view.deleted_column = mistakes.value(optional_text(json, "deleted_column"));
+  view.ttl = mistakes.value(read_duration(json, "ttl"));
   // Feast writes "no limit" as a ttl of nothing.
   if (view.ttl && view.ttl->count() == 0) view.ttl.reset();
-  view.mode = TRY(read_mode(json));
-  for (const Json& feature : TRY(elements(json, "features")))
-    view.features.push_back(TRY_DOING("features", read_feature(feature)));
-  if (view.features.empty())
-    return Error(ErrorCode::Invalid, "the member 'features' is missing or empty");
-  if (view.timestamp_field.empty() &&
+  view.mode = mistakes.value(read_mode(json));
+  view.features = read_elements(json, "features", read_feature, mistakes);
+  if (mistakes.none() && view.features.empty())
+    mistakes.note(Error(ErrorCode::Invalid, "the member 'features' is missing or empty"));
+  if (mistakes.none() && view.timestamp_field.empty() &&
       (!view.created_timestamp_column.empty() || view.ttl || !view.deleted_column.empty()))
-    return Error(ErrorCode::Invalid,
-                 "created_timestamp_column, deleted_column and ttl need a timestamp_field");
+    mistakes.note(Error(ErrorCode::Invalid,
+                        "created_timestamp_column, deleted_column and ttl need a timestamp_field"));
   return view;
 }
 
@@ -89,15 +101,6 @@ Result<KnownColumn> read_known_column(const Json& json) {
                  "column of the labels such as the scoring time, or SQL over their columns");
   column.known_at = TRY(required_text(json, "known_at"));
   return column;
-}
-
-Result<std::vector<KnownColumn>> read_known_columns(const Json& json, std::string_view member) {
-  std::vector<KnownColumn> columns;
-  for (const Json& element : TRY(elements(json, member))) {
-    KnownColumn column = TRY_DOING(member, read_known_column(element));
-    columns.push_back(std::move(column));
-  }
-  return columns;
 }
 
 /// "view:feature", or {"feature": "view:feature", "as": alias, "on": {join key: label column}}.
@@ -127,56 +130,66 @@ Result<FeatureReference> read_reference(const Json& json) {
   return reference;
 }
 
-Result<TrainingSet> read_training_set(const Json& json) {
-  TRY(only_members(json, {"name", "labels", "key", "timestamp", "label", "split", "request_columns",
-                          "entity_columns", "features", "embargo", "description"}));
+TrainingSet read_training_set(const Json& json, Mistakes& mistakes) {
   TrainingSet set;
-  set.name = TRY(required_text(json, "name"));
-  set.labels = TRY(required_text(json, "labels"));
-  set.key = TRY(required_texts(json, "key"));
-  set.timestamp = TRY(required_text(json, "timestamp"));
-  set.label = TRY(optional_text(json, "label"));
-  set.split = TRY(optional_text(json, "split"));
-  set.request_columns = TRY(read_known_columns(json, "request_columns"));
-  set.entity_columns = TRY(read_known_columns(json, "entity_columns"));
-  for (const Json& reference : TRY(elements(json, "features")))
-    set.features.push_back(TRY_DOING("features", read_reference(reference)));
-  set.embargo = TRY(read_duration(json, "embargo")).value_or(Duration(0));
+  if (!only_members(json,
+                    {"name", "labels", "key", "timestamp", "label", "split", "request_columns",
+                     "entity_columns", "features", "embargo", "description"},
+                    mistakes))
+    return set;
+  set.name = mistakes.value(required_text(json, "name"));
+  set.labels = mistakes.value(required_text(json, "labels"));
+  set.key = mistakes.value(required_texts(json, "key"));
+  set.timestamp = mistakes.value(required_text(json, "timestamp"));
+  set.label = mistakes.value(optional_text(json, "label"));
+  set.split = mistakes.value(optional_text(json, "split"));
+  set.request_columns = read_elements(json, "request_columns", read_known_column, mistakes);
+  set.entity_columns = read_elements(json, "entity_columns", read_known_column, mistakes);
+  set.features = read_elements(json, "features", read_reference, mistakes);
+  set.embargo = mistakes.value(read_duration(json, "embargo")).value_or(Duration(0));
   return set;
 }
 
-/// Reads every element of the list `member` and says which one is at fault.
+/// Reads every element of the list `member` and says which one is at fault; keeps those that are
+/// whole, so that nothing is said about what another one lacks.
 template <typename Read, typename List>
-Status read_all(const Json& document, std::string_view member, Read read, List& list) {
-  const std::vector<Json> items = TRY(elements(document, member));
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const std::string name = items[i].string_or("name", "without a name");
-    list.push_back(TRY_DOING(fmt::format("{} {} ({})", member, i + 1, name), read(items[i])));
+void read_all(const Json& document, std::string_view member, Read read, List& list,
+              std::vector<Error>& errors) {
+  Result<std::vector<Json>> items = elements(document, member);
+  if (!items.ok()) errors.push_back(std::move(items).error());
+  if (!items.ok()) return;
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    const Json& item = (*items)[i];
+    const std::string name = item.string_or("name", "without a name");
+    Mistakes mistakes(fmt::format("{} {} ({})", member, i + 1, name), errors);
+    auto definition = read(item, mistakes);
+    if (mistakes.none()) list.push_back(std::move(definition));
   }
-  return {};
 }
 
 template <typename Named>
-Status refuse_twins(std::string_view kind, const std::vector<Named>& things) {
+void refuse_twins(std::string_view kind, const std::vector<Named>& things,
+                  std::vector<Error>& errors) {
   std::set<std::string> seen;
   for (const Named& thing : things)
     if (!seen.insert(thing.name).second)
-      return Error(ErrorCode::Invalid,
-                   fmt::format("{} '{}' is defined twice; rename one", kind, thing.name));
-  return {};
+      errors.emplace_back(ErrorCode::Invalid,
+                          fmt::format("{} '{}' is defined twice; rename one", kind, thing.name));
 }
 
-Status resolve_view(FeatureView& view, const std::vector<Entity>& entities) {
+void resolve_view(FeatureView& view, const std::vector<Entity>& entities, Mistakes mistakes) {
   view.join_keys.clear();
   for (const std::string& name : view.entities) {
-    const auto found = std::find_if(entities.begin(), entities.end(),
-                                    [&](const Entity& entity) { return entity.name == name; });
-    if (found == entities.end())
-      return Error(ErrorCode::NotFound,
-                   fmt::format("no entity '{}'{}", name, suggestion(name, names_of(entities))));
-    view.join_keys.insert(view.join_keys.end(), found->join_keys.begin(), found->join_keys.end());
+    const auto found = std::ranges::find(entities, name, &Entity::name);
+    if (found != entities.end())
+      view.join_keys.insert(view.join_keys.end(), found->join_keys.begin(), found->join_keys.end());
+    else
+      mistakes.note(Error(ErrorCode::NotFound, fmt::format("no entity '{}'{}", name,
+                                                           suggestion(name, names_of(entities)))));
   }
-  return refuse_twins("feature", view.features);
+  std::vector<Error> twins;
+  refuse_twins("feature", view.features, twins);
+  for (Error& twin : twins) mistakes.note(std::move(twin));
 }
 
 Status resolve_reference(const FeatureReference& reference, const std::vector<FeatureView>& views) {
@@ -215,76 +228,80 @@ Status refuse_label(const TrainingSet& set, std::string_view name, std::string_v
       fmt::format("{} '{}' is the label, which nobody knows at the scoring time", as, name));
 }
 
-Status resolve_known_columns(const TrainingSet& set, const std::vector<std::string>& joined) {
+void resolve_known_columns(const TrainingSet& set, const std::vector<std::string>& joined,
+                           Mistakes& mistakes) {
   std::vector<std::string> seen;
-  const auto once = [&](const KnownColumn& column) -> Status {
+  const auto once = [&](const KnownColumn& column) {
     if (holds(seen, column.name))
-      return Error(ErrorCode::Invalid,
-                   fmt::format("the column '{}' is declared twice among request_columns and "
-                               "entity_columns; a request column may be joined by as well",
-                               column.name));
+      mistakes.note(Error(ErrorCode::Invalid,
+                          fmt::format("the column '{}' is declared twice among request_columns and "
+                                      "entity_columns; a request column may be joined by as well",
+                                      column.name)));
     seen.push_back(column.name);
-    return {};
   };
-  for (const std::string& name : joined) TRY(refuse_label(set, name, "the column to join by"));
+  for (const std::string& name : joined)
+    mistakes.note(refuse_label(set, name, "the column to join by"));
   for (const KnownColumn& column : set.request_columns) {
-    TRY(refuse_label(set, column.name, "the request column"));
-    TRY(once(column));
+    mistakes.note(refuse_label(set, column.name, "the request column"));
+    once(column);
   }
   for (const KnownColumn& column : set.entity_columns) {
-    TRY(once(column));
+    once(column);
     if (!holds(joined, column.name))
-      return Error(ErrorCode::NotFound,
-                   fmt::format("no feature is joined by the entity column '{}'{}", column.name,
-                               suggestion(column.name, joined)));
+      mistakes.note(
+          Error(ErrorCode::NotFound, fmt::format("no feature is joined by the entity column '{}'{}",
+                                                 column.name, suggestion(column.name, joined))));
   }
-  return {};
 }
 
 /// Names of columns are unique without regard to case; a joined column and the key may be one.
-Status refuse_twin_columns(const TrainingSet& set, std::vector<std::string> taken) {
+void refuse_twin_columns(const TrainingSet& set, std::vector<std::string> taken,
+                         Mistakes& mistakes) {
   taken.insert(taken.end(), set.key.begin(), set.key.end());
   for (const std::string* name : {&set.timestamp, &set.label, &set.split})
     if (!name->empty()) taken.push_back(*name);
   for (const KnownColumn& column : set.request_columns) taken.push_back(column.name);
   for (const FeatureReference& reference : set.features) {
     if (holds(taken, reference.alias))
-      return Error(ErrorCode::Invalid,
-                   fmt::format("feature {}:{}: there is a column '{}' already; name it otherwise "
-                               "with 'as'",
-                               reference.view, reference.feature, reference.alias));
+      mistakes.note(Error(ErrorCode::Invalid,
+                          fmt::format("feature {}:{}: there is a column '{}' already; name it "
+                                      "otherwise with 'as'",
+                                      reference.view, reference.feature, reference.alias)));
     taken.push_back(reference.alias);
   }
-  return {};
 }
 
-Status resolve_set(const TrainingSet& set, const std::vector<FeatureView>& views) {
+void resolve_set(const TrainingSet& set, const std::vector<FeatureView>& views, Mistakes mistakes) {
   for (const FeatureReference& reference : set.features)
-    TRY_DOING(fmt::format("feature {}:{}", reference.view, reference.feature),
-              resolve_reference(reference, views));
+    mistakes.of(fmt::format("feature {}:{}", reference.view, reference.feature))
+        .note(resolve_reference(reference, views));
+  if (!mistakes.none()) return;  // what is joined by is not known
   const std::vector<std::string> joined = joined_columns(set, views);
-  TRY(resolve_known_columns(set, joined));
-  return refuse_twin_columns(set, joined);
+  resolve_known_columns(set, joined, mistakes);
+  refuse_twin_columns(set, joined, mistakes);
 }
 
 }  // namespace
 
-Status read_definitions(const Json& document, Definitions& definitions) {
-  TRY(only_members(document, {"entities", "feature_views", "training_sets", "version"}));
-  TRY(read_all(document, "entities", read_entity, definitions.entities));
-  TRY(read_all(document, "feature_views", read_view, definitions.views));
-  return read_all(document, "training_sets", read_training_set, definitions.training_sets);
+void read_definitions(const Json& document, Definitions& definitions, std::vector<Error>& errors) {
+  const Status known =
+      only_members(document, {"entities", "feature_views", "training_sets", "version"});
+  if (!known.ok()) errors.push_back(known.error());
+  read_all(document, "entities", read_entity, definitions.entities, errors);
+  read_all(document, "feature_views", read_view, definitions.views, errors);
+  read_all(document, "training_sets", read_training_set, definitions.training_sets, errors);
 }
 
-Status resolve(Definitions& definitions) {
-  TRY(refuse_twins("entity", definitions.entities));
-  TRY(refuse_twins("feature view", definitions.views));
-  TRY(refuse_twins("training set", definitions.training_sets));
+void resolve(Definitions& definitions, std::vector<Error>& errors) {
+  const std::size_t before = errors.size();
+  refuse_twins("entity", definitions.entities, errors);
+  refuse_twins("feature view", definitions.views, errors);
+  refuse_twins("training set", definitions.training_sets, errors);
+  if (errors.size() > before) return;  // which one is meant is not known
   for (FeatureView& view : definitions.views)
-    TRY_DOING("feature view " + view.name, resolve_view(view, definitions.entities));
+    resolve_view(view, definitions.entities, {"feature view " + view.name, errors});
   for (const TrainingSet& set : definitions.training_sets)
-    TRY_DOING("training set " + set.name, resolve_set(set, definitions.views));
-  return {};
+    resolve_set(set, definitions.views, {"training set " + set.name, errors});
 }
 
 std::vector<std::string> joined_columns(const TrainingSet& set,

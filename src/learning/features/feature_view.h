@@ -100,15 +100,17 @@ struct Definitions {
   std::vector<TrainingSet> training_sets;
 };
 
-/// Adds what a document defines. References to what other documents define are not looked up yet.
-/// Errors: Invalid names the place ("feature_views 2 (plane_history): ttl"), what was expected, and
-/// the nearest known word.
-Status read_definitions(const Json& document, Definitions& definitions);
+/// Adds what a document defines; what is wrong goes into `errors`, all of it, and a definition with
+/// a mistake is left out. References to what other documents define are not looked up yet. Errors:
+/// Invalid names the place ("feature_views 2 (plane_history): ttl"), what was expected, and the
+/// nearest known word.
+void read_definitions(const Json& document, Definitions& definitions, std::vector<Error>& errors);
 
 /// Looks up every reference (entities of views, views and features of training sets), fills in join
 /// keys, refuses names that stand twice (columns without regard to case) and a request or entity
-/// column that is the label. Errors: Invalid, NotFound with a suggestion.
-Status resolve(Definitions& definitions);
+/// column that is the label. What is wrong goes into `errors`, all of it: Invalid, NotFound with a
+/// suggestion.
+void resolve(Definitions& definitions, std::vector<Error>& errors);
 
 /// The columns of the labels that the set's features are joined by, each once, in order, whether or
 /// not they are declared.

@@ -30,9 +30,17 @@ Result<Definitions> read(std::string_view text) {
   Definitions definitions;
   const auto json = Json::parse(text);
   EXPECT_TRUE(json.ok()) << text;
-  TRY(read_definitions(*json, definitions));
-  TRY(resolve(definitions));
+  std::vector<Error> errors;
+  read_definitions(*json, definitions, errors);
+  if (errors.empty()) resolve(definitions, errors);
+  if (!errors.empty()) return errors.front();
   return definitions;
+}
+
+std::vector<std::string> texts(const std::vector<Error>& errors) {
+  std::vector<std::string> texts;
+  for (const Error& error : errors) texts.push_back(error.message());
+  return texts;
 }
 
 TEST(FeatureView, ReadsWhatAProjectDefines) {
@@ -126,11 +134,57 @@ TEST(FeatureView, RefusesSlipsWithTheirPlace) {
 TEST(FeatureView, NamesAreTakenOnceAcrossDocuments) {
   Definitions definitions;
   const Json document = *Json::parse(kFlights);
-  ASSERT_TRUE(read_definitions(document, definitions).ok());
-  ASSERT_TRUE(read_definitions(document, definitions).ok());
-  const auto twice = resolve(definitions);
-  ASSERT_FALSE(twice.ok());
-  EXPECT_NE(twice.error().message().find("defined twice"), std::string::npos);
+  std::vector<Error> errors;
+  read_definitions(document, definitions, errors);
+  read_definitions(document, definitions, errors);
+  ASSERT_EQ(texts(errors), std::vector<std::string>());
+  resolve(definitions, errors);
+  ASSERT_FALSE(errors.empty());
+  EXPECT_NE(errors.front().message().find("defined twice"), std::string::npos);
+}
+
+TEST(FeatureView, AllMistakesOfADefinitionAreKnownAtOnce) {
+  Definitions definitions;
+  std::vector<Error> errors;
+  read_definitions(*Json::parse(R"({"feature_views": [
+      {"name": "planes", "entites": "plane", "source": 3, "ttl": "long", "features": [{"nam": "a"}, 1]},
+      {"name": "weather", "entities": "airfield", "source": "weather", "features": ["rain"]}]})"),
+                   definitions, errors);
+  const std::string place = "feature_views 1 (planes): ";
+  EXPECT_EQ(
+      texts(errors),
+      (std::vector<std::string>{
+          place + "unknown member 'entites'; did you mean 'entities'?",
+          place + "the member 'entities' is missing",
+          place + "source: expected a text; found integer",
+          place + "ttl: 'long' is not a duration; write a number and ms, s, m, h, d or w, such as "
+                  "30s, 5m, 2h or 1h30m",
+          place + "features: unknown member 'nam'; did you mean 'name'?",
+          place + "features: expected an object; found integer"}));
+  ASSERT_EQ(definitions.views.size(), 1U) << "one that is whole is kept";
+  EXPECT_EQ(definitions.views[0].name, "weather");
+}
+
+TEST(FeatureView, AllReferencesThatLeadNowhereAreKnownAtOnce) {
+  Definitions definitions;
+  std::vector<Error> errors;
+  read_definitions(*Json::parse(R"({
+      "entities": [{"name": "plane", "join_keys": "tailnum"}],
+      "feature_views": [{"name": "planes", "entities": ["plane", "plne"], "source": "planes",
+                         "features": ["seats", "seats"]}],
+      "training_sets": [{"name": "late", "labels": "labels", "key": "id", "timestamp": "at",
+                         "features": ["planes:seat", "plans:seats"]}]})"),
+                   definitions, errors);
+  ASSERT_EQ(texts(errors), std::vector<std::string>());
+  resolve(definitions, errors);
+  EXPECT_EQ(texts(errors),
+            (std::vector<std::string>{
+                "feature view planes: no entity 'plne'; did you mean 'plane'?",
+                "feature view planes: feature 'seats' is defined twice; rename one",
+                "training set late: feature planes:seat: the view planes has no feature 'seat'; "
+                "did you mean 'seats'? If it is the view that misspells it, mend it there",
+                "training set late: feature plans:seats: no feature view 'plans'; did you mean "
+                "'planes'?"}));
 }
 
 }  // namespace

@@ -20,17 +20,36 @@ bool is_fit(const Json& value) {
          value.as_string().find('\0') == std::string::npos;
 }
 
+Status expect_object(const Json& json) {
+  if (json.is_object()) return {};
+  return Error(ErrorCode::Invalid, fmt::format("expected an object; found {}", json.type_name()));
+}
+
+std::vector<Error> unknown_members(const Json& json,
+                                   std::initializer_list<std::string_view> known) {
+  std::vector<Error> errors;
+  const std::vector<std::string> words(known.begin(), known.end());
+  for (const auto& [name, value] : json.as_object())
+    if (std::ranges::find(words, name) == words.end())
+      errors.emplace_back(ErrorCode::Invalid,
+                          fmt::format("unknown member '{}'{}", name, suggestion(name, words)));
+  return errors;
+}
+
 }  // namespace
 
 Status only_members(const Json& json, std::initializer_list<std::string_view> known) {
-  if (!json.is_object())
-    return Error(ErrorCode::Invalid, fmt::format("expected an object; found {}", json.type_name()));
-  const std::vector<std::string> words(known.begin(), known.end());
-  for (const auto& [name, value] : json.as_object())
-    if (std::find(words.begin(), words.end(), name) == words.end())
-      return Error(ErrorCode::Invalid,
-                   fmt::format("unknown member '{}'{}", name, suggestion(name, words)));
-  return {};
+  TRY(expect_object(json));
+  const std::vector<Error> unknown = unknown_members(json, known);
+  return unknown.empty() ? Status() : unknown.front();
+}
+
+bool only_members(const Json& json, std::initializer_list<std::string_view> known,
+                  Mistakes& mistakes) {
+  mistakes.note(expect_object(json));
+  if (!json.is_object()) return false;
+  for (const Error& unknown : unknown_members(json, known)) mistakes.note(unknown);
+  return true;
 }
 
 Result<std::string> required_text(const Json& json, std::string_view member) {

@@ -13,8 +13,41 @@
 
 namespace millrace::features {
 
+/// What is wrong with a definition, all of it: reading goes on behind a mistake.
+class Mistakes {
+ public:
+  /// `place` is what every message begins with: "training_sets 1 (training)".
+  Mistakes(std::string place, std::vector<Error>& errors)
+      : place_(std::move(place)), errors_(errors), before_(errors.size()) {}
+
+  bool none() const { return errors_.size() == before_; }
+  void note(Status status) {
+    if (!status.ok()) errors_.push_back(std::move(status).error().while_doing(place_));
+  }
+  /// What was read, or nothing and a mistake more.
+  template <typename T>
+  T value(Result<T> read) {
+    if (read.ok()) return *std::move(read);
+    errors_.push_back(std::move(read).error().while_doing(place_));
+    return T();
+  }
+  /// Those of a member.
+  Mistakes of(std::string_view member) const {
+    return {place_ + ": " + std::string(member), errors_};
+  }
+
+ private:
+  std::string place_;
+  std::vector<Error>& errors_;
+  std::size_t before_;
+};
+
 /// Errors: Invalid when `json` is no object or has a member that is none of these.
 Status only_members(const Json& json, std::initializer_list<std::string_view> known);
+
+/// The same with a mistake for each such member; false when `json` is no object.
+bool only_members(const Json& json, std::initializer_list<std::string_view> known,
+                  Mistakes& mistakes);
 
 /// A text that is not empty.
 Result<std::string> required_text(const Json& json, std::string_view member);

@@ -1,11 +1,13 @@
 #include "features/point_in_time.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/core.h>
 
 #include "base/suggest.h"
 #include "base/text.h"
+#include "features/members.h"
 #include "sql/names.h"
 
 namespace millrace::features {
@@ -44,6 +46,11 @@ Result<const Field*> column_of(const Schema& schema, const std::string& name,
                                                 suggestion(name, schema.names())));
 }
 
+Status column_is_there(const Schema& schema, const std::string& name, const std::string& relation) {
+  TRY(column_of(schema, name, relation));
+  return {};
+}
+
 Status expect_time(const Schema& schema, const std::string& name, const std::string& relation) {
   const Field* field = TRY(column_of(schema, name, relation));
   if (is_time(field->type)) return {};
@@ -60,6 +67,33 @@ bool comparable(const columnar::DataType& a, const columnar::DataType& b) {
 
 Result<Schema> schema_of(engine::Session& session, const engine::RelationName& name) {
   return TRY(session.bind("SELECT * FROM " + TRY(sql::quoted_table_name(name)))).result;
+}
+
+Status expect_flag(const Schema& schema, const std::string& name, const std::string& relation) {
+  const Field* deleted = TRY(column_of(schema, name, relation));
+  if (deleted->type.kind == Kind::Boolean) return {};
+  return Error(ErrorCode::Invalid, fmt::format("the column {} is {}; deleted_column is BOOLEAN",
+                                               name, columnar::to_sql(deleted->type)));
+}
+
+Status expect_feature(const Schema& schema, const ViewFeature& feature,
+                      const std::string& relation) {
+  const Field* field = TRY(column_of(schema, feature.name, relation));
+  if (!feature.type || *feature.type == field->type) return {};
+  return Error(ErrorCode::Invalid, fmt::format("the feature {} is declared {} and is {} in {}",
+                                               feature.name, columnar::to_sql(*feature.type),
+                                               columnar::to_sql(field->type), relation));
+}
+
+/// What the view says of its source, apart from the keys.
+void check_source(const FeatureView& view, const Schema& source, std::vector<Error>& errors) {
+  Mistakes mistakes("feature view " + view.name, errors);
+  for (const std::string* name : {&view.timestamp_field, &view.created_timestamp_column})
+    if (!name->empty()) mistakes.note(expect_time(source, *name, view.source));
+  if (!view.deleted_column.empty())
+    mistakes.note(expect_flag(source, view.deleted_column, view.source));
+  for (const ViewFeature& feature : view.features)
+    mistakes.note(expect_feature(source, feature, view.source));
 }
 
 /// Names were parsed when the join was bound; a name given later is one of ours.
@@ -83,24 +117,33 @@ std::string as_timestamp(const std::string& column) {
 
 Result<PointInTimeJoin> PointInTimeJoin::bind(engine::Session& session, const TrainingSet& set,
                                               std::span<const FeatureView> views) {
+  std::vector<Error> errors;
+  PointInTimeJoin join = bind_all(session, set, views, errors);
+  if (!errors.empty()) return errors.front();
+  return join;
+}
+
+std::vector<Error> PointInTimeJoin::check(engine::Session& session, const TrainingSet& set,
+                                          std::span<const FeatureView> views) {
+  std::vector<Error> errors;
+  bind_all(session, set, views, errors);
+  // A view that is joined twice has its mistakes twice.
+  std::set<std::string> said;
+  std::erase_if(errors, [&](const Error& error) { return !said.insert(error.message()).second; });
+  return errors;
+}
+
+PointInTimeJoin PointInTimeJoin::bind_all(engine::Session& session, const TrainingSet& set,
+                                          std::span<const FeatureView> views,
+                                          std::vector<Error>& errors) {
   PointInTimeJoin join;
   join.set_ = set;
-  const std::string place = "training set " + set.name;
-  const Schema labels = TRY_DOING(place, schema_of(session, set.labels));
-  const auto add = [&](const std::string& name) -> Status {
-    if (name.empty() || holds(join.label_columns_, name)) return {};
-    TRY_DOING(place, column_of(labels, name, set.labels));
-    join.label_columns_.push_back(name);
-    return {};
-  };
-  for (const std::string& name : set.key) TRY(add(name));
-  for (const std::string& name : joined_columns(set, views)) TRY(add(name));
-  TRY(add(set.timestamp));
-  TRY_DOING(place, expect_time(labels, set.timestamp, set.labels));
-  TRY(add(set.label));
-  TRY(add(set.split));
-  for (const KnownColumn& column : set.request_columns) TRY(add(column.name));
-
+  auto labels = schema_of(session, set.labels);
+  if (!labels.ok()) {
+    errors.push_back(std::move(labels).error().while_doing("training set " + set.name));
+    return join;
+  }
+  join.bind_labels(*labels, views, errors);
   for (const FeatureReference& reference : set.features) {
     const auto found = std::find_if(join.views_.begin(), join.views_.end(), [&](const View& view) {
       return view.view.name == reference.view && view.references.front().on == reference.on;
@@ -109,51 +152,63 @@ Result<PointInTimeJoin> PointInTimeJoin::bind(engine::Session& session, const Tr
       found->references.push_back(reference);
       continue;
     }
+    const FeatureView& view = view_named(reference.view, views);
+    auto source = schema_of(session, view.source);
+    if (!source.ok()) {
+      errors.push_back(std::move(source).error().while_doing("feature view " + view.name));
+      continue;
+    }
+    check_source(view, *source, errors);
+    const std::string place =
+        fmt::format("training set {}: feature {}:{}", set.name, reference.view, reference.feature);
     join.views_.push_back(
-        TRY_DOING("feature view " + reference.view,
-                  bind_view(session, reference, view_named(reference.view, views), labels)));
+        {view, bind_keys(reference, view, *source, *labels, place, errors), {reference}});
   }
   return join;
 }
 
-Result<PointInTimeJoin::View> PointInTimeJoin::bind_view(engine::Session& session,
-                                                         const FeatureReference& reference,
-                                                         const FeatureView& view,
-                                                         const Schema& labels) {
-  View bound{view, {}, {reference}};
-  const Schema source = TRY(schema_of(session, view.source));
+void PointInTimeJoin::bind_labels(const Schema& labels, std::span<const FeatureView> views,
+                                  std::vector<Error>& errors) {
+  Mistakes mistakes("training set " + set_.name, errors);
+  const auto add = [&](const std::string& name) {
+    if (name.empty() || holds(label_columns_, name)) return;
+    mistakes.note(column_is_there(labels, name, set_.labels));
+    label_columns_.push_back(name);
+  };
+  for (const std::string& name : set_.key) add(name);
+  for (const std::string& name : joined_columns(set_, views)) add(name);
+  add(set_.timestamp);
+  if (labels.index_of(set_.timestamp).has_value())
+    mistakes.note(expect_time(labels, set_.timestamp, set_.labels));
+  add(set_.label);
+  add(set_.split);
+  for (const KnownColumn& column : set_.request_columns) add(column.name);
+}
+
+/// A column that the labels do not have was missed by bind_labels already.
+std::vector<PointInTimeJoin::JoinKey> PointInTimeJoin::bind_keys(
+    const FeatureReference& reference, const FeatureView& view, const Schema& source,
+    const Schema& labels, const std::string& place, std::vector<Error>& errors) {
+  Mistakes of_the_view("feature view " + view.name, errors);
+  Mistakes of_the_reference(place, errors);
+  std::vector<JoinKey> keys;
   for (const std::string& key : view.join_keys) {
     const auto mapped = std::find_if(reference.on.begin(), reference.on.end(),
                                      [&](const auto& pair) { return pair.first == key; });
     JoinKey join{key, mapped == reference.on.end() ? key : mapped->second, false};
-    const Field* here = TRY(column_of(source, key, view.source));
-    const Field* there = TRY(column_of(labels, join.label_column, "the labels' relation"));
-    if (!comparable(here->type, there->type))
-      return Error(ErrorCode::Invalid,
-                   fmt::format("the join key {} is {} in {} and {} in the labels; cast one in its "
-                               "SQL model",
-                               key, columnar::to_sql(here->type), view.source,
-                               columnar::to_sql(there->type)));
-    join.floating = here->type.is_floating();
-    bound.keys.push_back(std::move(join));
+    const Field* here = of_the_view.value(column_of(source, key, view.source));
+    const auto there = labels.index_of(join.label_column);
+    if (here != nullptr && there && !comparable(here->type, labels[*there].type))
+      of_the_reference.note(
+          Error(ErrorCode::Invalid,
+                fmt::format("the join key {} is {} in {}, and {} is {} in the labels; cast one in "
+                            "its SQL model",
+                            key, columnar::to_sql(here->type), view.source, join.label_column,
+                            columnar::to_sql(labels[*there].type))));
+    join.floating = here != nullptr && here->type.is_floating();
+    keys.push_back(std::move(join));
   }
-  for (const std::string* name : {&view.timestamp_field, &view.created_timestamp_column})
-    if (!name->empty()) TRY(expect_time(source, *name, view.source));
-  if (!view.deleted_column.empty()) {
-    const Field* deleted = TRY(column_of(source, view.deleted_column, view.source));
-    if (deleted->type.kind != Kind::Boolean)
-      return Error(ErrorCode::Invalid,
-                   fmt::format("the column {} is {}; deleted_column is BOOLEAN",
-                               view.deleted_column, columnar::to_sql(deleted->type)));
-  }
-  for (const ViewFeature& feature : view.features) {
-    const Field* field = TRY(column_of(source, feature.name, view.source));
-    if (feature.type && !(*feature.type == field->type))
-      return Error(ErrorCode::Invalid, fmt::format("the feature {} is declared {} and is {} in {}",
-                                                   feature.name, columnar::to_sql(*feature.type),
-                                                   columnar::to_sql(field->type), view.source));
-  }
-  return bound;
+  return keys;
 }
 
 PointInTimeJoin::KeyText PointInTimeJoin::key_text(const View& bound, const Options& options) {

@@ -44,9 +44,13 @@ class PointInTimeJoin {
   /// Looks up the columns of the labels and of the views' sources in the session, without reading
   /// rows. Errors: Invalid or NotFound (with a suggestion) when a column is not there, a time is no
   /// time, a join key's type differs from the label's, a declared feature type from the source's;
-  /// and those of Session::bind.
+  /// and those of Session::bind. Of several mistakes the first.
   static Result<PointInTimeJoin> bind(engine::Session& session, const TrainingSet& set,
                                       std::span<const FeatureView> views);
+  /// All that bind() would refuse, each mistake once. Messages begin with what is to be mended,
+  /// "training set late: " or "feature view weather: ".
+  static std::vector<Error> check(engine::Session& session, const TrainingSet& set,
+                                  std::span<const FeatureView> views);
 
   struct Options {
     /// Asked instead of the labels' relation: it has the same columns as far as they are used.
@@ -76,8 +80,15 @@ class PointInTimeJoin {
     std::vector<JoinKey> keys;
     std::vector<FeatureReference> references;
   };
-  static Result<View> bind_view(engine::Session& session, const FeatureReference& reference,
-                                const FeatureView& view, const columnar::Schema& labels);
+  /// As far as it can be done; what is wrong goes into `errors`.
+  static PointInTimeJoin bind_all(engine::Session& session, const TrainingSet& set,
+                                  std::span<const FeatureView> views, std::vector<Error>& errors);
+  void bind_labels(const columnar::Schema& labels, std::span<const FeatureView> views,
+                   std::vector<Error>& errors);
+  static std::vector<JoinKey> bind_keys(const FeatureReference& reference, const FeatureView& view,
+                                        const columnar::Schema& source,
+                                        const columnar::Schema& labels, const std::string& place,
+                                        std::vector<Error>& errors);
   /// The join keys as SQL: selected under our names, these names, and which rows have them.
   struct KeyText {
     std::string select;

@@ -302,7 +302,7 @@ TEST_F(PointInTime, WhatDoesNotFitIsSaidBeforeAnythingRuns) {
        "training set training: labels has no column 'late'"},
       {"keys that cannot be equal",
        [](auto&, auto& set) { set.features[0].on = {{"user_id", "number"}}; },
-       "the join key user_id is VARCHAR in versions and INTEGER in the labels"},
+       "the join key user_id is VARCHAR in versions, and number is INTEGER in the labels"},
       {"a type that the source has not",
        [](auto& view, auto&) { view.features[0].type = columnar::simple(columnar::Kind::Float64); },
        "declared DOUBLE and is INTEGER"},
@@ -318,6 +318,32 @@ TEST_F(PointInTime, WhatDoesNotFitIsSaidBeforeAnythingRuns) {
     ASSERT_FALSE(join.ok());
     EXPECT_NE(join.error().message().find(c.says), std::string::npos) << join.error().message();
   }
+}
+
+TEST_F(PointInTime, AllThatIsWrongIsSaidAtOnceAndOnce) {
+  run("CREATE TABLE versions(user_id VARCHAR, happened TIMESTAMP, created TIMESTAMP, v INTEGER)");
+  run("CREATE TABLE labels(id INTEGER, user_id INTEGER, other INTEGER, t VARCHAR)");
+  FeatureView view = history();
+  view.timestamp_field = "hapened";
+  TrainingSet set = labels_with_v();
+  set.label = "late";
+  set.split = "part";
+  set.features.push_back({"history", "v", "w", {{"user_id", "other"}}});
+  std::vector<std::string> said;
+  for (const Error& error : PointInTimeJoin::check(*session_, set, std::vector{view}))
+    said.push_back(error.message());
+  const std::string set_says = "training set training: ";
+  EXPECT_EQ(said,
+            (std::vector<std::string>{
+                set_says + "labels: the column t is VARCHAR; a time is a TIMESTAMP, a TIMESTAMP "
+                           "WITH TIME ZONE or a DATE",
+                set_says + "labels has no column 'late'; known: id, user_id, other, t",
+                set_says + "labels has no column 'part'; known: id, user_id, other, t",
+                "feature view history: versions has no column 'hapened'; did you mean 'happened'?",
+                set_says + "feature history:v: the join key user_id is VARCHAR in versions, and "
+                           "user_id is INTEGER in the labels; cast one in its SQL model",
+                set_says + "feature history:v: the join key user_id is VARCHAR in versions, and "
+                           "other is INTEGER in the labels; cast one in its SQL model"}));
 }
 
 }  // namespace

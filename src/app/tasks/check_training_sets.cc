@@ -1,0 +1,107 @@
+#include "tasks/check_training_sets.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "columnar/schema.h"
+#include "features/point_in_time.h"
+#include "sql/names.h"
+#include "tasks/each_kind.h"
+#include "tasks/references.h"
+
+namespace millrace::tasks {
+namespace {
+
+class TrainingSetCheck {
+ public:
+  TrainingSetCheck(const project::Project& project, engine::Session& session,
+                   project::Problems& problems)
+      : project_(project), session_(session), problems_(problems) {}
+
+  void check(const std::string& name) {
+    const auto bound = training_set(project_, name);
+    if (!bound.ok()) return problem(in_set(name, bound.error().message()));
+    for (const Error& error : features::PointInTimeJoin::check(session_, bound->set, bound->views))
+      problem(error.message());
+    const auto labels = labels_of(bound->set);
+    if (!labels.ok()) return;  // said already
+    check_known_at(bound->set, *labels);
+    check_label(bound->set, *labels);
+  }
+
+ private:
+  static std::string in_set(const std::string& name, std::string_view message) {
+    return fmt::format("training set {}: {}", name, message);
+  }
+
+  /// `message` begins with the definition. Several sets may say the same of one view.
+  void problem(const std::string& message) {
+    const auto same = [&](const project::Problem& other) { return other.message == message; };
+    if (std::ranges::any_of(problems_, same)) return;
+    problems_.push_back(
+        {project::place_in_definition(project_.definitions, message, {"features"}), message});
+  }
+
+  Result<columnar::Schema> labels_of(const features::TrainingSet& set) {
+    const std::string table = TRY(sql::quoted_table_name(set.labels));
+    return TRY(session_.bind("SELECT * FROM " + table)).result;
+  }
+
+  void check_known_at(const features::TrainingSet& set, const columnar::Schema& labels) {
+    const auto table = sql::quoted_table_name(set.labels);
+    for (const auto* columns : {&set.request_columns, &set.entity_columns})
+      for (const features::KnownColumn& column : *columns) {
+        if (!labels.index_of(column.name).has_value()) continue;  // said already
+        const auto bound =
+            session_.bind(fmt::format("SELECT ({}) FROM {}", column.known_at, *table));
+        if (!bound.ok())
+          problem(in_set(
+              set.name,
+              fmt::format("the column '{}', known_at '{}' is not a moment that can be read from "
+                          "the labels (a column of theirs such as {}, or SQL over them): {}",
+                          column.name, column.known_at, set.timestamp, bound.error().message())));
+      }
+  }
+
+  /// What every objective would refuse, once there are rows.
+  void check_label(const features::TrainingSet& set, const columnar::Schema& labels) {
+    const auto label = labels.index_of(set.label);
+    if (!label.has_value()) return;  // none, or said already
+    const columnar::DataType& type = labels[*label].type;
+    if (type.kind == columnar::Kind::Boolean || type.is_numeric()) return;
+    const std::string learner = learner_from(set.name);
+    if (learner.empty()) return;
+    problem(in_set(set.name,
+                   fmt::format("label: '{}' is {} in {}, and the task '{}' learns from a number or "
+                               "a BOOLEAN; write it as one in the SQL model",
+                               set.label, columnar::to_sql(type), set.labels, learner)));
+  }
+
+  /// The first task that trains a model on the set's rows, or "".
+  std::string learner_from(const std::string& set) const {
+    for (const project::Pipeline& pipeline : project_.pipelines)
+      for (const auto& task : pipeline.dag.tasks) {
+        const auto node = pipeline.task_nodes.find(task.id);
+        if (node == pipeline.task_nodes.end() || task.kind != train_kind().name()) continue;
+        const auto learned =
+            upstream_training_set({project_, pipeline, task, node->second, problems_});
+        if (learned.has_value() && learned->set.name == set) return task.id.str();
+      }
+    return "";
+  }
+
+  const project::Project& project_;
+  engine::Session& session_;
+  project::Problems& problems_;
+};
+
+}  // namespace
+
+void check_training_sets(const project::Project& project, engine::Session& session,
+                         project::Problems& problems) {
+  TrainingSetCheck check(project, session, problems);
+  for (const auto& set : project.features.training_sets) check.check(set.name);
+}
+
+}  // namespace millrace::tasks
