@@ -231,6 +231,9 @@ class TestAnswers(ProjectTest):
         project = self.empty()
         for statement in ("create table t as select 1", "attach 'x.db'", "pragma version", "delete from t"):
             self.assertIn("only asks", self.assertRuns(project.millrace("sql", statement), 2).err, statement)
+        for statement in ("show tables", "SHOW ALL TABLES", "show databases", "describe", "from (show tables)"):
+            self.assertIn("`millrace table ls`", self.assertRuns(project.millrace("sql", statement), 2).err, statement)
+
         def asked(*words):
             return self.assertRuns(project.millrace("sql", *words))
 

@@ -1,5 +1,6 @@
 // sql: questions to the lake, also to versions of its tables.
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -44,6 +45,16 @@ Error without_table(const Common& common, const std::string& name, const Error& 
                   name, model->name, model->path)};
 }
 
+/// Whether the statement asks for the engine's own list of tables or databases (SHOW TABLES, a
+/// DESCRIBE of nothing): the lake's tables are in it only while a question names them.
+bool asks_what_there_is(const Json& tree) {
+  if (tree.is_array()) return std::ranges::any_of(tree.as_array(), asks_what_there_is);
+  if (!tree.is_object()) return false;
+  if (tree["type"] == Json("SHOW_REF") && tree["query"].is_null()) return true;
+  return std::ranges::any_of(tree.as_object(),
+                             [](const auto& member) { return asks_what_there_is(member.second); });
+}
+
 /// Defines every table that the statement names, at the version that it asks for, and gives the
 /// statement over those.
 Result<std::string> bind_tables(const Common& common, LakeSession& lake,
@@ -54,6 +65,10 @@ Result<std::string> bind_tables(const Common& common, LakeSession& lake,
         ErrorCode::Invalid,
         "`millrace sql` only asks: write one SELECT; tables are written by the tasks of a Dag");
   Json tree = TRY(std::move(parsed));
+  if (asks_what_there_is(tree))
+    return Error(ErrorCode::Invalid,
+                 "the lake's tables are not the engine's: `millrace table ls` lists them, and "
+                 "`millrace sql \"describe NAME\"` gives the columns of one");
   std::vector<std::string> relations;
   for (const sql::TableUse& use : TRY(sql::find_tables(tree))) {
     const std::string name = use.text();
