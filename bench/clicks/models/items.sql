@@ -1,0 +1,1 @@
+select item_id, category, price, quality from {{ source('shop', 'items') }}
