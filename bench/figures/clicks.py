@@ -19,8 +19,9 @@ DAYS = 30
 DATE = "2024-01-31"
 CHECK = """select count(*) as n, sum(clicked) as clicked, sum(hour) as hours, count(device) as devices,
     sum(age) as ages, count(engagement) as known, round(sum(engagement), 3) as engagement,
-    round(sum(price), 2) as price,    count(*) filter (part = 'holdout') as holdout, count(*) filter (plan = 'premium') as premium,
-    count(distinct segment) as segments, sum(user_id) as users from read_parquet('{}')"""
+    round(sum(price), 2) as price, count(*) filter (part = 'holdout') as holdout,
+    count(*) filter (plan = 'premium') as premium, count(distinct segment) as segments, sum(user_id) as users
+    from read_parquet('{}')"""
 
 
 def deliver(folder, events):
