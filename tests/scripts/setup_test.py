@@ -62,6 +62,27 @@ class TestStep(ScriptTest):
                 self.assertRegex(printed, r"the work +\d+\.\d s")
                 self.assertRegex(printed, r"more work +\d+\.\d s")
 
+    def test_a_long_step_says_from_time_to_time_how_far_it_is(self):
+        """Also into a file, where nothing can be painted over."""
+        script = self.folder / "script"
+        go_on = self.folder / "go_on"
+        os.mkfifo(go_on)
+        script.write_text(f'. {ROOT}/scripts/lib.sh\nlogs={self.folder}/logs\n'
+                          f'work() {{ printf "fetched\\r[1/9] one\\n"; read -r line <{go_on}; }}\nstep "the work" work\n')
+        with subprocess.Popen(["bash", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env={**os.environ, "MILLRACE_PROGRESS_SECONDS": "0.1"}) as process:
+            first = process.stdout.readline()
+            lines = []
+            while len(lines) < 100 and not (lines and "one" in lines[-1]):
+                lines.append(process.stdout.readline())
+            go_on.write_text("on\n")
+            rest = process.stdout.read()
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(first, "  the work ...\n")
+        self.assertRegex(lines[-1], r"^  the work \.\.\. +\d+ s  \[1/9\] one\n$")
+        self.assertRegex(rest, r"the work +\d+\.\d s\n$")
+        self.assertNotIn("\r", "".join(lines) + rest)
+
     def test_an_interrupt_ends_what_the_step_started(self):
         script = self.folder / "script"
         ready = self.folder / "ready"
