@@ -38,8 +38,9 @@ tell_progress() {
   done
 }
 
-# run_logged NAME LOG COMMAND...: leaves the command's output in LOG and its exit status in run_status. On a terminal the
-# log's last line is shown while it runs; elsewhere the name stands there at once, and every half minute how far it is.
+# run_logged NAME LOG COMMAND...: leaves the command's output in LOG and its exit status in run_status. On a terminal
+# the log's last line is shown while it runs; elsewhere the name stands there at once, and every half minute a line that
+# says how far it is.
 run_logged() {
   local name=$1 log=$2 pid ticker=
   shift 2

@@ -115,6 +115,13 @@ class TestTablesAsTheyWere(LakeTest):
             for written in (f"timestamp '{moment}'", f"timestamptz '{moment}'", f"'{moment}'"):
                 self.assertEqual(self.count(f"raw.orders at (timestamp => {written})"), rows, written)
 
+    def test_a_person_reads_words_and_no_json(self):
+        shown = self.assertRuns(self.lake.millrace("table", "show", "raw.orders")).out
+        self.assertIn(", partitioned by event_date\n", shown)
+        history = self.assertRuns(self.lake.millrace("table", "history", "raw.orders")).out
+        self.assertRegex(history, r"numOutputRows 3\b")
+        self.assertNotIn("{", history)
+
     def test_two_versions_in_one_question(self):
         first, second = (entry["version"] for entry in self.history())
         new = self.lake.rows(f"select id from raw.orders at (version => {second}) except "

@@ -50,6 +50,10 @@ class TestShow(OfAWeek):
         self.assertIn(["FEATURE", "TYPE", "CATEGORIES"], words)
         self.assertEqual([row[0] for row in words if row[:1] == ["carrier"]], ["carrier"])
         self.assertNotIn("{", "".join(lines))
+        because = next(line for line in lines if line.startswith("  because"))
+        self.assertRegex(because, r"^  because +auc is [0-9.]+; the gate asks for auc > 0.8. "
+                                  r"No version is in Production yet. The leak check found nothing.$")
+        self.assertRegex("\n".join(lines), r"(?m)^  measured .*positives [0-9,]+, rows [0-9,]+$")
 
     def test_what_is_not_there_is_a_mistake(self):
         self.assertIn("has no version 7; its newest is 1",

@@ -68,7 +68,8 @@ class TestStep(ScriptTest):
         go_on = self.folder / "go_on"
         os.mkfifo(go_on)
         script.write_text(f'. {ROOT}/scripts/lib.sh\nlogs={self.folder}/logs\n'
-                          f'work() {{ printf "fetched\\r[1/9] one\\n"; read -r line <{go_on}; }}\nstep "the work" work\n')
+                          f'work() {{ printf "fetched\\r[1/9] one\\n"; read -r line <{go_on}; }}\n'
+                          'step "the work" work\n')
         with subprocess.Popen(["bash", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               env={**os.environ, "MILLRACE_PROGRESS_SECONDS": "0.1"}) as process:
             first = process.stdout.readline()

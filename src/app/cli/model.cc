@@ -144,8 +144,12 @@ Result<std::string> score_rows(const Common& common, const ModelArguments& argum
 std::string metrics_text(const Json& metrics) {
   std::string text;
   for (const auto& [name, value] : metrics.as_object())
-    if (value.is_number())
-      text += fmt::format("{}{} {:.4f}", text.empty() ? "" : ", ", name, value.as_double());
+    if (value.is_number()) {
+      const bool counts = name == "rows" || name == "positives";
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                          counts ? with_commas(static_cast<std::int64_t>(value.as_double()))
+                                 : fmt::format("{:.4f}", value.as_double()));
+    }
   return text;
 }
 
@@ -154,9 +158,10 @@ std::string auc_text(const Json& metrics) {
   return metrics["auc"].is_number() ? fmt::format("{:.4f}", metrics["auc"].as_double()) : "-";
 }
 
-std::string list_text(const Json& list) {
+std::string list_text(const Json& list, std::string_view between) {
   std::string text;
-  for (const Json& each : list.as_array()) text += (text.empty() ? "" : "; ") + each.as_string();
+  for (const Json& each : list.as_array())
+    text.append(text.empty() ? "" : between).append(each.as_string());
   return text;
 }
 
@@ -191,9 +196,9 @@ void print_model(const Json& model) {
       Colour::Bold,
       fmt::format("{} version {}", model.string_or("model", ""), model.integer_or("version", 0))));
   const std::vector<std::pair<const char*, std::string>> facts = {
-      {"tags", list_text(model["tags"])},
+      {"tags", list_text(model["tags"], ", ")},
       {"state", model.string_or("state", "")},
-      {"because", list_text(model["reasons"])},
+      {"because", list_text(model["reasons"], " ")},
       {"measured", metrics_text(model["metrics"])},
       {"run", model.string_or("run_id", "")},
       {"rows", fmt::format("{} of {} version {}", with_commas(data.integer_or("rows", 0)),
@@ -220,9 +225,7 @@ int model_list(const Common& common) {
   Terminal terminal(stdout);
   std::vector<std::vector<std::string>> rows;
   for (const Json& version : versions->as_array()) {
-    std::string tags;
-    for (const Json& tag : version["tags"].as_array())
-      tags += (tags.empty() ? "" : ", ") + tag.as_string();
+    const std::string tags = list_text(version["tags"], ", ");
     const Json& reasons = version["reasons"];
     rows.push_back(
         {version.string_or("model", ""), std::to_string(version.integer_or("version", 0)), tags,

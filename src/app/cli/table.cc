@@ -73,6 +73,23 @@ Result<Json> history_of(LakeSession& lake, const TableArguments& arguments) {
   return versions;
 }
 
+/// "event_date, origin".
+std::string list_text(const Json& texts) {
+  std::string text;
+  for (const Json& each : texts.as_array()) text += (text.empty() ? "" : ", ") + each.as_string();
+  return text;
+}
+
+/// "numFiles 1, numOutputRows 20"; "" where the writer said nothing.
+std::string facts_text(const Json& facts) {
+  std::string text;
+  if (!facts.is_object()) return text;
+  for (const auto& [name, value] : facts.as_object())
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                        value.is_string() ? value.as_string() : value.dump());
+  return printable(text);
+}
+
 void print_table(Terminal& terminal, const Json& table) {
   terminal.line(fmt::format(
       "{} version {} of {}: {}, {} in {}{}",
@@ -83,7 +100,7 @@ void print_table(Terminal& terminal, const Json& table) {
       counted(table.integer_or("files", 0), "file"),
       table["partition_columns"].as_array().empty()
           ? ""
-          : ", partitioned by " + table["partition_columns"].dump()));
+          : ", partitioned by " + list_text(table["partition_columns"])));
   if (const std::int64_t loose = table.integer_or("loose_files", 0); loose > 0)
     terminal.line(
         fmt::format("{} more in its folder, {}, belong to no version that it remembers: left by "
@@ -150,7 +167,7 @@ int table_history(const Common& common, const TableArguments& arguments) {
         for (const Json& entry : versions.as_array())
           rows.push_back({std::to_string(entry.integer_or("version", 0)),
                           entry.string_or("time", ""), entry.string_or("operation", ""),
-                          entry["info"]["operationMetrics"].dump(),
+                          facts_text(entry["info"]["operationMetrics"]),
                           entry["info"].string_or("engineInfo", "")});
         terminal.table({"VERSION", "TIME", "OPERATION", "METRICS", "WRITER"}, rows);
       });

@@ -81,7 +81,10 @@ TaskSpec read_task(const Node& node, const TaskSpec& defaults, Problems& problem
   TaskSpec task = defaults;
   Fields fields(node, "task", problems);
   task.id = TaskId(fields.text("id"));
-  task.kind = fields.text("kind");
+  if (fields.has("operator") && !fields.has("kind"))
+    fields.problem("operator", "a task has no 'operator'; did you mean 'kind'?");
+  else
+    task.kind = fields.text("kind");
   for (const std::string& id : fields.texts("upstream")) task.upstream.emplace_back(id);
   const std::string rule = fields.text("trigger_rule", "all_success");
   const auto trigger_rule = orchestration::trigger_rule_from(rule);

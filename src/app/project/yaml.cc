@@ -43,6 +43,15 @@ Json plain_scalar(const std::string& text) {
   return text;
 }
 
+/// Other tools say with two words what is one here: schedule_interval, dag_id.
+std::string key_suggestion(std::string_view key, const std::vector<std::string>& known) {
+  if (!nearest_word(key, known).has_value())
+    for (const std::string& word : known)
+      if (key.starts_with(word + "_") || key.ends_with("_" + word))
+        return fmt::format("; did you mean '{}'?", word);
+  return suggestion(key, known);
+}
+
 }  // namespace
 
 /// Turns the events of yaml-cpp into a tree of Node.
@@ -348,7 +357,7 @@ void Fields::refuse_unknown() {
     if (std::ranges::find(known_, entry.key) == known_.end())
       problems_.push_back(
           {entry.place,
-           fmt::format("a {} has no '{}'{}", what_, entry.key, suggestion(entry.key, known_)),
+           fmt::format("a {} has no '{}'{}", what_, entry.key, key_suggestion(entry.key, known_)),
            known_});
 }
 

@@ -29,9 +29,9 @@ void check_tasks(const project::Project& project, project::Problems& problems) {
         continue;
       }
       const project::Node* written = node->second.find("kind");
-      problems.push_back({written != nullptr ? written->place() : node->second.place(),
-                          fmt::format("there is no kind of task '{}'{}", task.kind,
-                                      suggestion(task.kind, kinds))});
+      if (written == nullptr) continue;  // said already
+      problems.push_back({written->place(), fmt::format("there is no kind of task '{}'{}",
+                                                        task.kind, suggestion(task.kind, kinds))});
     }
 }
 

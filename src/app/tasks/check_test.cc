@@ -132,6 +132,18 @@ TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {
   }
 }
 
+TEST_F(Check, AirflowsWordsLeadToOurs) {
+  change("pipelines/daily.yml", "schedule:", "schedule_interval:");
+  change("pipelines/daily.yml", "params:", "dag_id: daily\nparams:");
+  change("pipelines/daily.yml", "{id: land, kind: land,", "{id: land, operator: land,");
+  EXPECT_EQ(problems(),
+            (std::vector<std::string>{
+                "pipelines/daily.yml:6:26: a task has no 'operator'; did you mean 'kind'?",
+                "pipelines/daily.yml:2:1: a Dag has no 'schedule_interval'; did you mean "
+                "'schedule'?",
+                "pipelines/daily.yml:3:1: a Dag has no 'dag_id'; did you mean 'id'?"}));
+}
+
 TEST_F(Check, AMistakeInAFileIsNotFollowedByTheAbsenceOfWhatItDeclares) {
   struct Case {
     const char* file;
@@ -273,6 +285,15 @@ TEST_F(Check, WhatIsDeclaredAndNotUsedIsWarnedOf) {
                 "models/spare.sql: nothing reads the SQL model 'spare', and no task writes it",
                 "expectations/spare.yml: no task asks the suite 'spare'",
                 "features/spare.yml:2:5: no task makes the training set 'spare'"}));
+}
+
+TEST_F(Check, ThePropertiesOfADbtProjectAreNotPassedOverInSilence) {
+  write("models/staging/schema.yml", "models: [{name: labels, columns: [{name: id}]}]\n");
+  EXPECT_EQ(
+      warnings(),
+      std::vector<std::string>{
+          "models/staging/schema.yml: of models/ only .sql files are read, so nothing asks the "
+          "tests that stand here; write them as a suite in expectations/"});
 }
 
 TEST_F(Check, WhatATaskTakesByAVariableMayBeAny) {

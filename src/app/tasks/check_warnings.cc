@@ -1,5 +1,6 @@
 #include "tasks/check_warnings.h"
 
+#include <filesystem>
 #include <optional>
 #include <set>
 
@@ -88,11 +89,28 @@ void warn_of_training_sets(const project::Project& project, project::Problems& w
   }
 }
 
+/// A dbt project has its tests and descriptions there.
+void warn_of_properties(const project::Project& project, project::Problems& warnings) {
+  namespace fs = std::filesystem;
+  const fs::path models = fs::path(project.root) / "models";
+  std::set<std::string> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(models, error), end; !error && at != end;
+       at.increment(error))
+    if (at->path().extension() == ".yml" || at->path().extension() == ".yaml")
+      files.insert(at->path().lexically_relative(project.root).string());
+  for (const std::string& file : files)
+    warnings.push_back({{file},
+                        "of models/ only .sql files are read, so nothing asks the tests that stand "
+                        "here; write them as a suite in expectations/"});
+}
+
 }  // namespace
 
 project::Problems warnings_of(const project::Project& project) {
   project::Problems warnings;
   warn_of_what_is_not_delivered(project, warnings);
+  warn_of_properties(project, warnings);
   if (project.pipelines.empty()) return warnings;
   warn_of_sources(project, warnings);
   warn_of_models(project, warnings);

@@ -3,6 +3,7 @@
 // What `millrace check` warns of: a project that would run, and probably not as it was meant.
 //
 //   a source whose pattern no file fits today, or that no task lands
+//   a YAML file in models/, where dbt keeps its tests
 //   a SQL model that nothing reads and no task writes
 //   a suite that no task asks, a training set that no task makes
 //

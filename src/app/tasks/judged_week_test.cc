@@ -145,9 +145,13 @@ TEST_F(JudgedWeek, EachRoundOfTheTrainingIsToldAndLogged) {
   ASSERT_GE(trained["rounds"].as_integer(), 1);
   for (const auto& told : {log_, progress_}) {
     ASSERT_GE(told.size(), 2U);
-    EXPECT_TRUE(told[0].starts_with("round 1: training 0.")) << told[0];
-    EXPECT_NE(told[1].find(", validation 0."), std::string::npos) << told[1];
+    EXPECT_TRUE(told[0].starts_with("round 1: logloss 0.")) << told[0];
+    EXPECT_TRUE(told[1].ends_with(" in validation")) << told[1];
   }
+  change("pipelines/daily.yml", "    early_stopping: {metric: logloss, rounds: 5}\n", "");
+  good(run("train"));
+  ASSERT_FALSE(log_.empty());
+  EXPECT_TRUE(log_[0].starts_with("round 1: auc 0.")) << "the objective's own; " << log_[0];
 }
 
 TEST_F(JudgedWeek, AnArtefactThatIsGoneIsMadeAgain) {

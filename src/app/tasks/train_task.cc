@@ -64,6 +64,12 @@ train::TrainingRequest request_of(const Attempt& attempt, const BoundSet& bound)
   return request;
 }
 
+/// What a round is judged by where the settings name nothing.
+Result<std::string> default_metric(const std::map<std::string, std::string>& parameters) {
+  const auto checked = TRY(train::check_parameters(parameters));
+  return TRY(train::objective_named(checked.at("objective"))).default_metric;
+}
+
 Result<std::unique_ptr<columnar::BatchReader>> training_rows(Attempt& attempt,
                                                              const BoundSet& bound) {
   std::string order;
@@ -168,14 +174,16 @@ class TrainTask final : public TaskKind {
     const Dataset dataset = TRY(upstream_dataset(attempt));
     const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
     TRY(define_dataset(attempt, dataset, "train.rows"));
-    const train::TrainingRequest request = request_of(attempt, bound);
+    train::TrainingRequest request = request_of(attempt, bound);
+    if (request.metric.empty()) request.metric = TRY(default_metric(request.parameters));
     const auto reader = TRY(training_rows(attempt, bound));
     train::TrainingControl control;
     control.stop = attempt.reporting().stop;
     control.progress = [&](const train::RoundMetrics& round) {
-      const std::string text = fmt::format(
-          "round {}: training {:.4f}{}", round.round, round.training,
-          round.validation ? fmt::format(", validation {:.4f}", *round.validation) : std::string());
+      const std::string validation =
+          round.validation ? fmt::format(", {:.4f} in validation", *round.validation) : "";
+      const std::string text = fmt::format("round {}: {} {:.4f} in training{}", round.round,
+                                           request.metric, round.training, validation);
       attempt.reporting().progress(static_cast<double>(round.round) / request.rounds, text);
       attempt.reporting().log(text);
     };

@@ -172,6 +172,8 @@ Result<ColumnRule> column_rule(const columnar::Field& field) {
 /// What a text of that kind looks like, for messages; nothing where the type's name says it.
 std::string_view example_of(const ColumnRule& rule) {
   switch (rule.kind) {
+    case Kind::Boolean:
+      return " (expected true, false, t, f, 1 or 0)";
     case Kind::Date:
       return " (expected a date such as 2013-12-01)";
     case Kind::Timestamp:

@@ -431,6 +431,15 @@ TEST(FileSource, HoldsRowsToTheDayOfTheirFile) {
                 "(expected a time such as 2013-12-01T05:00:00Z)"}));
 }
 
+TEST(FileSource, SaysWhichWordsAreBooleans) {
+  FileSourceSpec spec;
+  spec.columns = Schema({{"paid", simple(Kind::Boolean), true}});
+  const ReadBack back = Folder().read("{\"paid\": \"yes\"}\n", spec);
+  EXPECT_EQ(back.rejected,
+            std::vector<std::string>{"1: column \"paid\" is BOOLEAN, found the string "
+                                     "\"yes\" (expected true, false, t, f, 1 or 0)"});
+}
+
 TEST(FileSource, RefusesASpecThatCannotBe) {
   const auto store = storage::make_memory_store();
   struct Case {

@@ -91,14 +91,6 @@ Status compare_with_production(const GateInput& input, Findings& findings) {
   return {};
 }
 
-void check_leaks(const GateInput& input, Findings& findings) {
-  if (!input.leaks) return;
-  for (const std::string& leak : input.leaks->findings) findings.add(false, leak);
-  if (input.leaks->findings.empty()) {
-    findings.held.emplace_back("The leak check found nothing.");
-  }
-}
-
 }  // namespace
 
 Result<Threshold> parse_threshold(std::string_view text) {
@@ -139,7 +131,8 @@ Json GateVerdict::to_json() const {
 
 Result<GateVerdict> decide_promotion(const GateInput& input) {
   Findings findings;
-  check_leaks(input, findings);
+  if (input.leaks)
+    for (const std::string& leak : input.leaks->findings) findings.add(false, leak);
   for (const Threshold& threshold : input.thresholds) {
     const double value = TRY(measured(input.metrics, threshold.metric));
     findings.add(holds(value, threshold),
@@ -147,6 +140,9 @@ Result<GateVerdict> decide_promotion(const GateInput& input) {
                              to_string(threshold)));
   }
   TRY(compare_with_production(input, findings));
+  // Last: where one reason is shown, the first, it says how good the version is.
+  if (input.leaks && input.leaks->findings.empty())
+    findings.held.emplace_back("The leak check found nothing.");
   GateVerdict verdict;
   verdict.accepted = findings.failed.empty();
   verdict.promoted = verdict.accepted && findings.later.empty();

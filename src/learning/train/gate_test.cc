@@ -91,7 +91,7 @@ TEST(Gate, DecidesByEveryCheck) {
   cases.push_back({"a leak stops the best score", leaky, false, "Feature x knows the future"});
   GateInput clean = candidate(0.9);
   clean.leaks = LeakVerdict{};
-  cases.push_back({"no leak", clean, true, "The leak check found nothing."});
+  cases.push_back({"no leak: how good it is comes first", clean, true, "auc is 0.9; the gate"});
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
     const Result<GateVerdict> verdict = decide_promotion(c.input);
@@ -122,6 +122,14 @@ TEST(Gate, AnOlderWeekIsNeitherComparedWithNorPutBeforeALaterOne) {
   EXPECT_FALSE(decide_promotion(older)->accepted) << "its thresholds count all the same";
   older.logical_date = older.production->logical_date;
   EXPECT_FALSE(decide_promotion(older)) << "a version of the same date is compared with";
+}
+
+TEST(Gate, ALeakCheckThatFoundNothingIsTheLastReason) {
+  GateInput input = candidate(0.9);
+  input.leaks = LeakVerdict{};
+  const Result<GateVerdict> verdict = decide_promotion(input);
+  ASSERT_TRUE(verdict) << verdict.error().message();
+  EXPECT_EQ(verdict->reasons.back(), "The leak check found nothing.");
 }
 
 TEST(Gate, GivesEveryReasonThatFailed) {
