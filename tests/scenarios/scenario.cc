@@ -151,6 +151,10 @@ Status Scenario::obey(Words words) {
   if (verb == "expect") return expect(std::move(words));
   if (verb == "report") return report(words);
   if (verb == "clock") return set_clock(words);
+  if (verb == "remove" && words.size() == 2) {
+    simulation().remove_dag(DagId(words[1]));
+    return {};
+  }
   if (verb == "workers" && words.size() == 2) {
     simulation().set_capacity(TRY(number(words[1])));
     return {};

@@ -68,6 +68,11 @@ Status Orchestrator::cancel(const RunKey& run) {
   return shell_->call<void>([=, this] { return shell_->cancel(run); });
 }
 
+std::string Orchestrator::trouble() const {
+  const std::lock_guard lock(shell_->finished_mutex_);
+  return shell_->trouble_;
+}
+
 Status Orchestrator::health() const {
   const std::lock_guard lock(shell_->finished_mutex_);
   if (shell_->given_up_) return *shell_->given_up_;

@@ -77,7 +77,8 @@ class Orchestrator {
 
   /// Adds a Dag or replaces the one of its id. Errors: those of Dag::make and Scheduler::check.
   Status add_dag(DagSpec spec);
-  /// Its schedule makes no more runs in this process. Its runs go on.
+  /// Its schedule makes no more runs, and those in line wait until it is added again or they are
+  /// cancelled. What has begun goes on.
   Status remove_dag(const DagId& dag);
 
   /// Returns when the run is stored. A run with the same identity (Dag, logical date, parameters)
@@ -94,6 +95,9 @@ class Orchestrator {
   /// Errors: NotFound. A finished run is left alone.
   Status cancel(const RunKey& run);
 
+  /// What keeps it from going on just now: its store does not answer, and is asked again and again.
+  /// "" when nothing does.
+  std::string trouble() const;
   /// Whether it still works. Errors: Unavailable when it has given up, since its store did not
   /// answer for store_patience: nothing is scheduled or stored any more, and who follows a run
   /// waits in vain. Another server goes on from what is stored.

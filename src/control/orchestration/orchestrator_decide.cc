@@ -57,10 +57,11 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
       stale_ = true;
       return stored;
     }
-    log_error("the store of runs does not answer; nothing is scheduled until it does: " +
-              stored.error().message());
+    set_trouble("the store of runs does not answer; nothing is scheduled until it does: " +
+                stored.error().message());
     if (!ask_again(asking, stored.error())) return *given_up_;
   }
+  set_trouble("");
   if (rebuilt_) reopen_fence();
   for (const Message& message : batch)
     for (const Action& action : *message.actions) carry_out(action);
@@ -94,6 +95,12 @@ void Orchestrator::Shell::give_up(std::string because) {
     given_up_ = Error(ErrorCode::Unavailable, std::move(because));
   }
   run_finished_.notify_all();
+}
+
+void Orchestrator::Shell::set_trouble(std::string trouble) {
+  if (!trouble.empty()) log_error(trouble);
+  const std::lock_guard lock(finished_mutex_);
+  trouble_ = std::move(trouble);
 }
 
 /// All that a new core must know: what is unfinished, which of its attempts are lost, and the Dags.
@@ -136,8 +143,8 @@ Status Orchestrator::Shell::rebuild(std::vector<Message>& batch) {
   Asking asking{clock_.running()};
   Result<std::vector<Message>> stored = read_store();
   while (!stored.ok()) {
-    log_error("the store of runs cannot be read; nothing is scheduled until it can: " +
-              stored.error().message());
+    set_trouble("the store of runs cannot be read; nothing is scheduled until it can: " +
+                stored.error().message());
     if (!ask_again(asking, stored.error())) return *given_up_;
     stored = read_store();
   }

@@ -102,6 +102,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   /// False when it is no use to ask the store again; then it has given up.
   bool ask_again(Asking& asking, const Error& why);
   void give_up(std::string because);
+  void set_trouble(std::string trouble);
   Result<std::vector<Message>> read_store();
   bool adopt(const RunRecord& run, const TaskRecord& task, const AttemptId& attempt,
              const RunStore::Unfinished& unfinished);
@@ -148,6 +149,8 @@ class Orchestrator::Shell final : public ExecutorListener {
   /// stored without it. The next server begins with what is there. Written by the thread under
   /// finished_mutex_.
   std::optional<Error> given_up_;
+  /// Why the store is being asked again. As given_up_.
+  std::string trouble_;
   Instant latest_ = Instant::min();  // of the wall clock
 
   std::mutex mutex_;

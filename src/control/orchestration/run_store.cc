@@ -299,6 +299,19 @@ Result<event::RunsLoaded::Stored> RunStore::load_run(const RunKey& run) const {
   return stored;
 }
 
+Result<std::shared_ptr<const Dag>> RunStore::load_dag(const DagId& id) const {
+  std::shared_ptr<const Dag> dag;
+  TRY(database_->read([&](Transaction& transaction) -> Status {
+    const Rows rows = TRY(
+        transaction.query("SELECT version FROM orchestration_dags WHERE dag_id = $1", {id.str()}));
+    if (rows.empty())
+      return Error(ErrorCode::NotFound, fmt::format("no Dag '{}' was ever here", id.str()));
+    dag = TRY(read_dag(transaction, id, rows.text(0, 0)));
+    return {};
+  }));
+  return dag;
+}
+
 Result<RunStore::Progress> RunStore::load_progress(const DagId& dag, Instant now) const {
   Progress progress;
   TRY(database_->read([&](Transaction& transaction) -> Status {

@@ -79,6 +79,8 @@ class RunStore {
   Result<Unfinished> load_unfinished() const;
   /// Errors: NotFound; Corruption when its Dag cannot be read.
   Result<event::RunsLoaded::Stored> load_run(const RunKey& run) const;
+  /// As it was when it was added last; it may be gone since. Errors: NotFound; Corruption.
+  Result<std::shared_ptr<const Dag>> load_dag(const DagId& dag) const;
   struct Progress {
     std::optional<Instant> last_point;
     std::vector<Instant> existing;  // logical dates of runs behind it; of all runs without one

@@ -110,6 +110,7 @@ void Scheduler::Core::on(const event::DagAdded& event) {
   state.existing.insert(event.existing.begin(), event.existing.end());
   if (event.last_point) state.last_point = event.last_point;
   wait_for(state, event.dag->id(), std::nullopt);
+  start_runs(state);  // they waited for the Dag, or its max_active_runs has grown
   if (!options_.follow_schedules || !event.dag->schedule().has_points()) return;
   if (is_new) {
     const DagSpec& spec = event.dag->spec();
@@ -117,7 +118,6 @@ void Scheduler::Core::on(const event::DagAdded& event) {
     state.last_point = from_start ? *spec.start_date - Duration(1) : now_.wall;
     actions_.emplace_back(action::ScheduleAdvanced{spec.id, *state.last_point});
   }
-  start_runs(state);  // max_active_runs may have grown
   follow_schedule(state);
 }
 
@@ -186,11 +186,11 @@ void Scheduler::Core::enqueue(std::unique_ptr<Run> run) {
   start_runs(state);
 }
 
+/// None of a Dag that is gone: nobody asks for it any more.
 void Scheduler::Core::start_runs(DagState& state) {
-  while (!state.waiting.empty()) {
+  while (state.dag && !state.waiting.empty()) {
     Run& run = *state.waiting.begin()->second;
-    const Dag& dag = state.dag ? *state.dag : *run.dag;
-    if (state.active >= dag.spec().max_active_runs) break;
+    if (state.active >= state.dag->spec().max_active_runs) break;
     state.waiting.erase(state.waiting.begin());
     if (run.record.reason == RunReason::Schedule) --state.waiting_by_schedule;
     ++state.active;
@@ -202,8 +202,8 @@ void Scheduler::Core::begin(Run& run) {
   run.record.state = RunState::Running;
   run.record.started_at = now_.wall;
   if (run.tasks.empty()) {
-    // The newest version, unless the Dag is gone; a run that has started keeps its own.
-    if (const auto& newest = dags_[run.record.key.dag].dag) use(newest, run);
+    // The newest version; a run that has started keeps its own.
+    use(dags_[run.record.key.dag].dag, run);
     make_tasks(run);
   }
   changed(run);

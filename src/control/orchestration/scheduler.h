@@ -72,7 +72,8 @@ struct DagAdded {
   std::optional<Instant> last_point;
   std::vector<Instant> existing;
 };
-/// No further runs come from its schedule; the others go on.
+/// No further runs come from its schedule, and those in line wait until it is added again; what has
+/// begun goes on. The same holds for the runs of a Dag that was never added: only the store knows it.
 struct DagRemoved {
   DagId dag;
 };

@@ -46,6 +46,11 @@ Status Simulation::add_dag(const std::shared_ptr<const Dag>& dag) {
   return {};
 }
 
+void Simulation::remove_dag(const DagId& dag) {
+  dags_.erase(dag);
+  apply(event::DagRemoved{dag});
+}
+
 /// As the store would tell it.
 event::DagAdded Simulation::added(const std::shared_ptr<const Dag>& dag) const {
   event::DagAdded added{dag, std::nullopt, {}};

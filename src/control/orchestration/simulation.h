@@ -72,6 +72,8 @@ class Simulation {
   void observe(Observer observer) { observers_.push_back(std::move(observer)); }
 
   Status add_dag(const std::shared_ptr<const Dag>& dag);
+  /// Its files are gone; a server that comes back does not find it either.
+  void remove_dag(const DagId& dag);
   /// Errors: Invalid (parameters), NotFound (no such Dag). A run that exists is left alone.
   Result<RunId> request_run(const DagId& dag, Instant logical_date, const Json& params = {},
                             RunReason reason = RunReason::Manual);

@@ -24,7 +24,7 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-std::shared_ptr<const Dag> random_dag(Random& random, int number) {
+DagSpec random_dag_spec(Random& random, int number) {
   DagSpec spec;
   spec.id = DagId("dag" + std::to_string(number));
   const int kind = random.below(4);
@@ -48,6 +48,18 @@ std::shared_ptr<const Dag> random_dag(Random& random, int number) {
     task.pool_slots = 1 + random.below(2);
     spec.tasks.push_back(std::move(task));
   }
+  return spec;
+}
+
+std::shared_ptr<const Dag> random_dag(Random& random, int number) {
+  return *Dag::make(random_dag_spec(random, number));
+}
+
+/// Nothing more is due.
+std::shared_ptr<const Dag> random_dag_without_schedule(Random& random, int number) {
+  DagSpec spec = random_dag_spec(random, number);
+  spec.schedule = "";
+  spec.catchup = false;
   return *Dag::make(std::move(spec));
 }
 
@@ -109,7 +121,8 @@ class Disturber {
   void disturb_dag() {
     const int number = random_.below(3);
     const DagId dag("dag" + std::to_string(number));
-    const int what = random_.below(4);
+    const int what = random_.below(5);
+    if (what == 4) simulation_.remove_dag(dag);
     if (what == 3) simulation_.set_capacity(random_.below(6));
     if (what == 0)
       (void)simulation_.request_run(dag, kStart + std::chrono::hours(random_.below(24 * 10)), {});
@@ -163,10 +176,9 @@ History live_through(std::uint64_t seed) {
   }
   Disturber disturber(random, simulation);
   for (int i = 0; i < 30; ++i) disturber.disturb();
-  // No new points from now on, and workers are there: what was begun must come to its end.
+  // No new points from now on, Dags and workers are there: what was begun must come to its end.
   simulation.set_capacity(6);
-  for (int i = 0; i < 3; ++i)
-    simulation.report(event::DagRemoved{DagId("dag" + std::to_string(i))});
+  for (int i = 0; i < 3; ++i) (void)simulation.add_dag(random_dag_without_schedule(random, i));
   simulation.run_dry(simulation.now() + std::chrono::hours(24 * 60));
   history.breaches.insert(history.breaches.end(), simulation.breaches().begin(),
                           simulation.breaches().end());
