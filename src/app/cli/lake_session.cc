@@ -3,6 +3,8 @@
 #include <charconv>
 #include <filesystem>
 
+#include <unistd.h>
+
 #include "base/suggest.h"
 #include "cli/connection.h"
 #include "cli/terminal.h"
@@ -20,15 +22,24 @@ Result<LakeSession> LakeSession::open(const Common& common, const project::Parts
   } else {
     opened.store = TRY(storage::open_local_store(opened.project.target.lake));
   }
-  // Where nothing has run yet there is nothing that could have to spill.
-  const bool has_state = std::filesystem::is_directory(opened.project.state, error);
-  const std::string spill = has_state ? opened.project.state + "/spill" : "";
+  const std::string spill = TRY(opened.spill_folder());
   opened.engine = TRY(engine::open_duckdb({.threads = opened.project.target.threads,
                                            .memory_bytes = opened.project.target.memory_bytes,
                                            .spill_folder = spill}));
   opened.session = TRY(opened.engine->open_session());
   opened.lake = std::make_unique<lake::Lake>(*opened.store, *opened.engine, *opened.clock);
   return opened;
+}
+
+/// Where nothing has run yet there is nothing that could have to spill.
+Result<std::string> LakeSession::spill_folder() {
+  std::error_code error;
+  if (!std::filesystem::is_directory(project.state, error)) return std::string();
+  std::string shared = project.state + "/spill";
+  const std::string& asked = std::filesystem::exists(shared, error) ? shared : project.state;
+  if (::access(asked.c_str(), W_OK) == 0) return shared;
+  spill.emplace(TRY(TemporaryFolder::make()));
+  return spill->path();
 }
 
 Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const std::string& at) {

@@ -31,7 +31,7 @@ struct Registry {
     registry.project = TRY(open_project(common, project::Parts::config()));
     std::error_code error;
     if (!std::filesystem::exists(registry.project.target.metadata, error)) return registry;
-    registry.database = TRY(metadata::open_sqlite(registry.project.target.metadata));
+    registry.database = TRY(metadata::open_sqlite_to_read(registry.project.target.metadata));
     TRY(model::migrate_model_store(*registry.database));
     registry.store = TRY(storage::open_local_store(registry.project.target.models));
     return registry;

@@ -76,6 +76,12 @@ Status apply(Transaction& transaction, std::string_view room, const Step& step) 
 Status Database::migrate(std::string_view room, std::span<const Migration> migrations) {
   INVARIANT(is_room_name(room), "a room's name is [a-z_]+");
   const std::vector<Step> steps = steps_of(migrations);
+  std::size_t there = 0;
+  TRY(read([&](Transaction& transaction) -> Status {
+    there = TRY(applied_steps(transaction, room, steps));
+    return {};
+  }));
+  if (there == steps.size()) return {};
   return write([&](Transaction& transaction) -> Status {
     for (std::size_t i = TRY(applied_steps(transaction, room, steps)); i < steps.size(); ++i)
       TRY_DOING(fmt::format("making the tables of '{}', step {}", room, steps[i].number),

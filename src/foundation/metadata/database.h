@@ -82,9 +82,9 @@ class Database {
   virtual Status read(const std::function<Status(Transaction&)>& work) = 0;
 
   /// Brings the tables of `room` to the newest of `migrations`, all steps or none, also when
-  /// several processes do it at once. Each step's text is remembered by its hash (white space and
-  /// comments aside). Errors: Unsupported when the tables were made by a newer Millrace, or by one
-  /// whose steps had another text.
+  /// several processes do it at once; writes nothing where they are there. Each step's text is
+  /// remembered by its hash (white space and comments aside). Errors: Unsupported when the tables
+  /// were made by a newer Millrace, or by one whose steps had another text.
   Status migrate(std::string_view room, std::span<const Migration> migrations);
 };
 
@@ -94,5 +94,11 @@ class Database {
 /// Errors: Denied, Unavailable, Exhausted, Corruption (not a database), Unsupported (another
 /// program's database, or a newer Millrace's; a file system without shared memory).
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
+
+/// A file that is there, for who only reads. Where this user may not write it (another user's, a
+/// read-only mount), nothing is made or upgraded, and write() is Unavailable and says so. Without
+/// a log nobody has it open; then it is read without locks, and an answer during which somebody
+/// began to write is thrown away: Unavailable. Errors: as above; NotFound.
+Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path);
 
 }  // namespace millrace::metadata

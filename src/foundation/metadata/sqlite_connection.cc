@@ -112,21 +112,45 @@ Value column_value(sqlite3_stmt* statement, int column) {
   }
 }
 
+int flags_for(SqliteConnection::Access access) {
+  switch (access) {
+    case SqliteConnection::Access::ReadWrite:
+      return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    case SqliteConnection::Access::ReadOnly:
+      return SQLITE_OPEN_READWRITE;
+    case SqliteConnection::Access::Unwritable:
+      return SQLITE_OPEN_READONLY;
+    case SqliteConnection::Access::Unchanging:
+      return SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  }
+  return 0;
+}
+
+std::string unchanging_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path)
+    if (c == '%' || c == '?' || c == '#')
+      uri += fmt::format("%{:02X}", c);
+    else
+      uri += c;
+  return uri + "?immutable=1";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path,
                                                                  Access access) {
   sqlite3* database = nullptr;
-  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE |
-                    (access == Access::ReadWrite ? SQLITE_OPEN_CREATE : 0);
-  const int outcome = sqlite3_open_v2(path.c_str(), &database, flags, nullptr);
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | flags_for(access);
+  const std::string name = access == Access::Unchanging ? unchanging_uri(path) : path;
+  const int outcome = sqlite3_open_v2(name.c_str(), &database, flags, nullptr);
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(database));
   if (outcome != SQLITE_OK) return connection->error("open").while_doing(path);
   sqlite3_busy_timeout(database, kBusyMilliseconds);
   sqlite3_set_authorizer(database, authorize, connection.get());
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   TRY_DOING(path, connection->execute("PRAGMA foreign_keys=ON"));
-  if (access == Access::ReadOnly) TRY_DOING(path, connection->execute("PRAGMA query_only=ON"));
+  if (access != Access::ReadWrite) TRY_DOING(path, connection->execute("PRAGMA query_only=ON"));
   return connection;
 }
 

@@ -17,7 +17,12 @@ namespace millrace::metadata {
 /// Used by one thread at a time.
 class SqliteConnection {
  public:
-  enum class Access { ReadWrite, ReadOnly };
+  enum class Access {
+    ReadWrite,
+    ReadOnly,    // of a file that is written through another connection of this process
+    Unwritable,  // this user may only read the file; others may be writing it
+    Unchanging,  // the same, and nobody is writing it: no lock, no shared memory
+  };
 
   /// Opens without reading; the first statement finds out whether it is a database. Waits up to 10
   /// seconds where another process writes. Errors: Denied, Unavailable.

@@ -67,15 +67,29 @@ Status run_work(const Work& work, SqliteConnection& connection) {
   return outcome;
 }
 
+/// Whether there is anything in its log. The last one to close the database removes it.
+bool is_being_written(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path + "-wal", error);
+  return !error && size > 0;
+}
+
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(std::string path, std::unique_ptr<SqliteConnection> writer)
+  /// Without a `writer` nothing is written.
+  SqliteDatabase(std::string path, Access readers, std::unique_ptr<SqliteConnection> writer)
       : path_(std::move(path)),
+        reader_access_(readers),
         writer_(std::move(writer)),
         commits_([this](std::span<GroupCommit::Request* const> batch) { commit(batch); }) {}
 
   Status write(const Work& work) override {
     INVARIANT(!inside_work, "a transaction's work does not call the Database again");
+    if (writer_ == nullptr)
+      return Error(ErrorCode::Unavailable,
+                   path_ +
+                       ": this user may only read it, and it has to be written (an older "
+                       "Millrace's is brought up to date); do it once as a user who may");
     return commits_.write(work);
   }
 
@@ -84,6 +98,8 @@ class SqliteDatabase final : public Database {
     std::unique_ptr<SqliteConnection> reader = TRY(take_reader());
     Status outcome = read_with(*reader, work);
     give_back(std::move(reader));
+    if (reader_access_ == Access::Unchanging && is_being_written(path_))
+      return Error(ErrorCode::Unavailable, path_ + " began to be written meanwhile; ask again");
     return outcome;
   }
 
@@ -143,7 +159,7 @@ class SqliteDatabase final : public Database {
     }
     ++readers_;
     lock.unlock();
-    auto opened = SqliteConnection::open(path_, Access::ReadOnly);
+    auto opened = SqliteConnection::open(path_, reader_access_);
     if (!opened.ok()) {
       lock.lock();
       --readers_;
@@ -162,6 +178,7 @@ class SqliteDatabase final : public Database {
   }
 
   const std::string path_;
+  const Access reader_access_;
   const std::unique_ptr<SqliteConnection> writer_;
   GroupCommit commits_;
   std::mutex readers_mutex_;
@@ -180,6 +197,7 @@ Status make_marks(SqliteConnection& connection) {
   return {};
 }
 
+/// Makes them in a new file. Errors: Unsupported for a file of others, or of a newer Millrace.
 Status check_marks(SqliteConnection& connection) {
   const std::int64_t application = TRY(connection.execute("PRAGMA application_id")).integer(0, 0);
   const std::int64_t version = TRY(connection.execute("PRAGMA user_version")).integer(0, 0);
@@ -193,6 +211,17 @@ Status check_marks(SqliteConnection& connection) {
                  fmt::format("made by a newer Millrace (format {}; this one reads up to {})",
                              version, kFormatVersion));
   return {};
+}
+
+Result<std::filesystem::path> absolute_path(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return file_error(error.value(), path);
+  if (absolute.native().size() > kLongestPath)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("SQLite opens no path of more than {} bytes; use a shorter folder: {}",
+                             kLongestPath, absolute.string()));
+  return absolute;
 }
 
 Status set_up(SqliteConnection& connection) {
@@ -212,13 +241,7 @@ Status set_up(SqliteConnection& connection) {
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  if (error) return file_error(error.value(), path);
-  if (absolute.native().size() > kLongestPath)
-    return Error(ErrorCode::Invalid,
-                 fmt::format("SQLite opens no path of more than {} bytes; use a shorter folder: {}",
-                             kLongestPath, absolute.string()));
+  const std::filesystem::path absolute = TRY(absolute_path(path));
   const std::string folder = absolute.parent_path();
   TRY(make_folders(folder));
   // Two processes do not both make a database. The lock is on the folder, since closing any
@@ -229,7 +252,21 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
       TRY(SqliteConnection::open(absolute, Access::ReadWrite));
   TRY_DOING(absolute.string(), set_up(*writer));
   TRY(sync(held, folder));
-  return std::make_unique<SqliteDatabase>(absolute, std::move(writer));
+  return std::make_unique<SqliteDatabase>(absolute, Access::ReadOnly, std::move(writer));
+}
+
+Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path) {
+  const std::filesystem::path absolute = TRY(absolute_path(path));
+  const std::string folder = absolute.parent_path();
+  if (::access(absolute.c_str(), F_OK) != 0) return file_error(errno, absolute);
+  if (::access(absolute.c_str(), W_OK) == 0 && ::access(folder.c_str(), W_OK) == 0)
+    return open_sqlite(path);
+  // The log of a database that is open, or was left by a crash, is read with it; without one SQLite
+  // would have to make it.
+  const Access access = is_being_written(absolute) ? Access::Unwritable : Access::Unchanging;
+  const auto looking = TRY(SqliteConnection::open(absolute, access));
+  TRY_DOING(absolute.string(), check_marks(*looking));
+  return std::make_unique<SqliteDatabase>(absolute, access, nullptr);
 }
 
 }  // namespace millrace::metadata
