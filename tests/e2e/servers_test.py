@@ -1,4 +1,5 @@
 """Runs asked for, taken back and watched; which server answers whom."""
+import http.client
 import json
 import os
 import pathlib
@@ -173,6 +174,37 @@ class TestCancelAndClear(Servers):
         self.assertEqual(len((project.root / "ran").read_text().split()), 2)
 
 
+class TestRemovedDag(Servers):
+    def test_what_waits_of_a_dag_whose_file_is_gone_waits_is_told_and_can_be_cancelled(self):
+        project = self.commands(other="true")
+        daily = "schedule: '@daily'\nstart_date: 2013-01-01\n"
+        file = project.write("pipelines/daily.yml", daily + "tasks:\n  - {id: wait, kind: command, command: "
+                             + json.dumps("echo x >>ran; " + WAITS) + "}\n")
+        self.assertRuns(project.millrace("up", "--detach"))
+        backfill = project.start("backfill", "daily", "--from", "2013-01-01", "--to", "2013-01-03")
+        self.began(project)
+        text = file.read_text()
+        file.unlink()
+        status = self.assertRuns(project.millrace("status"))
+        self.assertIn("the Dag 'daily' is gone from the project's files", status.out)
+        self.assertRegex(status.out, "daily +2013-01-02T00:00:00Z +queued")
+        project.write("go", "")
+        said = self.until(lambda: (line := backfill.stdout.readline()) and "warning:" in line and line, "it is told")
+        self.assertIn("2013-01-02T00:00:00Z waits: the Dag 'daily' is gone", said)
+        cancelled = self.assertRuns(project.millrace("cancel", "daily", "2013-01-02"))
+        self.assertIn("2013-01-02T00:00:00Z was cancelled", cancelled.out)
+        self.assertRegex(self.assertRuns(project.millrace("runs", "daily")).out, "daily +2013-01-02.* cancelled ")
+        self.assertIn("done", self.assertRuns(project.millrace("logs", "daily", "2013-01-01")).out)
+        self.assertRuns(project.millrace("cancel", "dayly"), 2)
+        self.assertEqual((project.root / "ran").read_text(), "x\n")
+        file.write_text(text)
+        self.assertRuns(project.millrace("status"))
+        said = self.ended(backfill, 1)
+        self.assertRegex(said, "2013-01-03T00:00:00Z +success")
+        self.assertEqual((project.root / "ran").read_text(), "x\nx\n")
+        self.assertRuns(project.millrace("down"))
+
+
 class TestOneServerForACommand(Servers):
     def test_a_run_does_not_die_with_the_command_whose_server_it_used(self):
         project = self.commands(first="touch began; until [ -f go ]; do sleep 0.02; done",
@@ -228,6 +260,7 @@ class TestStarting(Servers):
             answer = self.assertRuns(project.millrace("up", "--detach"), 2)
         self.assertIn(str(port), answer.err)
         self.assertIn("'endpoint' of the target 'dev' in millrace.yml", answer.err)
+        self.assertEqual(answer.err.count("error:"), 1, answer.err)
 
     def test_looking_makes_no_folders(self):
         project = self.commands(quick="true")
@@ -295,6 +328,15 @@ class TestLogs(Servers):
             self.assertIn("there are no logs of a run", self.assertRuns(project.millrace("logs", "quick", run), 2).err)
         self.assertRuns(project.millrace("logs", ".."), 2)
 
+    def test_a_date_that_ran_with_parameters_only_names_those_runs(self):
+        project = self.commands(quick="echo hello")
+        project.write("pipelines/quick.yml", "params: {k: 1}\ntasks:\n  - {id: a, kind: command, command: 'true'}\n")
+        self.assertRuns(project.millrace("run", "-d", "2013-01-03"))
+        self.assertRuns(project.millrace("run", "-d", "2013-02-03", "-p", "k=7"))
+        refused = self.assertRuns(project.millrace("logs", "quick", "2013-02-03"), 2)
+        self.assertIn("2013-02-03T00:00:00Z.k=7", refused.err)
+        self.assertNotIn("2013-01-03", refused.err)
+
     def test_the_latest_run_is_the_one_that_ran_last_not_the_one_due_last(self):
         project = self.commands(quick="echo I am $MILLRACE_RUN")
         self.assertRuns(project.millrace("run", "--logical-date", "2013-12-01"))
@@ -318,7 +360,115 @@ class TestDeadStore(Servers):
         self.assertRuns(project.millrace("run"))
 
 
+    def test_a_server_that_stays_tells_that_its_store_does_not_answer(self):
+        project = self.commands(waiting=WAITS, other="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        run = project.start("run", "waiting")
+        self.began(project)
+        store = sqlite3.connect(project.root / ".millrace" / "dev.db", isolation_level=None)
+        store.execute("BEGIN EXCLUSIVE")
+        project.write("go", "")
+        trouble = "the store of runs does not answer; nothing is scheduled until it does"
+        self.until(lambda: trouble in self.assertRuns(project.millrace("status")).out, "the status tells it")
+        self.assertEqual(project.millrace("status", "--json").json()["trouble"][:len(trouble)], trouble)
+        asked = project.start("run", "other")
+        for child in (run, asked):
+            self.until(lambda: trouble in child.stdout.readline(), "who waits is told")
+        asked.send_signal(signal.SIGINT)
+        self.until(lambda: "cancelling" in asked.stdout.readline(), "Ctrl-C is heard at once")
+        store.execute("ROLLBACK")
+        self.ended(run, 0)
+        self.ended(asked, 130)
+        self.until(lambda: not self.assertRuns(project.millrace("status", "--json")).json()["trouble"], "it is over")
+        self.assertRuns(project.millrace("down"))
+
+
+class TestSilentServer(Servers):
+    def test_one_that_does_not_answer_is_named_with_what_to_do_and_who_waits_goes_on_with_it(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        pid, = project.servers()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            run = project.start("run", "-q")
+            others = [project.start(*verb) for verb in (["status"], ["down"], ["up"], ["up", "--detach"])]
+            self.until(lambda: f"warning: a server with pid {pid} holds this project" in run.stdout.readline(), "told")
+            for child in others:
+                said = self.ended(child, 3)
+                self.assertIn("does not answer", said)
+                self.assertIn(f"`kill -9 {pid}`", said)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.ended(run, 0)
+        self.assertRuns(project.millrace("down"))
+
+    def test_one_that_is_killed_under_a_backfill_is_told_as_gone_and_the_runs_go_on_with_the_next(self):
+        project = self.commands()
+        project.write("pipelines/waiting.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"
+                      "tasks:\n  - {id: wait, kind: command, command: " + json.dumps(WAITS) + "}\n")
+        self.assertRuns(project.millrace("up", "--detach"))
+        backfill = project.start("backfill", "--from", "2013-01-01", "--to", "2013-01-02")
+        self.began(project)
+        pid, = project.servers()
+        os.kill(pid, signal.SIGKILL)
+        said = self.ended(backfill, 3)
+        self.assertIn(f"the server of this project (pid {pid}) has ended", said)
+        self.assertIn("goes on at the next start: `millrace up`", said)
+        project.write("go", "")
+        self.assertRuns(project.millrace("up", "--detach"))
+        self.until(lambda: self.state(project) == ["success", "success"], "both runs end")
+        self.assertRuns(project.millrace("down"))
+
+
+class TestApi(Servers):
+    def ask(self, project, method, path, body=None):
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(project.root / ".millrace/server.sock"))
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def test_what_has_the_wrong_type_is_refused_and_named(self):
+        project = self.commands(quick="true")
+        self.assertRuns(project.millrace("up", "--detach"))
+        runs, dag = "/api/v1/dags/quick/runs", "/api/v1/dags/quick"
+        for method, path, body, named in (
+                ("POST", runs, {"params": [1]}, "'params'"), ("POST", runs, {"logical_date": {"a": 1}}, "logical_date"),
+                ("POST", runs, {"clear": "yes"}, "clear"), ("POST", runs, [1], "the body"),
+                ("POST", dag + "/backfills", {"from": 1, "to": "2013-01-01"}, "from"),
+                ("POST", dag + "/backfills", {"from": "2013-01-01", "to": "2013-01-01", "params": 1}, "'params'"),
+                ("POST", runs + "/a/clear", {"task": 1}, "task"),
+                ("POST", "/api/v1/models/any/promote", {"version": 1, "reason": 2}, "reason"),
+                ("GET", runs + "/a/events?after=abc", None, "'after'"),
+                ("GET", "/api/v1/runs?limit=x", None, "'limit'")):
+            with self.subTest(path=path, body=body):
+                status, said = self.ask(project, method, path, body)
+                self.assertEqual(status, 400, said)
+                self.assertIn(named, said)
+        self.assertEqual(self.state(project, "quick"), [])
+        self.assertEqual(self.ask(project, "POST", runs, {"params": None, "logical_date": "2013-01-01"})[0], 202)
+        self.assertRuns(project.millrace("down"))
+
+
 class TestBackfill(Servers):
+    def test_cancelled_runs_are_counted_apart_and_cancelling_again_says_that_they_had_ended(self):
+        project = self.commands()
+        project.write("pipelines/waiting.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"
+                      "tasks:\n  - {id: wait, kind: command, command: " + json.dumps(WAITS) + "}\n")
+        self.assertRuns(project.millrace("up", "--detach"))
+        backfill = project.start("backfill", "--from", "2013-01-01", "--to", "2013-01-03")
+        self.began(project)
+        for said in ("was cancelled", "had ended: cancelled"):
+            self.assertIn("2013-01-02T00:00:00Z " + said,
+                          self.assertRuns(project.millrace("cancel", "waiting", "2013-01-02")).out)
+        project.write("go", "")
+        self.assertIn("3 runs, 0 failed, 1 cancelled", self.ended(backfill, 1))
+        self.assertRuns(project.millrace("down"))
+
     def test_runs_that_write_one_thing_write_it_in_the_order_of_their_dates(self):
         project = self.commands(quick="true")
         project.write("pipelines/quick.yml", "schedule: '@daily'\nstart_date: 2013-01-01\n"

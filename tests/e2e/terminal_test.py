@@ -76,6 +76,28 @@ class TestTerminal(ProjectTest):
         again = self.assertRuns(project.millrace("run", "--clear", "--json")).json()
         self.assertEqual([(task["state"], task["refused"]) for task in again["tasks"]], [("success", True)])
 
+    def test_that_a_model_was_refused_or_promoted_is_told_wherever_its_run_is(self):
+        project = self.rounds()
+        project.edit("rounds", ('"id": "rounds"', '"id": "rounds", "schedule": "@daily", "start_date": "2013-01-01"'))
+        project.write("seen", "")
+        judged = ('{"summary":"sla version 2: AUC 0.6, refused: auc is not over 0.8","accepted":false,'
+                  '"model":"sla","version":2,"promoted":false,"values":{"auc":0.6}}')
+        project.edit("rounds", ('{"summary":"three rounds"}', judged))
+        days = ["--from", "2013-01-01", "--to", "2013-01-02"]
+        told = self.assertRuns(project.millrace("backfill", *days)).out
+        self.assertRegex(told, "2013-01-01T00:00:00Z +success .* sla version 2: AUC 0.6, refused: auc is not over 0.8")
+        self.assertIn("2 runs, 0 failed, 2 with a refusal", told)
+        self.assertRegex(self.assertRuns(project.millrace("runs")).out, "success .* sla version 2: AUC 0.6, refused")
+        for run in self.assertRuns(project.millrace("runs", "--json")).json():
+            self.assertEqual([task["task"] for task in run["refused"]], ["train"])
+            model, = run["models"]
+            self.assertEqual((model["model"], model["version"], model["promoted"], model["metrics"]),
+                             ("sla", 2, False, {"auc": 0.6}))
+        for verb in (["backfill", *days, "--json"], ["run", "-d", "2013-01-01", "--json"]):
+            answer = self.assertRuns(project.millrace(*verb)).json()
+            for run in answer.get("runs", [answer]):
+                self.assertEqual([model["version"] for model in run["models"]], [2])
+
     def test_colours_on_a_terminal_only(self):
         project = self.rounds()
         project.write("seen", "")

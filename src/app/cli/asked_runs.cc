@@ -20,12 +20,19 @@ Result<Json> AskedRuns::ask(const std::function<Result<Json>()>& request) {
 }
 
 void AskedRuns::cancel() {
-  const std::lock_guard lock(mutex_);
+  const auto say = [] { std::fputs("\ncancelling; once more leaves at once\n", stderr); };
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  const bool asks = !lock.owns_lock();  // which takes long where the server's disk is full
+  if (asks) say();
+  if (asks) lock.lock();
   cancelled_ = true;
   if (runs_.empty()) ::_exit(kInterrupted);
-  std::fputs("\ncancelling; once more leaves at once\n", stderr);
+  if (!asks) say();
   auto server = Connection::to_running(project_);
-  if (!server.ok()) ::_exit(kInterrupted);
+  if (!server.ok()) {
+    std::fprintf(stderr, "%s\n", server.error().message().c_str());
+    ::_exit(kInterrupted);
+  }
   for (const auto& [dag, run] : runs_) {
     const auto told = server->post_json(run_path(dag, run) + "/cancel", Json::object());
     if (!told.ok()) std::fprintf(stderr, "%s: %s\n", run.c_str(), told.error().message().c_str());

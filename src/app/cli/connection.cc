@@ -1,9 +1,18 @@
 #include "cli/connection.h"
 
+#include <cerrno>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 #include <poll.h>
+#include <unistd.h>
+
+#include "server/project_lock.h"
 
 namespace millrace::cli {
 namespace {
@@ -12,13 +21,80 @@ constexpr std::chrono::milliseconds kPatience(30'000);
 constexpr std::chrono::milliseconds kPause(50);
 
 constexpr std::chrono::seconds kLongestAnswer(120);
-constexpr std::chrono::seconds kLongestStatus(15);  // a server that does not tell it is no help
+constexpr std::chrono::seconds kMoment(5);  // after which a person wants to know
+constexpr int kSilences = 12;               // of a moment each, after which nobody waits longer
 
 std::unique_ptr<net::HttpClient> client_for(const project::Project& project,
                                             std::chrono::seconds timeout = kLongestAnswer) {
   return std::make_unique<net::HttpClient>(
       net::ClientOptions{.unix_path = server::socket_path(project), .timeout = timeout});
 }
+
+Error not_answering(const project::Project& project) {
+  const std::int64_t pid = server::ProjectLock::holder(project.state);
+  return Error(ErrorCode::Timeout,
+               fmt::format("a server with pid {0} holds this project and does not answer: it is "
+                           "stopped, or the machine is too busy. Wait, or end it with `kill -9 "
+                           "{0}`: its runs go on at the next start (`millrace up`)",
+                           pid));
+}
+
+Error no_server(const project::Project& project) {
+  const std::int64_t pid = server::ProjectLock::holder(project.state);
+  if (pid > 0 && ::access(server::socket_path(project).c_str(), W_OK) != 0 && errno == EACCES)
+    return Error(
+        ErrorCode::Denied,
+        fmt::format("the server of this project (pid {}) answers the user that started it; "
+                    "everybody may ask the address of its status ('status' of the target "
+                    "'{}' in millrace.yml)",
+                    pid, project.target.name));
+  return Error(
+      ErrorCode::Unavailable,
+      "no server runs for this project; start one with `millrace up`, or see what ran with "
+      "`millrace runs`");
+}
+
+/// Whether nothing listens any more: a server that only refused to answer still does.
+bool is_gone(const project::Project& project) {
+  const auto answer =
+      client_for(project, std::chrono::seconds(1))->send(net::Method::Get, "/api/v1/status");
+  return !answer.ok() && answer.error().code() == ErrorCode::Unavailable;
+}
+
+/// As long as it lives, somebody waits for an answer. After a while it asks the server what keeps it
+/// from giving one, and says so: once for each cause.
+class Impatience {
+ public:
+  explicit Impatience(const project::Project& project) {
+    try {
+      thread_ = std::jthread([&project](const std::stop_token& stop) { watch(project, stop); });
+    } catch (const std::system_error&) {
+      // No thread can be had: then it is waited in silence.
+    }
+  }
+
+ private:
+  static void watch(const project::Project& project, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    const auto waits = [&] { never.wait_for(lock, stop, kMoment, [] { return false; }); };
+    std::string told;
+    // The follower's questions wait for a moment by themselves.
+    for (waits(), waits(); !stop.stop_requested(); waits()) {
+      const auto status = client_for(project, kMoment)->get_json("/api/v1/status");
+      if (stop.stop_requested()) return;
+      std::string words;
+      if (status.ok()) words = status->string_or("trouble", "");
+      if (!status.ok() && status.error().code() == ErrorCode::Timeout)
+        words = not_answering(project).message();
+      if (!words.empty() && words != told) warn(words);
+      told = words;
+    }
+  }
+
+  std::jthread thread_;
+};
 
 }  // namespace
 
@@ -45,6 +121,11 @@ int fail(const Common& common, const Error& error) {
   }
 }
 
+void warn(const std::string& words) {
+  std::fprintf(stderr, "%s %s\n", Terminal(stderr).paint(Colour::Yellow, "warning:").c_str(),
+               words.c_str());
+}
+
 void print_json(const Json& document) {
   std::printf("%s\n", document.dump_pretty().c_str());
 }
@@ -53,13 +134,10 @@ Result<project::Project> open_project(const Common& common, const project::Parts
   return project::whole(TRY(project::load_project(common.project, common.target, parts)));
 }
 
-Result<Json> status_of_running(const project::Project& project) {
-  const auto status = client_for(project, kLongestStatus)->get_json("/api/v1/status");
-  if (!status.ok())
-    return Error(ErrorCode::Unavailable,
-                 "no server runs for this project (" + status.error().message() +
-                     "); start one with `millrace up`, or see what ran with "
-                     "`millrace runs`");
+Result<Json> status_of_running(const project::Project& project, std::chrono::seconds patience) {
+  const auto status = client_for(project, patience)->get_json("/api/v1/status");
+  if (!status.ok() && status.error().code() == ErrorCode::Timeout) return not_answering(project);
+  if (!status.ok()) return no_server(project);
   const std::string target = status->string_or("target", "");
   if (target != project.target.name)
     return Error(
@@ -75,21 +153,31 @@ Connection::Connection(const project::Project& project)
     : project_(&project), client_(client_for(project)) {}
 
 Result<Connection> Connection::to_running(const project::Project& project) {
+  return to_running(project, kLongestStatus);
+}
+
+Result<Connection> Connection::to_running(const project::Project& project,
+                                          std::chrono::seconds patience) {
   Connection connection(project);
-  const Json status = TRY(status_of_running(project));
+  const Json status = TRY(status_of_running(project, patience));
+  connection.pid_ = status.integer_or("pid", 0);
   connection.lives_for_a_command_ = !status.bool_or("resident", true);
   if (status.bool_or("outdated", false))
-    std::fprintf(stderr,
-                 "%s the server still runs the program as it was before it was built anew; "
-                 "`millrace down` and `millrace up` start the new one\n",
-                 Terminal(stderr).paint(Colour::Yellow, "warning:").c_str());
+    warn(
+        "the server still runs the program as it was before it was built anew; `millrace down` and "
+        "`millrace up` start the new one");
   return connection;
 }
 
 Result<Connection> Connection::open(const project::Project& project, Attempts attempts) {
   // Another command's server may be about to end, or one may be about to begin.
+  int silences = 0;
   for (auto left = kPatience;; left -= kPause) {
-    auto running = to_running(project);
+    auto running = to_running(project, kMoment);
+    if (!running.ok() && running.error().code() == ErrorCode::Timeout && ++silences < kSilences) {
+      if (silences == 1) warn(running.error().message());
+      continue;
+    }
     if (running.ok() || running.error().code() != ErrorCode::Unavailable) return running;
     auto server =
         server::Server::start(project, {.resident = false,
@@ -120,18 +208,34 @@ Status Connection::replace() {
   return {};
 }
 
-Result<Json> Connection::get_json(const std::string& path) {
-  auto answer = client_->get_json(path);
-  if (answer.ok() || !may_replace(answer.error())) return answer;
+Error Connection::explain(Error error) const {
+  if (server_ != nullptr) return error;
+  if (error.code() == ErrorCode::Timeout) return not_answering(*project_);
+  if (error.code() != ErrorCode::Unavailable || !is_gone(*project_)) return error;
+  return Error(
+      ErrorCode::Unavailable,
+      fmt::format("the server of this project (pid {}) has ended before it answered; what "
+                  "it had taken (`millrace runs`) goes on at the next start: `millrace up`",
+                  pid_));
+}
+
+Result<Json> Connection::ask(const std::function<Result<Json>(net::HttpClient&)>& request) {
+  std::optional<Impatience> impatience;
+  if (server_ == nullptr) impatience.emplace(*project_);
+  auto answer = request(*client_);
+  if (answer.ok()) return answer;
+  if (!may_replace(answer.error())) return explain(std::move(answer).error());
+  impatience.reset();
   TRY(replace());
-  return client_->get_json(path);
+  return request(*client_);
+}
+
+Result<Json> Connection::get_json(const std::string& path) {
+  return ask([&](net::HttpClient& client) { return client.get_json(path); });
 }
 
 Result<Json> Connection::post_json(const std::string& path, const Json& body) {
-  auto answer = client_->post_json(path, body);
-  if (answer.ok() || !may_replace(answer.error())) return answer;
-  TRY(replace());
-  return client_->post_json(path, body);
+  return ask([&](net::HttpClient& client) { return client.post_json(path, body); });
 }
 
 }  // namespace millrace::cli

@@ -2,6 +2,8 @@
 
 // The way from the command line to a project's server.
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +19,8 @@ namespace millrace::cli {
 
 /// Prints the error to standard error, as JSON when asked to, and gives the exit code that fits it.
 int fail(const Common& common, const Error& error);
+/// Prints a warning to standard error.
+void warn(const std::string& words);
 /// Prints a document as the verb's answer in JSON.
 void print_json(const Json& document);
 
@@ -35,13 +39,17 @@ enum class Attempts : std::uint8_t { Run, Wait };
 class Connection {
  public:
   /// `project` outlives the connection. Errors: Invalid when the running server is that of another
-  /// target; those of Server::start.
+  /// target; Timeout when that does not answer, which is told as soon as it is noticed; those of
+  /// Server::start.
   static Result<Connection> open(const project::Project& project,
                                  Attempts attempts = Attempts::Run);
-  /// Only the running one. Errors: Unavailable when there is none, Invalid as above.
+  /// Only the running one. Errors: Unavailable when there is none, Timeout when it does not answer,
+  /// Invalid as above.
   static Result<Connection> to_running(const project::Project& project);
 
-  // As HttpClient's; when the server has gone and may be replaced, asks the new one.
+  // As HttpClient's; when the server has gone and may be replaced, asks the new one. While an answer
+  // takes long, what keeps the server from it is told on standard error. Errors: also Unavailable
+  // when the server has ended, Timeout when it does not answer, each with what is to be done.
 
   Result<Json> get_json(const std::string& path);
   Result<Json> post_json(const std::string& path, const Json& body);
@@ -51,6 +59,10 @@ class Connection {
 
  private:
   explicit Connection(const project::Project& project);
+  static Result<Connection> to_running(const project::Project& project,
+                                       std::chrono::seconds patience);
+  Result<Json> ask(const std::function<Result<Json>(net::HttpClient&)>& request);
+  Error explain(Error error) const;
   bool may_replace(const Error& error) const;
   Status replace();
 
@@ -58,11 +70,16 @@ class Connection {
   std::unique_ptr<server::Server> server_;  // when it is ours
   std::unique_ptr<net::HttpClient> client_;
   Attempts attempts_ = Attempts::Run;
+  std::int64_t pid_ = 0;              // of one that is not ours
   bool lives_for_a_command_ = false;  // the one of somebody else that we use
   int replaced_ = 0;
 };
 
+/// A server that is asked for its status and has not told it by then is no help.
+inline constexpr std::chrono::seconds kLongestStatus(15);
+
 /// The answer of a running server's status; what `to_running` asks. Errors: as there.
-Result<Json> status_of_running(const project::Project& project);
+Result<Json> status_of_running(const project::Project& project,
+                               std::chrono::seconds patience = kLongestStatus);
 
 }  // namespace millrace::cli

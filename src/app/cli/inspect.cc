@@ -54,6 +54,8 @@ void print_status(Terminal& terminal, const Json& status) {
         "  it runs the program as it was before it was built anew; `millrace down`, then `up`"));
   if (const std::string files = status.string_or("files", ""); !files.empty())
     terminal.line(terminal.paint(Colour::Yellow, "  " + files));
+  if (const std::string trouble = status.string_or("trouble", ""); !trouble.empty())
+    terminal.line(terminal.paint(Colour::Yellow, "  " + trouble));
   for (const Json& model : status["models"].as_array())
     terminal.line(serving_line(terminal, model));
   for (const Json& dag : status["dags"].as_array()) {
@@ -61,8 +63,16 @@ void print_status(Terminal& terminal, const Json& status) {
     const std::string schedule = dag.string_or("schedule", "");
     terminal.line(fmt::format(
         "\n{}  {}  {}", terminal.paint(Colour::Bold, dag.string_or("dag", "")),
-        schedule.empty() ? "no schedule" : schedule, next.empty() ? "" : "next " + next));
+        schedule.empty() ? "no schedule"
+                         : fmt::format("{} ({})", schedule, dag.string_or("timezone", "UTC")),
+        next.empty() ? "" : "next " + next));
     if (!dag["runs"].as_array().empty()) print_runs(terminal, dag["runs"]);
+  }
+  const Json& gone = status["gone_dags"];  // none of an older server
+  for (const Json& dag : gone.is_array() ? gone.as_array() : Json::Array()) {
+    terminal.line(
+        fmt::format("\n{}", terminal.paint(Colour::Yellow, dag.string_or("trouble", ""))));
+    print_runs(terminal, dag["runs"]);
   }
 }
 

@@ -80,9 +80,15 @@ Result<std::string> run_of(const Common& common, const fs::path& logs, const std
   std::string run = named;
   if (std::ranges::find(runs, run) == runs.end())
     // Only the Dag knows when it is due; files with mistakes do not keep the logs back.
-    if (const auto project = open_project(common); project.ok() && project->pipeline(dag).ok())
-      run = TRY(run_named(*project, dag, named));
+    if (const auto project = open_project(common); project.ok()) {
+      auto id = run_named(*project, dag, named);
+      if (!id.ok() && id.error().code() != ErrorCode::NotFound) return id.error();
+      if (id.ok()) run = *std::move(id);
+    }
   if (std::ranges::find(runs, run) != runs.end()) return run;
+  // Those of the same date, with parameters, are what is meant.
+  const auto is_other = [&](const std::string& one) { return !one.starts_with(run + "."); };
+  if (!std::ranges::all_of(runs, is_other)) std::erase_if(runs, is_other);
   constexpr std::size_t kMostNamed = 12;
   if (runs.size() > kMostNamed) runs.erase(runs.begin(), runs.end() - kMostNamed);
   return Error(ErrorCode::NotFound, fmt::format("there are no logs of a run '{}' of '{}'{}", run,
@@ -109,7 +115,7 @@ std::map<std::string, orchestration::AttemptRecord> attempts_of(const project::P
   std::map<std::string, orchestration::AttemptRecord> found;
   std::error_code error;
   if (!fs::exists(project.target.metadata, error)) return found;
-  const auto database = metadata::open_sqlite(project.target.metadata);
+  const auto database = metadata::open_sqlite_to_read(project.target.metadata);
   if (!database.ok()) return found;
   const auto store = orchestration::RunStore::open(**database);
   if (!store.ok()) return found;

@@ -1,5 +1,6 @@
 // run, backfill, cancel, clear: runs asked for, and taken back, by people.
 
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/core.h>
@@ -31,13 +32,6 @@ Error interrupted(const std::string& what) {
   return {ErrorCode::Cancelled, what + " was cancelled"};
 }
 
-/// What is odd about what was asked for, on standard error.
-void warn(const std::string& warning) {
-  if (!warning.empty())
-    std::fprintf(stderr, "%s %s\n", Terminal(stderr).paint(Colour::Yellow, "warning:").c_str(),
-                 warning.c_str());
-}
-
 /// The tasks as a table when some were not shown as they ended.
 void show_rest(Terminal& terminal, const RunFollower& follower, const Json& run) {
   terminal.line("");
@@ -60,7 +54,7 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
   const Json run =
       TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/runs", body); }));
   const std::string id = run.string_or("run_id", "");
-  warn(run.string_or("warning", ""));
+  if (const std::string odd = run.string_or("warning", ""); !odd.empty()) warn(odd);
   const bool quiet = arguments.quiet || common.json;
   if (!quiet)
     terminal.line(fmt::format(
@@ -87,7 +81,7 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
   Connection connection = TRY(Connection::open(project));
   const Json answer =
       TRY(asked.ask([&] { return connection.post_json(dag_path(dag) + "/backfills", body); }));
-  warn(answer.string_or("warning", ""));
+  if (const std::string odd = answer.string_or("warning", ""); !odd.empty()) warn(odd);
   const Json::Array& ids = answer["run_ids"].as_array();
   Json runs = Json::array();
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -100,8 +94,8 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
     const Json run = TRY(follower.follow(dag, id, 0));
     const auto took = duration_of(run);
     if (!common.json)
-      terminal.line(fmt::format("  {:<28} {:<9} {}", id, standing_of(run),
-                                took ? format_duration(*took) : ""));
+      terminal.line(fmt::format("  {:<28} {:<9} {:>8}  {}", id, standing_of(run),
+                                took ? format_duration(*took) : "", outcome_of(run)));
     runs.push(run);
   }
   if (asked.cancelled()) return interrupted("the backfill");
@@ -138,24 +132,62 @@ Result<std::vector<std::string>> runs_to_cancel(Connection& connection, const st
   return found;
 }
 
+/// The Dag that is named, also one whose file is gone while its runs are there; or the only one.
+Result<std::string> dag_to_cancel(const project::Project& project, Connection& connection,
+                                  const std::string& named) {
+  const auto pipeline = project.pipeline(named);
+  if (pipeline.ok()) return (*pipeline)->dag.id.str();
+  if (named.empty()) return pipeline.error();
+  const Json runs = TRY(connection.get_json("/api/v1/runs?limit=1&dag=" + net::encode_part(named)));
+  if (runs["runs"].as_array().empty()) return pipeline.error();
+  return named;
+}
+
 Result<Json> cancel_some(const Common& common, const CancelArguments& arguments) {
   const auto whole = open_project(common);
   // Files with mistakes keep nobody from ending what runs; only the Dag has to be named then.
   if (!whole.ok() && arguments.dag.empty()) return whole.error();
   const project::Project project =
       whole.ok() ? *whole : TRY(open_project(common, project::Parts::config()));
-  const std::string dag =
-      whole.ok() ? TRY(project.pipeline(arguments.dag))->dag.id.str() : arguments.dag;
   // Without a server nothing of it runs, and nothing shall begin only to be cancelled.
   Connection connection = TRY(Connection::open(project, Attempts::Wait));
+  const std::string dag =
+      whole.ok() ? TRY(dag_to_cancel(project, connection, arguments.dag)) : arguments.dag;
   Terminal silent(stderr);
   Json runs = Json::array();
   const std::string named = whole.ok() ? TRY(run_named(project, dag, arguments.run)) : arguments.run;
   for (const std::string& run : TRY(runs_to_cancel(connection, dag, named))) {
+    const bool had_ended = is_finished(TRY(connection.get_json(run_path(dag, run))));
     TRY(connection.post_json(run_path(dag, run) + "/cancel", Json::object()));
-    runs.push(TRY(RunFollower(connection, silent, true).follow(dag, run, 0)));
+    Json ended = TRY(RunFollower(connection, silent, true).follow(dag, run, 0));
+    // It may also have ended by itself at the last moment.
+    ended.set("had_ended", had_ended || !ended.bool_or("cancelled", false));
+    runs.push(std::move(ended));
   }
   return Json::object({{"dag", dag}, {"runs", std::move(runs)}});
+}
+
+bool succeeded(const Json& run) {
+  return run.string_or("state", "") == "success";
+}
+
+/// "6 runs, 1 failed, 1 cancelled, 2 with a refusal"; without what there is none of, but failures.
+std::string tally_of(const Json::Array& runs) {
+  const auto count = [&](const auto& holds) { return std::ranges::count_if(runs, holds); };
+  const auto was_cancelled = [](const Json& run) {
+    return !succeeded(run) && run.bool_or("cancelled", false);
+  };
+  const auto was_refused = [](const Json& run) {
+    return run["refused"].is_array() && !run["refused"].as_array().empty();
+  };
+  const auto cancelled = count(was_cancelled);
+  const auto refused = count(was_refused);
+  std::string text =
+      fmt::format("{}, {} failed", counted(static_cast<std::int64_t>(runs.size()), "run"),
+                  static_cast<std::ptrdiff_t>(runs.size()) - count(succeeded) - cancelled);
+  if (cancelled > 0) text += fmt::format(", {} cancelled", cancelled);
+  if (refused > 0) text += fmt::format(", {} with a refusal", refused);
+  return text;
 }
 
 /// Prints how a run ended; returns the exit code.
@@ -166,7 +198,7 @@ int tell(const Common& common, Terminal& terminal, const Result<Json>& run) {
   } else {
     print_end(terminal, *run);
   }
-  return run->string_or("state", "") == "success" ? kSuccess : kFailed;
+  return succeeded(*run) ? kSuccess : kFailed;
 }
 
 }  // namespace
@@ -181,14 +213,9 @@ int backfill(const Common& common, const BackfillArguments& arguments) {
   const Result<Json> done = backfill_all(common, arguments, terminal);
   if (!done.ok()) return fail(common, done.error());
   if (common.json) print_json(*done);
-  int failed = 0;
-  for (const Json& run : (*done)["runs"].as_array())
-    failed += run.string_or("state", "") == "success" ? 0 : 1;
-  if (!common.json)
-    terminal.line(fmt::format(
-        "{}, {} failed",
-        counted(static_cast<std::int64_t>((*done)["runs"].as_array().size()), "run"), failed));
-  return failed == 0 ? kSuccess : kFailed;
+  const Json::Array& runs = (*done)["runs"].as_array();
+  if (!common.json) terminal.line(tally_of(runs));
+  return std::ranges::all_of(runs, succeeded) ? kSuccess : kFailed;
 }
 
 int clear(const Common& common, const ClearArguments& arguments) {
@@ -205,9 +232,9 @@ int cancel(const Common& common, const CancelArguments& arguments) {
   }
   Terminal terminal(stdout);
   for (const Json& run : (*done)["runs"].as_array())
-    terminal.line(
-        fmt::format("{} {}{}", run.string_or("run_id", ""),
-                    run.bool_or("cancelled", false) ? "was " : "had ended: ", standing_of(run)));
+    terminal.line(fmt::format("{} {}{}", run.string_or("run_id", ""),
+                              run.bool_or("had_ended", false) ? "had ended: " : "was ",
+                              standing_of(run)));
   if ((*done)["runs"].as_array().empty()) terminal.line("nothing runs");
   return kSuccess;
 }

@@ -42,6 +42,13 @@ std::string summary_of(const Json& task) {
   return result.bool_or("reused", false) ? "unchanged: " + summary : summary;
 }
 
+/// A server of an older Millrace may not know of it.
+const Json::Array& elements_of(const Json& record, std::string_view name) {
+  static const Json::Array none;
+  const Json& found = record[name];
+  return found.is_array() ? found.as_array() : none;
+}
+
 /// The first line: the rest of a long message stands below the table.
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -70,6 +77,21 @@ std::string standing_of(const Json& run) {
   return cancelled ? kCancelled : run.string_or("state", "");
 }
 
+std::string outcome_of(const Json& run) {
+  std::string words;
+  const auto add = [&](const std::string& more) { words += (words.empty() ? "" : "; ") + more; };
+  for (const Json& task : elements_of(run, "failed"))
+    add(task.string_or("task", "") + ": " + first_line(task.string_or("message", "")));
+  // The judgement of the model says why, also where a leak check before it has refused.
+  const Json::Array& models = elements_of(run, "models");
+  for (const Json& model : models) add(first_line(model.string_or("message", "")));
+  if (models.empty())
+    for (const Json& task : elements_of(run, "refused"))
+      add("refused by " + task.string_or("task", "") + ": " +
+          first_line(task.string_or("message", "")));
+  return words;
+}
+
 Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
                                  std::int64_t after) {
   const std::string path = run_path(dag, run);
@@ -90,10 +112,18 @@ Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
     if (!finished && !page["events"].as_array().empty()) continue;
     Json now = TRY(connection_.get_json(path));
     if (is_finished(now)) return now;
+    tell_trouble(now);
     // A server with too many watchers answers without waiting.
     if (wait == kWait && std::chrono::steady_clock::now() - asked_at < kPause)
       ::poll(nullptr, 0, static_cast<int>(kPause.count()));
   }
+}
+
+/// Once for each.
+void RunFollower::tell_trouble(const Json& run) {
+  const std::string trouble = run.string_or("trouble", "");
+  if (trouble == std::exchange(trouble_, trouble) || trouble.empty()) return;
+  warn(fmt::format("{} waits: {}", run.string_or("run_id", ""), trouble));
 }
 
 void RunFollower::show(const Json& event) {
@@ -181,16 +211,12 @@ void print_runs(Terminal& terminal, const Json& runs) {
   for (const Json& run : runs.as_array()) {
     const auto took = duration_of(run);
     const std::string state = standing_of(run);
-    std::string why;
-    for (const Json& task : run["failed"].as_array())
-      why += fmt::format("{}{}: {}", why.empty() ? "" : "; ", task.string_or("task", ""),
-                         first_line(task.string_or("message", "")));
     rows.push_back({run.string_or("dag", ""), run.string_or("run_id", ""),
                     terminal.paint(colour_of(state), state), run.string_or("reason", ""),
                     to_the_second(run.string_or("started_at", "")),
-                    took ? format_duration(*took) : "", why});
+                    took ? format_duration(*took) : "", outcome_of(run)});
   }
-  terminal.table({"DAG", "RUN", "STATE", "REASON", "STARTED", "TIME", "WHY IT FAILED"}, rows);
+  terminal.table({"DAG", "RUN", "STATE", "REASON", "STARTED", "TIME", "WHAT CAME OF IT"}, rows);
 }
 
 }  // namespace millrace::cli

@@ -16,14 +16,18 @@ Result<Json> list_runs(const Common& common, const RunsArguments& arguments) {
   Json runs = Json::array();
   std::error_code error;
   if (!std::filesystem::exists(project.target.metadata, error)) return runs;
-  const auto database = TRY(metadata::open_sqlite(project.target.metadata));
+  const auto database = TRY(metadata::open_sqlite_to_read(project.target.metadata));
   const auto store = TRY(orchestration::RunStore::open(*database));
   orchestration::RunFilter filter;
   if (!arguments.dag.empty()) filter.dag = orchestration::DagId(arguments.dag);
   filter.limit = static_cast<int>(arguments.limit);
   filter.order = orchestration::RunOrder::LastActive;
-  for (const orchestration::RunRecord& run : TRY(store.runs(filter)))
-    runs.push(server::with_failures(run, TRY(store.task_instances(run.key))));
+  for (const orchestration::RunRecord& run : TRY(store.runs(filter))) {
+    const auto tasks = TRY(store.task_instances(run.key));
+    std::vector<orchestration::TaskId> ids;
+    for (const orchestration::TaskRecord& task : tasks) ids.push_back(task.task);
+    runs.push(server::with_outcome(run, tasks, TRY(store.results(run.key, ids))));
+  }
   return runs;
 }
 

@@ -22,13 +22,20 @@ namespace {
 
 constexpr int kPatienceToStart = 300;  // tenths of a second
 constexpr int kPatienceToStop = 300;
+constexpr std::string_view kError = "error: ";  // of fail(), not said twice
 
 Status serve(const Common& common) {
   const project::Project project = TRY(open_project(common));
   std::stop_source asked;
   const StopSignals signals([&] { asked.request_stop(); });
-  const auto server = TRY(server::Server::start(
-      project, {.resident = true, .attempt_command = {server::own_program(), "attempt"}}));
+  auto started = server::Server::start(
+      project, {.resident = true, .attempt_command = {server::own_program(), "attempt"}});
+  // Of one that holds the project and does not answer another word helps.
+  if (!started.ok() && started.error().code() == ErrorCode::AlreadyExists)
+    if (const auto holder = status_of_running(project);
+        !holder.ok() && holder.error().code() == ErrorCode::Timeout)
+      return holder.error();
+  const auto server = TRY(std::move(started));
   const std::stop_callback stop(asked.get_token(), [&] { server->request_stop(); });
   log_info(fmt::format("{} is up: predictions at {}, status at http://{}/api/v1/status",
                        project.name, server->endpoint_address(), server->status_address()));
@@ -57,6 +64,9 @@ Error why_it_ended(const std::string& log, std::size_t before, int status) {
   std::string words = read_file(log).value_or("");
   words.erase(0, std::min(before, words.size()));
   while (!words.empty() && words.back() == '\n') words.pop_back();
+  const std::size_t said = words.rfind(kError);
+  if (said == 0 || (said != std::string::npos && words[said - 1] == '\n'))
+    words.erase(said, kError.size());
   const bool mistake = WIFEXITED(status) && WEXITSTATUS(status) == kMistake;
   return {mistake ? ErrorCode::Invalid : ErrorCode::Unavailable,
           "the server did not come up: " + (words.empty() ? "it said nothing" : words)};

@@ -1,5 +1,6 @@
 #include "server/api.h"
 
+#include <map>
 #include <set>
 
 #include <fmt/core.h>
@@ -7,6 +8,8 @@
 
 #include "model/model_store.h"
 #include "server/answering.h"
+#include "server/body.h"
+#include "server/gone_dags.h"
 #include "server/run_routes.h"
 
 namespace millrace::server {
@@ -16,6 +19,14 @@ using net::Method;
 using net::Request;
 
 constexpr int kRecentRuns = 5;  // of each Dag
+
+/// Without what the store does not tell.
+Json run_status(const Parts& parts, const orchestration::RunRecord& run) {
+  const auto tasks = parts.orchestrator.task_instances(run.key).value_or({});
+  std::vector<orchestration::TaskId> ids;
+  for (const auto& task : tasks) ids.push_back(task.task);
+  return with_outcome(run, tasks, parts.orchestrator.results(run.key, ids).value_or(Json()));
+}
 
 Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
   Json json = Json::object({{"dag", dag.id().str()},
@@ -29,10 +40,22 @@ Json dag_status(const Parts& parts, const orchestration::Dag& dag) {
                                                .limit = kRecentRuns,
                                                .order = orchestration::RunOrder::LastActive});
   if (recent.ok())
-    for (const auto& run : *recent)
-      runs.push(with_failures(run, parts.orchestrator.task_instances(run.key).value_or({})));
+    for (const auto& run : *recent) runs.push(run_status(parts, run));
   json.set("runs", std::move(runs));
   return json;
+}
+
+/// Dags that are gone and have runs that have not ended.
+Result<Json> gone_dags(const Parts& parts) {
+  std::map<std::string, Json> runs;  // by Dag
+  for (const auto& run : TRY(runs_of_gone_dags(parts.orchestrator)))
+    runs.try_emplace(run.key.dag.str(), Json::array()).first->second.push(run_status(parts, run));
+  Json dags = Json::array();
+  for (auto& [dag, unfinished] : runs)
+    dags.push(Json::object({{"dag", dag},
+                            {"trouble", why_runs_wait(orchestration::DagId(dag))},
+                            {"runs", std::move(unfinished)}}));
+  return dags;
 }
 
 /// What answers, and what does not although it is in Production: no version of it could be loaded.
@@ -59,6 +82,7 @@ Result<Json> status_of(const Parts& parts) {
   const Status followed = parts.reload.refresh();
   Json dags = Json::array();
   for (const auto& dag : parts.orchestrator.dags()) dags.push(dag_status(parts, *dag));
+  Json gone = TRY(gone_dags(parts));
   Json models = TRY(models_of(parts));
   return Json::object({{"project", parts.project.name},
                        {"target", parts.project.target.name},
@@ -66,33 +90,34 @@ Result<Json> status_of(const Parts& parts) {
                        {"resident", parts.resident},
                        {"outdated", parts.program.replaced()},
                        {"files", followed.ok() ? "" : followed.error().message()},
+                       {"trouble", parts.orchestrator.trouble()},
                        {"pid", ::getpid()},
                        {"started_at", format_instant(parts.started_at)},
                        {"now", format_instant(parts.clock.now())},
                        {"endpoint", parts.endpoint.address()},
                        {"status", parts.status_address()},
                        {"models", std::move(models)},
-                       {"dags", std::move(dags)}});
+                       {"dags", std::move(dags)},
+                       {"gone_dags", std::move(gone)}});
 }
 
 Result<Json> promote(const Parts& parts, const Request& request) {
   const std::string& name = request.path_parameter("model");
-  const Json body = TRY(request.json());
-  const std::int64_t version = TRY(body.integer_at("version"));
-  TRY(parts.deployer.promote(name, version,
-                             {.who = body.string_or("who", "a person"),
-                              .why = body.string_or("reason", ""),
-                              .at = parts.clock.now()}));
+  const Body body = TRY(Body::of(request));
+  const std::int64_t version = TRY(body.integer("version"));
+  const std::string who = TRY(body.text_or("who", "a person"));
+  const std::string why = TRY(body.text_or("reason", ""));
+  TRY(parts.deployer.promote(name, version, {.who = who, .why = why, .at = parts.clock.now()}));
   return Json::object({{"model", name}, {"version", version}});
 }
 
 Result<Json> roll_back(const Parts& parts, const Request& request) {
   const std::string& name = request.path_parameter("model");
-  const Json body = request.body.empty() ? Json::object() : TRY(request.json());
+  const Body body = TRY(Body::of(request));
+  const std::string who = TRY(body.text_or("who", "a person"));
+  const std::string why = TRY(body.text_or("reason", "rolled back"));
   const std::optional<std::int64_t> version =
-      TRY(parts.deployer.roll_back(name, {.who = body.string_or("who", "a person"),
-                                          .why = body.string_or("reason", "rolled back"),
-                                          .at = parts.clock.now()}));
+      TRY(parts.deployer.roll_back(name, {.who = who, .why = why, .at = parts.clock.now()}));
   return Json::object({{"model", name}, {"version", version ? Json(*version) : Json()}});
 }
 

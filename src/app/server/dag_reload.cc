@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "project/dag_files.h"
+#include "server/gone_dags.h"
 
 namespace millrace::server {
 namespace {
@@ -178,7 +179,12 @@ Status DagReload::apply(const project::Project& read) {
   for (const auto& dag : before) {
     if (read.find_pipeline(dag->id().str()) != nullptr) continue;
     TRY(orchestrator_.remove_dag(dag->id()));
-    log_info(fmt::format("the Dag '{}' is gone from its files", dag->id().str()));
+    const auto waiting = orchestrator_.runs(
+        {.dag = dag->id(), .state = orchestration::RunState::Queued, .limit = 1});
+    if (waiting.ok() && !waiting->empty())
+      log_warning(why_runs_wait(dag->id()));
+    else
+      log_info(fmt::format("the Dag '{}' is gone from its files", dag->id().str()));
   }
   for (const project::Pipeline* pipeline : changed) {
     TRY_DOING(pipeline->place.str(), orchestrator_.add_dag(pipeline->dag));

@@ -72,14 +72,30 @@ Json to_json(const orchestration::TaskRecord& task) {
   return json;
 }
 
-Json with_failures(const orchestration::RunRecord& run,
-                   const std::vector<orchestration::TaskRecord>& tasks) {
+Json with_outcome(const orchestration::RunRecord& run,
+                  const std::vector<orchestration::TaskRecord>& tasks, const Json& results) {
   Json failed = Json::array();
-  for (const orchestration::TaskRecord& task : tasks)
+  Json refused = Json::array();
+  Json models = Json::array();
+  for (const orchestration::TaskRecord& task : tasks) {
+    const Json& result = results[task.task.str()];
+    const std::string summary = result.string_or("summary", "");
     if (task.state == orchestration::TaskState::Failed)
       failed.push(Json::object({{"task", task.task.str()}, {"message", task.message}}));
+    if (is_refusal(result))
+      refused.push(Json::object({{"task", task.task.str()}, {"message", summary}}));
+    if (result.contains("promoted"))
+      models.push(Json::object({{"task", task.task.str()},
+                                {"model", result["model"]},
+                                {"version", result["version"]},
+                                {"promoted", result["promoted"]},
+                                {"metrics", result["values"]},
+                                {"message", summary}}));
+  }
   Json json = to_json(run);
-  json.set("failed", std::move(failed));
+  json.set("failed", std::move(failed))
+      .set("refused", std::move(refused))
+      .set("models", std::move(models));
   return json;
 }
 

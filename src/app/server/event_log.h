@@ -59,9 +59,11 @@ class EventLog {
 /// Runs and tasks as the API shows them.
 Json to_json(const orchestration::RunRecord& run);
 Json to_json(const orchestration::TaskRecord& task);
-/// A run with "failed": those of its tasks that failed, each with its message.
-Json with_failures(const orchestration::RunRecord& run,
-                   const std::vector<orchestration::TaskRecord>& tasks);
+/// A run and what came of it: "failed" has those of its tasks that failed and "refused" those that
+/// gave a refusal, each with its message; "models" the versions that were judged, with whether they
+/// were promoted and their metrics. `results` are those of its tasks, by id.
+Json with_outcome(const orchestration::RunRecord& run,
+                  const std::vector<orchestration::TaskRecord>& tasks, const Json& results);
 /// Whether a task that did its work gave a refusal: findings of a leak check, a gate that lets the
 /// model not through.
 bool is_refusal(const Json& result);

@@ -42,6 +42,30 @@ TEST(EventLog, AGateThatLetsNothingThroughAndFindingsOfALeakCheckAreRefusals) {
   EXPECT_FALSE(is_refusal(Json()));
 }
 
+TEST(EventLog, WhatCameOfARunNamesFailuresRefusalsAndTheModelsThatWereJudged) {
+  orchestration::TaskRecord land;
+  land.task = TaskId("land");
+  land.state = orchestration::TaskState::Failed;
+  land.message = "no such file";
+  orchestration::TaskRecord evaluate;
+  evaluate.task = TaskId("evaluate");
+  evaluate.state = orchestration::TaskState::Success;
+  const Json judged = Json::object({{"model", "sla"},
+                                    {"version", 2},
+                                    {"accepted", false},
+                                    {"promoted", false},
+                                    {"values", Json::object({{"auc", 0.7}})},
+                                    {"summary", "sla version 2: refused"}});
+  const Json run = with_outcome({}, {land, evaluate}, Json::object({{"evaluate", judged}}));
+  EXPECT_EQ(run["failed"].dump(), R"([{"task":"land","message":"no such file"}])");
+  EXPECT_EQ(run["refused"].dump(), R"([{"task":"evaluate","message":"sla version 2: refused"}])");
+  ASSERT_EQ(run["models"].as_array().size(), 1U);
+  const Json& model = run["models"].as_array()[0];
+  EXPECT_EQ(model["version"].as_integer(), 2);
+  EXPECT_FALSE(model["promoted"].as_bool());
+  EXPECT_EQ(model["metrics"]["auc"].as_double(), 0.7);
+}
+
 TEST(EventLog, MetricsAndLineageAreNotForWatchers) {
   EventLog log;
   log.add(said(kRun, "metrics", "large"));

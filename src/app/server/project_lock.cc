@@ -20,14 +20,21 @@ namespace {
 constexpr int kLooksAtTheHolder = 100;
 constexpr int kPauseMilliseconds = 10;
 
+Json written_in(const std::string& path) {
+  return Json::parse(read_file(path, 4'096).value_or("{}")).value_or(Json::object());
+}
+
+bool lives(std::int64_t pid) {
+  return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM);
+}
+
 /// What the lock file says of its holder, once that is a process that lives: the holder takes the
 /// lock first and writes its name then, over that of one who may be long dead.
 Json holder_of(const std::string& path) {
   Json holder;
   for (int look = 0; look < kLooksAtTheHolder; ++look) {
-    holder = Json::parse(read_file(path, 4'096).value_or("{}")).value_or(Json::object());
-    const std::int64_t pid = holder.integer_or("pid", 0);
-    if (pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM)) break;
+    holder = written_in(path);
+    if (lives(holder.integer_or("pid", 0))) break;
     ::poll(nullptr, 0, kPauseMilliseconds);
   }
   return holder;
@@ -68,6 +75,11 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
       ::ftruncate(file.get(), size) != 0)
     return file_error(errno, path);
   return ProjectLock(std::move(file));
+}
+
+std::int64_t ProjectLock::holder(const std::string& state_folder) {
+  const std::int64_t pid = written_in(state_folder + "/lock").integer_or("pid", 0);
+  return lives(pid) ? pid : 0;
 }
 
 }  // namespace millrace::server

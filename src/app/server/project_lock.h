@@ -2,6 +2,7 @@
 
 // One server per project: who holds it is known, and a dead holder holds nothing.
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,10 @@ class ProjectLock {
   /// Errors: AlreadyExists names the holder's pid, for whose name it waits up to a second; Denied;
   /// Unavailable, also when the folder was moved meanwhile.
   static Result<ProjectLock> take(const std::string& state_folder, const std::string& since);
+
+  /// The pid of the process that holds the lock now, as far as the file tells; 0 when it is none
+  /// that lives. Takes no lock, so it disturbs nobody who does.
+  static std::int64_t holder(const std::string& state_folder);
 
  private:
   explicit ProjectLock(FileDescriptor file) : file_(std::move(file)) {}

@@ -8,7 +8,9 @@
 
 #include "base/suggest.h"
 #include "server/answering.h"
+#include "server/body.h"
 #include "server/due.h"
+#include "server/gone_dags.h"
 #include "tasks/hooks.h"
 
 namespace millrace::server {
@@ -22,11 +24,16 @@ using orchestration::RunKey;
 
 constexpr std::int64_t kLongestWait = 30'000;
 
-std::int64_t number_or(std::string_view text, std::int64_t fallback) {
+/// A number of the query. Errors: Invalid.
+Result<std::int64_t> number_or(const Request& request, const std::string& name,
+                               std::int64_t fallback) {
+  const std::string text(request.query_parameter(name));
+  if (text.empty()) return fallback;
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty() ? number
-                                                                                   : fallback;
+  if (error == std::errc() && end == text.data() + text.size()) return number;
+  return Error(ErrorCode::Invalid,
+               fmt::format("'{}' of the query is a whole number; found '{}'", name, text));
 }
 
 Result<std::shared_ptr<const orchestration::Dag>> dag_named(const Parts& parts,
@@ -56,7 +63,6 @@ bool has_type_of(const Json& value, const Json& fallback) {
 /// Parameters come as text from the command line; they get the type of the Dag's default.
 Result<Json> typed_params(const orchestration::Dag& dag, const Json& given) {
   Json params = Json::object();
-  if (!given.is_object()) return params;
   for (const auto& [name, value] : given.as_object()) {
     const Json& fallback = dag.spec().params[name];
     if (!value.is_string() || fallback.is_string() || fallback.is_null()) {
@@ -71,6 +77,14 @@ Result<Json> typed_params(const orchestration::Dag& dag, const Json& given) {
     params.set(name, *typed);
   }
   return params;
+}
+
+/// What keeps a run from going on, in a sentence; "" when nothing does.
+std::string trouble_of(const Parts& parts, const orchestration::RunRecord& run) {
+  if (is_finished(run.state)) return "";
+  if (std::string trouble = parts.orchestrator.trouble(); !trouble.empty()) return trouble;
+  const bool waits = run.state == orchestration::RunState::Queued;
+  return waits && is_gone(parts.orchestrator, run.key.dag) ? why_runs_wait(run.key.dag) : "";
 }
 
 Result<Json> run_json(const Parts& parts, const RunKey& key) {
@@ -90,8 +104,8 @@ Result<Json> run_json(const Parts& parts, const RunKey& key) {
         .set("refused", is_refusal(results[task.task.str()]));
     tasks.push(std::move(json));
   }
-  Json json = to_json(*run);
-  json.set("tasks", std::move(tasks));
+  Json json = with_outcome(*run, instances, results);
+  json.set("tasks", std::move(tasks)).set("trouble", trouble_of(parts, *run));
   return json;
 }
 
@@ -119,9 +133,10 @@ Result<std::shared_ptr<const orchestration::Dag>> dag_of_now(const Parts& parts,
 /// their result.
 Result<Json> request_run(const Parts& parts, const Request& request) {
   const auto dag = TRY(dag_of_now(parts, request.path_parameter("dag")));
-  const Json body = request.body.empty() ? Json::object() : TRY(request.json());
-  const Json params = TRY(typed_params(*dag, body["params"]));
-  const std::string text = body.string_or("logical_date", "");
+  const Body body = TRY(Body::of(request));
+  const Json params = TRY(typed_params(*dag, TRY(body.object("params"))));
+  const std::string text = TRY(body.text_or("logical_date", ""));
+  const bool clear = TRY(body.flag_or("clear", false));
   const Instant now = parts.clock.now();
   const Instant logical_date =
       text.empty() ? dag->schedule().previous_at_or_before(now).value_or(now) : TRY(due_at(*dag, text));
@@ -130,7 +145,7 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
   const std::int64_t cursor = parts.events.after(planned.key, -1, {}).next;
   const auto existing = TRY(parts.orchestrator.find_run(planned.key));
   const bool again = existing.has_value() && is_finished(existing->state);
-  if (again && body.bool_or("clear", false)) TRY(forget_results(parts, {planned.key}));
+  if (again && clear) TRY(forget_results(parts, {planned.key}));
   TRY(parts.orchestrator.request_run(
       dag->id(), logical_date, params,
       again ? orchestration::IfExists::Clear : orchestration::IfExists::Return));
@@ -157,13 +172,13 @@ Result<std::vector<RunKey>> finished_at(const Parts& parts, const orchestration:
 
 Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const auto dag = TRY(dag_of_now(parts, request.path_parameter("dag")));
-  const Json body = TRY(request.json());
-  const Json params = TRY(typed_params(*dag, body["params"]));
+  const Body body = TRY(Body::of(request));
+  const Json params = TRY(typed_params(*dag, TRY(body.object("params"))));
   const TimeZone& zone = dag->schedule().zone();
-  const Instant from = TRY(stretch_of(zone, TRY(body.string_at("from")))).first;
-  const Instant to = TRY(stretch_of(zone, TRY(body.string_at("to")))).last;
+  const Instant from = TRY(stretch_of(zone, TRY(body.text("from")))).first;
+  const Instant to = TRY(stretch_of(zone, TRY(body.text("to")))).last;
   const auto points = TRY(orchestration::points_of_backfill(*dag, from, to));
-  const bool clear = body.bool_or("clear", false);
+  const bool clear = TRY(body.flag_or("clear", false));
   if (clear) TRY(forget_results(parts, TRY(finished_at(parts, *dag, points, params))));
   Json ids = Json::array();
   for (const RunId& run : TRY(parts.orchestrator.backfill(
@@ -201,10 +216,10 @@ Status add_summaries(const Parts& parts, const RunKey& run, std::vector<Json>& e
 }
 
 Result<Json> events_of(const Parts& parts, const Request& request) {
-  const auto wait = std::min(number_or(request.query_parameter("wait_ms"), 0), kLongestWait);
-  EventLog::Page page =
-      parts.events.after(key_of(request), number_or(request.query_parameter("after"), 0),
-                         std::chrono::milliseconds(wait));
+  const auto wait = std::clamp<std::int64_t>(
+      TRY(number_or(request, "wait_ms", 0)), 0, kLongestWait);
+  const std::int64_t after = TRY(number_or(request, "after", 0));
+  EventLog::Page page = parts.events.after(key_of(request), after, std::chrono::milliseconds(wait));
   if (page.events.empty()) TRY(parts.orchestrator.health());
   TRY(add_summaries(parts, key_of(request), page.events));
   return Json::object(
@@ -213,8 +228,8 @@ Result<Json> events_of(const Parts& parts, const Request& request) {
 
 Result<Json> runs_of(const Parts& parts, const Request& request) {
   orchestration::RunFilter filter;
-  filter.limit = static_cast<int>(
-      std::clamp<std::int64_t>(number_or(request.query_parameter("limit"), 20), 1, 1'000));
+  filter.limit =
+      static_cast<int>(std::clamp<std::int64_t>(TRY(number_or(request, "limit", 20)), 1, 1'000));
   if (const auto dag = request.query_parameter("dag"); !dag.empty())
     filter.dag = DagId(std::string(dag));
   Json runs = Json::array();
@@ -242,9 +257,9 @@ void add_run_routes(net::Router& api, const Parts& parts) {
           }));
   api.add(Method::Post, "/api/v1/dags/{dag}/runs/{run}/clear",
           answering([parts](const Request& r) -> Result<Json> {
-            const Json body = r.body.empty() ? Json::object() : TRY(r.json());
+            const Body body = TRY(Body::of(r));
             TRY(parts.reload.refresh(r.path_parameter("dag")));
-            const std::string named = body.string_or("task", "");
+            const std::string named = TRY(body.text_or("task", ""));
             const auto task =
                 named.empty() ? std::nullopt : std::optional(orchestration::TaskId(named));
             const std::int64_t cursor = parts.events.after(key_of(r), -1, {}).next;
