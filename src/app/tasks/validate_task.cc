@@ -173,7 +173,9 @@ class ValidateTask final : public TaskKind {
         fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size());
     attempt.reporting().log(fmt::format("{}: {}{}", subject.what, passed, failures(verdict)));
     const Json document = quality::to_json(verdict);
-    TRY(write_file(TRY(document_path(attempt)), document.dump_pretty() + "\n"));
+    const std::string path = TRY(document_path(attempt));
+    remove_unfinished(path);  // of an attempt that was killed
+    TRY(write_file(path, document.dump_pretty() + "\n"));
     const bool critical = verdict.worst_failure() == quality::Severity::Critical;
     if (critical)
       return Error(ErrorCode::DataQuality,

@@ -63,6 +63,15 @@ TEST_F(Validate, StandsWhileTableAndSuiteAreTheSame) {
   EXPECT_FALSE(good(run("validate", kGood)).bool_or("reused", false));
 }
 
+TEST_F(Validate, RemovesWhatAnAttemptLeftThatWasKilledWhileItWrote) {
+  make_both();
+  const std::string document = ".millrace/runs/daily/2013-01-20T00:00:00Z/validate.validation.json";
+  write(document + ".tmp-half", "{");
+  good(run("validate", kGood));
+  EXPECT_TRUE(fs::exists(path(document)));
+  EXPECT_FALSE(fs::exists(path(document + ".tmp-half")));
+}
+
 using SqlModel = Validate;
 
 TEST_F(SqlModel, WhoseTableIsReplacedMeanwhileIsTriedAgain) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,6 +16,8 @@
 namespace millrace {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kUnfinished = ".tmp-";  // behind the file's own name
 
 Status sync_folder(const std::string& folder) {
   return sync(TRY(open_folder(folder)), folder);
@@ -86,7 +89,7 @@ Result<std::string> read_file(const std::string& path, std::uint64_t limit_bytes
 Status write_file(const std::string& path, std::string_view bytes) {
   const std::string folder = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : ".";
   TRY(make_folders(folder));
-  const std::string temporary = path + ".tmp-" + new_uuid();
+  const std::string temporary = path + kUnfinished + new_uuid();
   Status status = write_new(temporary, bytes);
   if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
     status = file_error(errno, path);
@@ -95,6 +98,17 @@ Status write_file(const std::string& path, std::string_view bytes) {
     return status;
   }
   return sync_folder(folder);
+}
+
+void remove_unfinished(const std::string& path) {
+  const fs::path file(path);
+  const std::string beginning = file.filename().string() + kUnfinished;
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator at(file.has_parent_path() ? file.parent_path() : ".", error), end;
+       !error && at != end; at.increment(error))
+    if (at->path().filename().string().starts_with(beginning)) found.push_back(at->path());
+  for (const fs::path& each : found) fs::remove(each, error);
 }
 
 Status make_folders(const std::string& path) {

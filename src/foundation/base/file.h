@@ -19,6 +19,10 @@ Result<std::string> read_file(const std::string& path, std::uint64_t limit_bytes
 /// Unavailable.
 Status write_file(const std::string& path, std::string_view bytes);
 
+/// Removes what calls of write_file() for this file left that were killed in their middle. Nobody
+/// may be writing it now.
+void remove_unfinished(const std::string& path);
+
 /// Makes the folder and those above it.
 Status make_folders(const std::string& path);
 /// Makes `path`, which lies in `root`, and the folders between them; never `root` itself, which may

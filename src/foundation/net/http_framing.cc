@@ -83,8 +83,8 @@ RequestParser::RequestParser(const ServerOptions& options)
 RequestParser::~RequestParser() = default;
 
 std::size_t RequestParser::take(std::string_view bytes) {
-  std::size_t taken = 0;
-  while (!is_whole() && !refusal_ && taken < bytes.size()) {
+  std::size_t taken = take_empty_line(bytes);
+  while (begun_ && !is_whole() && !refusal_ && taken < bytes.size()) {
     const bool had_header = parser_->is_header_done();
     boost::system::error_code error;
     taken += parser_->put(boost::asio::buffer(bytes.substr(taken)), error);
@@ -100,10 +100,22 @@ std::size_t RequestParser::take(std::string_view bytes) {
   return taken;
 }
 
+/// One empty line before the request is passed over: old senders end a body with one that they do
+/// not count (RFC 9112, section 2.2).
+std::size_t RequestParser::take_empty_line(std::string_view bytes) {
+  constexpr std::string_view kLineEnd = "\r\n";
+  if (begun_ || bytes.empty()) return 0;
+  if (bytes == kLineEnd.substr(0, 1)) return 0;  // the rest of it, or a mistake, is to come
+  begun_ = true;
+  return bytes.starts_with(kLineEnd) ? kLineEnd.size() : 0;
+}
+
 void RequestParser::look_at_the_header() {
   if (const Status framing = check_framing(parser_->get()); !framing.ok())
     refusal_ = Response::error(400, framing.error());
-  asks_to_go_on_ = beast::iequals(parser_->get()[http::field::expect], "100-continue");
+  // RFC 9110, section 10.1.1: not where there is no body to wait for, and not of HTTP/1.0.
+  asks_to_go_on_ = beast::iequals(parser_->get()[http::field::expect], "100-continue") &&
+                   parser_->get().version() >= 11 && !parser_->is_done();
   parser_->eager(true);  // the body in as large pieces as there are
 }
 
@@ -124,7 +136,7 @@ bool RequestParser::wants_head_only() const {
 }
 
 bool RequestParser::keeps_alive() const {
-  return parser_->get().keep_alive();
+  return parser_->get().version() >= 11 && parser_->get().keep_alive();
 }
 
 Result<Request> RequestParser::request(const std::string& remote) {

@@ -39,18 +39,21 @@ class RequestParser {
 
   // When it is whole:
   bool wants_head_only() const;
-  /// Whether the sender would send another one on this connection.
+  /// Whether the sender may send another one on this connection. One of HTTP/1.0 may not: its
+  /// keep-alive was never a standard, and proxies pass it on to servers that they do not mean.
   bool keeps_alive() const;
   /// Moves the body out. Errors: Invalid (no Host, a bad target), Unsupported (the method).
   Result<Request> request(const std::string& remote);
 
  private:
   struct Parser;
+  std::size_t take_empty_line(std::string_view bytes);
   void look_at_the_header();
 
   const ServerOptions& options_;
   std::unique_ptr<Parser> parser_;
   std::optional<Response> refusal_;
+  bool begun_ = false;  // a byte of it has come
   bool asks_to_go_on_ = false;
 };
 

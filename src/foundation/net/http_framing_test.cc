@@ -69,6 +69,42 @@ TEST(RequestParser, AsksOnceToGoOn) {
   EXPECT_TRUE(parser.is_whole());
 }
 
+TEST(RequestParser, DoesNotAskForABodyThatWillNotCome) {
+  for (const char* head :
+       {"GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        "Content-Length: 0\r\n\r\n",
+        "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"}) {
+    SCOPED_TRACE(head);
+    RequestParser parser(kOptions);
+    EXPECT_EQ(parser.take(head), std::string_view(head).size());
+    EXPECT_FALSE(parser.refusal().has_value());
+    EXPECT_FALSE(parser.asks_to_go_on());
+  }
+}
+
+TEST(RequestParser, PassesOverOneEmptyLineBeforeARequest) {
+  const std::string request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (std::size_t piece = 1; piece <= request.size() + 2; ++piece) {
+    SCOPED_TRACE(piece);
+    RequestParser parser(kOptions);
+    EXPECT_EQ(feed(parser, "\r\n" + request, piece), request.size() + 2);
+    EXPECT_TRUE(parser.is_whole());
+  }
+  for (const std::string before : {"\r\n\r\n", "\n", "\r", " \r\n"}) {
+    RequestParser parser(kOptions);
+    feed(parser, before + request, 1);
+    EXPECT_TRUE(parser.refusal().has_value()) << testing::PrintToString(before);
+  }
+}
+
+TEST(RequestParser, AConnectionOfHttp10IsNotKept) {
+  RequestParser parser(kOptions);
+  parser.take("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  ASSERT_TRUE(parser.is_whole());
+  EXPECT_FALSE(parser.keeps_alive());
+}
+
 TEST(ResponseHead, HasTheServersOwnFieldsOnce) {
   Response response = Response::text("hello");
   for (const char* ours : {"Content-Length", "connection", "DATE", "Transfer-Encoding"})
