@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import sqlite3
@@ -74,6 +75,27 @@ class TestMovedProject(Servers):
             self.assertRuns(project.millrace("run", "quick"))
         finally:
             project.root = project.root.rename(project.root.with_name(project.root.name.removesuffix("-moved")))
+
+
+    def test_it_writes_nothing_half_in_the_one_place_and_half_in_the_other(self):
+        project = self.commands(quick="echo x >>ran")
+        self.assertRuns(project.millrace("up", "--detach"))
+        self.assertRuns(project.millrace("run", "-d", "2013-01-01"))
+        here = project.root
+        there = project.root = here.rename(here.with_name(here.name + "-moved"))
+        try:
+            shutil.copytree(there, here, ignore=shutil.ignore_patterns("*.sock"))
+            refused = self.assertRuns(project.millrace("run", "-d", "2013-01-02"), 3)
+            self.assertIn("was moved or replaced while this server", refused.err)
+            self.assertIn("`millrace down`, then `millrace up`", refused.err)
+            self.assertIn("was moved or replaced", self.assertRuns(project.millrace("status")).out)
+            self.assertRuns(project.millrace("down"))
+            self.assertEqual([(place / "ran").read_text() for place in (here, there)], ["x\n", "x\n"])
+            self.assertRuns(project.millrace("run", "-d", "2013-01-02"))
+            self.assertEqual([(place / "ran").read_text() for place in (here, there)], ["x\n", "x\nx\n"])
+        finally:
+            shutil.rmtree(here, ignore_errors=True)
+            project.root = there.rename(here)
 
 
 class TestTwoServers(Servers):

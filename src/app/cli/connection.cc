@@ -66,10 +66,17 @@ bool is_gone(const project::Project& project) {
 class Impatience {
  public:
   explicit Impatience(const project::Project& project) {
+    // Where there is too little for this, it is waited in silence.
     try {
-      thread_ = std::jthread([&project](const std::stop_token& stop) { watch(project, stop); });
-    } catch (const std::system_error&) {
-      // No thread can be had: then it is waited in silence.
+      thread_ = std::jthread([&project](const std::stop_token& stop) {
+        try {
+          watch(project, stop);
+        } catch (const std::exception&) {
+          return;
+        }
+      });
+    } catch (const std::exception&) {
+      return;
     }
   }
 

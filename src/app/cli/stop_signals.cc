@@ -1,6 +1,8 @@
 #include "cli/stop_signals.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <exception>
 
 #include <poll.h>
 #include <signal.h>
@@ -30,6 +32,22 @@ StopSignals::~StopSignals() {
   if (stopping_.joinable()) stopping_.join();
 }
 
+/// Nobody stands behind this thread who could catch what `stop` throws. A process that cannot stop in
+/// good order ends all the same.
+void StopSignals::stop_or_leave() {
+  const auto leave = [](const char* why) {
+    std::fprintf(stderr, "error: stopping in good order failed: %s\n", why);
+    ::_exit(kUnavailable);
+  };
+  try {
+    stop_();
+  } catch (const std::exception& error) {
+    leave(error.what());
+  } catch (...) {
+    leave("an exception without words");
+  }
+}
+
 void StopSignals::listen() {
   for (int received = 0;;) {
     pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {end_.out.get(), POLLIN, 0}};
@@ -38,7 +56,7 @@ void StopSignals::listen() {
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
     if (++received == 2) ::_exit(kInterrupted);
-    stopping_ = std::thread(stop_);
+    stopping_ = std::thread([this] { stop_or_leave(); });
   }
 }
 

@@ -23,6 +23,7 @@ class StopSignals {
 
  private:
   void listen();
+  void stop_or_leave();
 
   std::function<void()> stop_;
   FileDescriptor signals_;

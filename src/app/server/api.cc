@@ -79,26 +79,28 @@ Result<Json> models_of(const Parts& parts) {
 }
 
 Result<Json> status_of(const Parts& parts) {
+  const Status place = parts.check_place();
   const Status followed = parts.reload.refresh();
   Json dags = Json::array();
   for (const auto& dag : parts.orchestrator.dags()) dags.push(dag_status(parts, *dag));
   Json gone = TRY(gone_dags(parts));
   Json models = TRY(models_of(parts));
-  return Json::object({{"project", parts.project.name},
-                       {"target", parts.project.target.name},
-                       {"version", MILLRACE_VERSION},
-                       {"resident", parts.resident},
-                       {"outdated", parts.program.replaced()},
-                       {"files", followed.ok() ? "" : followed.error().message()},
-                       {"trouble", parts.orchestrator.trouble()},
-                       {"pid", ::getpid()},
-                       {"started_at", format_instant(parts.started_at)},
-                       {"now", format_instant(parts.clock.now())},
-                       {"endpoint", parts.endpoint.address()},
-                       {"status", parts.status_address()},
-                       {"models", std::move(models)},
-                       {"dags", std::move(dags)},
-                       {"gone_dags", std::move(gone)}});
+  return Json::object(
+      {{"project", parts.project.name},
+       {"target", parts.project.target.name},
+       {"version", MILLRACE_VERSION},
+       {"resident", parts.resident},
+       {"outdated", parts.program.replaced()},
+       {"files", followed.ok() ? "" : followed.error().message()},
+       {"trouble", place.ok() ? parts.orchestrator.trouble() : place.error().message()},
+       {"pid", ::getpid()},
+       {"started_at", format_instant(parts.started_at)},
+       {"now", format_instant(parts.clock.now())},
+       {"endpoint", parts.endpoint.address()},
+       {"status", parts.status_address()},
+       {"models", std::move(models)},
+       {"dags", std::move(dags)},
+       {"gone_dags", std::move(gone)}});
 }
 
 Result<Json> promote(const Parts& parts, const Request& request) {

@@ -30,6 +30,7 @@ struct Parts {
   DagReload& reload;
   bool resident = true;  // or lives for one command
   Instant started_at;
+  std::function<Status()> check_place;          // ProjectLock's
   std::function<std::string()> status_address;  // "" when nothing listens on TCP
   std::function<void()> request_stop;
 };

@@ -74,7 +74,17 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
   if (::pwrite(file.get(), holder.data(), holder.size(), 0) != size ||
       ::ftruncate(file.get(), size) != 0)
     return file_error(errno, path);
-  return ProjectLock(std::move(file));
+  return ProjectLock(path, std::move(file));
+}
+
+Status ProjectLock::check_place() const {
+  if (leads_to(path_, file_)) return {};
+  return Error(
+      ErrorCode::Unavailable,
+      fmt::format("{} was moved or replaced while this server (pid {}) ran, and nothing is "
+                  "written any more, lest it lands half in the one place and half in the "
+                  "other; where the project is now, say `millrace down`, then `millrace up`",
+                  path_, ::getpid()));
 }
 
 std::int64_t ProjectLock::holder(const std::string& state_folder) {

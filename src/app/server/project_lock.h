@@ -19,12 +19,17 @@ class ProjectLock {
   /// Unavailable, also when the folder was moved meanwhile.
   static Result<ProjectLock> take(const std::string& state_folder, const std::string& since);
 
+  /// Errors: Unavailable when the folder was moved or replaced since the lock was taken. What is
+  /// written by its path lands elsewhere then, and what is open goes on in the folder that was moved.
+  Status check_place() const;
   /// The pid of the process that holds the lock now, as far as the file tells; 0 when it is none
   /// that lives. Takes no lock, so it disturbs nobody who does.
   static std::int64_t holder(const std::string& state_folder);
 
  private:
-  explicit ProjectLock(FileDescriptor file) : file_(std::move(file)) {}
+  ProjectLock(std::string path, FileDescriptor file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  std::string path_;
   FileDescriptor file_;
 };
 

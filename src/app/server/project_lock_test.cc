@@ -73,6 +73,21 @@ TEST(ProjectLock, IsFreeAgainAfterwards) {
   EXPECT_TRUE(ProjectLock::take(folder.path(), "y").ok());
 }
 
+TEST(ProjectLock, NoticesThatItsFolderWasMovedOrReplaced) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string state = folder.path() + "/state";
+  std::filesystem::create_directory(state);
+  const auto lock = ProjectLock::take(state, "x");
+  ASSERT_TRUE(lock.ok() && lock->check_place().ok());
+  std::filesystem::rename(state, folder.path() + "/moved");
+  EXPECT_EQ(lock->check_place().error().code(), ErrorCode::Unavailable);
+  std::filesystem::copy(folder.path() + "/moved", state);
+  EXPECT_EQ(lock->check_place().error().code(), ErrorCode::Unavailable);
+  std::filesystem::remove_all(state);
+  std::filesystem::rename(folder.path() + "/moved", state);
+  EXPECT_TRUE(lock->check_place().ok());
+}
+
 TEST(ProjectLock, IsNotTakenOfAFolderThatIsReplacedMeanwhile) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string state = folder.path() + "/state";

@@ -45,6 +45,30 @@ Status check_descriptors() {
                            kLeastDescriptors, limit.rlim_cur));
 }
 
+/// Begins nothing once the project's folder is elsewhere.
+class HooksInPlace final : public orchestration::TaskHooks {
+ public:
+  HooksInPlace(tasks::Hooks& hooks, const ProjectLock& lock) : hooks_(hooks), lock_(lock) {}
+  Result<orchestration::Preparation> prepare(const orchestration::TaskInstance& instance) override {
+    TRY(lock_.check_place());
+    return hooks_.prepare(instance);
+  }
+  Status complete(metadata::Transaction& transaction, const orchestration::TaskInstance& instance,
+                  const Json& result) override {
+    return hooks_.complete(transaction, instance, result);
+  }
+
+ private:
+  tasks::Hooks& hooks_;
+  const ProjectLock& lock_;
+};
+
+/// What is asked for that would write by paths; ending things is always possible.
+bool needs_place(const net::Request& request) {
+  const std::string last = request.path.empty() ? "" : request.path.back();
+  return request.method == net::Method::Post && last != "cancel" && last != "shutdown";
+}
+
 }  // namespace
 
 std::string socket_path(const project::Project& project) {
@@ -60,6 +84,7 @@ struct Server::State {
   std::unique_ptr<storage::ObjectStore> models;
   std::unique_ptr<orchestration::Executor> executor;
   std::unique_ptr<tasks::Hooks> hooks;
+  std::unique_ptr<orchestration::TaskHooks> hooks_in_place;
   std::unique_ptr<orchestration::Orchestrator> orchestrator;
   std::unique_ptr<serve::Endpoint> endpoint;
   std::optional<Deployer> deployer;
@@ -100,6 +125,7 @@ Parts Server::State::parts() {
           .reload = *reload,
           .resident = options.resident,
           .started_at = clock->now(),
+          .check_place = [this] { return lock->check_place(); },
           .status_address = [this] { return status == nullptr ? "" : status->address(); },
           .request_stop =
               [this] {
@@ -149,13 +175,14 @@ Status Server::State::open_orchestrator() {
       {.log_folder = project.state + "/logs", .program = options.attempt_command, .owner = folder},
       *clock, execution::make_local_spawner()));
   hooks = TRY(tasks::Hooks::open({project, *database, *models, *clock}, socket_path(project)));
+  hooks_in_place = std::make_unique<HooksInPlace>(*hooks, *lock);
   orchestration::OrchestratorOptions chosen;
   chosen.scheduler.parallelism = options.idle ? 0 : project.target.parallelism;
   chosen.scheduler.pools = project.target.pools;
   chosen.scheduler.follow_schedules = options.resident;
   if (!options.resident) chosen.store_patience = kStorePatience;
   orchestrator =
-      TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks, chosen));
+      TRY(orchestration::Orchestrator::open(*database, *clock, *executor, *hooks_in_place, chosen));
   for (const project::Pipeline& pipeline : project.pipelines)
     TRY_DOING(pipeline.place.str(), orchestrator->add_dag(pipeline.dag));
   reload.emplace(project, *orchestrator);
@@ -170,6 +197,9 @@ Status Server::State::open_orchestrator() {
 net::Handler Server::State::once_started(net::Router router) {
   return [this, router = std::move(router)](const net::Request& request) {
     started.wait();
+    if (needs_place(request))
+      if (const Status place = lock->check_place(); !place.ok())
+        return net::Response::error(place.error());
     return router(request);
   };
 }
