@@ -37,6 +37,27 @@ namespace {
 
 constexpr Duration kPatienceWithSurvivors = std::chrono::seconds(10);
 
+/// What `work` throws becomes Internal: nobody stands behind the executor's thread, and all attempts
+/// would end with it.
+template <typename Work>
+Status guarded(const AttemptId& attempt, Work&& work) {
+  const auto broken = [&](const std::string& what) {
+    Error error(
+        ErrorCode::Internal,
+        fmt::format("attempt {} met an error of the executor's own: {}", attempt.str(), what));
+    log_error(error.message());
+    return error;
+  };
+  try {
+    work();
+    return {};
+  } catch (const std::exception& error) {
+    return broken(error.what());
+  } catch (...) {
+    return broken("an exception without words");
+  }
+}
+
 }  // namespace
 
 /// The thread, and all that it alone touches.
@@ -62,10 +83,12 @@ class LocalExecutor::Loop {
 
   void run();
   void take_orders();
+  void begin_or_fail(AttemptRequest request);
   void begin(AttemptRequest request);
   void begin_kill(LocalAttempt& attempt, Duration grace);
   bool watch(int fd, LocalAttempt& attempt, What what);
   void unwatch(int fd);
+  void serve_or_end(int fd, std::uint32_t events);
   void serve(int fd, std::uint32_t events);
   void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
   void listen_for_writing(const LocalAttempt& attempt);
@@ -130,7 +153,7 @@ Status LocalExecutor::Loop::start(AttemptRequest request) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return Error(ErrorCode::Unavailable, "the executor was stopped");
     orders_.emplace_back(
-        [this, request = std::move(request)]() mutable { begin(std::move(request)); });
+        [this, request = std::move(request)]() mutable { begin_or_fail(std::move(request)); });
   }
   ring();
   return {};
@@ -173,7 +196,7 @@ void LocalExecutor::Loop::run() {
       if (event.data.fd == bell_.get())
         rung = true;
       else
-        serve(event.data.fd, event.events);
+        serve_or_end(event.data.fd, event.events);
     }
     // Last, since a new attempt's descriptors may take numbers that this round has closed, and an
     // old event must not be taken for one of theirs.
@@ -191,6 +214,16 @@ void LocalExecutor::Loop::take_orders() {
     orders.swap(orders_);
   }
   for (const auto& order : orders) order();
+}
+
+void LocalExecutor::Loop::begin_or_fail(AttemptRequest request) {
+  const AttemptId id = request.id;
+  const Status begun = guarded(id, [&] { begin(std::move(request)); });
+  if (begun.ok()) return;
+  const auto found = attempts_.find(id);
+  if (found == attempts_.end()) return fail(id, begun.error());
+  found->second->condemn(begun.error());
+  end(*found->second);
 }
 
 void LocalExecutor::Loop::begin(AttemptRequest request) {
@@ -255,6 +288,24 @@ void LocalExecutor::Loop::unwatch(int fd) {
   watched_.erase(fd);
   writing_.erase(fd);
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+/// An error of ours that comes between is how the attempt ended, and concerns no other.
+void LocalExecutor::Loop::serve_or_end(int fd, std::uint32_t events) {
+  const auto found = watched_.find(fd);
+  if (found == watched_.end()) return;  // of an attempt that ended in this round
+  const AttemptId id = found->second.attempt->id();
+  const bool was_ending = found->second.what == What::Ended;
+  const Status served = guarded(id, [&] { serve(fd, events); });
+  const auto attempt = attempts_.find(id);
+  if (served.ok() || attempt == attempts_.end()) return;
+  unwatch(fd);
+  attempt->second->condemn(served.error());
+  spawner_->signal(attempt->second->child(), SIGKILL);
+  if (!was_ending) return;
+  std::erase_if(watched_, [&](const auto& one) { return one.second.attempt->id() == id; });
+  attempts_.erase(attempt);
+  fail(id, served.error());
 }
 
 void LocalExecutor::Loop::serve(int fd, std::uint32_t events) {

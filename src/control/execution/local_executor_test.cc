@@ -49,6 +49,42 @@ TEST_F(LocalExecutorTest, ACommandThatCannotBeRunFailsWithTheReason) {
   EXPECT_EQ(run(request("nothing", {})).outcome.error, ErrorCode::Invalid);
 }
 
+/// The real one, but for commands that make it throw.
+class ThrowingSpawner final : public Spawner {
+ public:
+  Result<Child> spawn(const SpawnRequest& request) override {
+    if (request.command.back() == "spawn throws") throw std::runtime_error("no luck in spawning");
+    Result<Child> child = real_->spawn(request);
+    if (child.ok() && request.command.back() == "reap throws") unlucky_ = child->pid;
+    return child;
+  }
+  ExitStatus reap(const Child& child) override {
+    const ExitStatus status = real_->reap(child);
+    if (child.pid == unlucky_) throw std::runtime_error("no luck in reaping");
+    return status;
+  }
+  void signal(const Child& child, int number) override { real_->signal(child, number); }
+
+ private:
+  std::unique_ptr<Spawner> real_ = make_local_spawner();
+  pid_t unlucky_ = -1;
+};
+
+TEST_F(LocalExecutorTest, AnExceptionEndsTheAttemptThatMetItAndNoOther) {
+  executor_ = *LocalExecutor::make({.log_folder = folder_.path() + "/logs"}, *clock_,
+                                   std::make_unique<ThrowingSpawner>());
+  executor_->listen(listener_);
+  for (const std::string what : {"spawn", "reap"}) {
+    SCOPED_TRACE(what);
+    const AttemptEnd end = run(request(what, {"sh", "-c", "exit 0", what + " throws"}));
+    EXPECT_EQ(end.outcome.kind, Outcome::Kind::Failed);
+    EXPECT_EQ(end.outcome.error, ErrorCode::Internal);
+    EXPECT_NE(end.outcome.message.find("no luck in " + what), std::string::npos)
+        << end.outcome.message;
+  }
+  EXPECT_EQ(run(shell("next", "exit 0")).outcome.kind, Outcome::Kind::Success);
+}
+
 TEST_F(LocalExecutorTest, ACommandIsLookedForInThePathOfItsTask) {
   const std::string tool = folder_.path() + "/tool";
   ASSERT_TRUE(write_file(tool, "#!/bin/sh\necho found\n").ok());
