@@ -62,11 +62,12 @@ struct OpenDatabase {
 
 class DuckdbEngine final : public Engine {
  public:
-  explicit DuckdbEngine(std::shared_ptr<const Database> database)
-      : database_(std::move(database)) {}
+  DuckdbEngine(std::shared_ptr<const Database> database, bool progress)
+      : database_(std::move(database)), progress_(progress) {}
 
   Result<std::unique_ptr<Session>> open_session() override {
-    return DuckdbSession::open(database_, fmt::format("millrace_session_{}", ++sessions_));
+    return DuckdbSession::open(database_, fmt::format("millrace_session_{}", ++sessions_),
+                               progress_);
   }
 
   std::string version() const override {
@@ -76,6 +77,7 @@ class DuckdbEngine final : public Engine {
 
  private:
   std::shared_ptr<const Database> database_;
+  bool progress_;
   std::atomic<std::uint64_t> sessions_ = 0;
 };
 
@@ -103,8 +105,8 @@ Result<std::unique_ptr<Engine>> open_duckdb(const Limits& limits) {
   }
   Connection connection = TRY(Connection::open(open->database.get()));
   TRY(connection.run("SET GLOBAL TimeZone = 'UTC'"));
-  return std::unique_ptr<Engine>(
-      std::make_unique<DuckdbEngine>(std::shared_ptr<const Database>(open, &open->database)));
+  return std::unique_ptr<Engine>(std::make_unique<DuckdbEngine>(
+      std::shared_ptr<const Database>(open, &open->database), limits.progress));
 }
 
 }  // namespace millrace::engine

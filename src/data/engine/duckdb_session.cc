@@ -26,18 +26,22 @@ std::string column_list(const columnar::Schema& schema) {
 }  // namespace
 
 Result<std::unique_ptr<Session>> DuckdbSession::open(std::shared_ptr<const Database> database,
-                                                     std::string catalog) {
+                                                     std::string catalog, bool progress) {
   Connection connection = TRY(Connection::open(database->get()));
   std::unique_ptr<DuckdbSession> session(
       new DuckdbSession(std::move(database), std::move(connection), std::move(catalog)));
   TRY(session->prepare_catalogs());
+  if (progress) TRY(session->watch_progress());
   return std::unique_ptr<Session>(std::move(session));
 }
 
 Status DuckdbSession::prepare_catalogs() {
   TRY(connection_.run("ATTACH ':memory:' AS " + sql::quote_identifier(catalog_)));
   TRY(connection_.run("ATTACH ':memory:' AS " + sql::quote_identifier(stubs_)));
-  TRY(use_data());
+  return use_data();
+}
+
+Status DuckdbSession::watch_progress() {
   // duckdb_query_progress answers only while a progress bar is on; it is never printed.
   TRY(connection_.run("SET enable_progress_bar = true"));
   TRY(connection_.run("SET enable_progress_bar_print = false"));

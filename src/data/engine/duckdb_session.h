@@ -18,9 +18,9 @@ namespace millrace::engine {
 
 class DuckdbSession final : public Session {
  public:
-  /// `catalog`: a name that no other session of this database has.
+  /// `catalog`: a name that no other session of this database has. `progress`: as in Limits.
   static Result<std::unique_ptr<Session>> open(std::shared_ptr<const Database> database,
-                                               std::string catalog);
+                                               std::string catalog, bool progress);
   ~DuckdbSession() override;
 
   Status execute(std::string_view sql) override;
@@ -55,6 +55,7 @@ class DuckdbSession final : public Session {
   };
 
   Status prepare_catalogs();
+  Status watch_progress();
   Status drop_from(const std::string& catalog, const sql::TableName& table);
   static std::string in_catalog(const std::string& catalog, const sql::TableName& table);
   /// A new call has begun: answers still being read are not current any more.

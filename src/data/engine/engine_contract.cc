@@ -53,7 +53,7 @@ TableScan scan_of(const Schema& schema, const std::string& folder,
 }  // namespace
 
 void EngineContract::SetUp() {
-  engine_ = *GetParam().open({.threads = 2, .memory_bytes = 1ULL << 30U});
+  engine_ = *GetParam().open({.threads = 2, .memory_bytes = 1ULL << 30U, .progress = true});
   session_ = *engine_->open_session();
 }
 

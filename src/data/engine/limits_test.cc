@@ -117,13 +117,20 @@ TEST(Limits, SessionsOfOneEngineWorkSideBySide) {
 class Running : public testing::Test {
  protected:
   void SetUp() override {
-    engine_ = *open_duckdb({.threads = 2});
+    engine_ = *open_duckdb({.threads = 2, .progress = true});
     session_ = *engine_->open_session();
   }
 
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Session> session_;
 };
+
+// It would take a fifth of the CPU time of what runs.
+TEST(Limits, NobodyCountsProgressWhereNobodyWantsIt) {
+  auto engine = *open_duckdb({.threads = 2});
+  auto session = *engine->open_session();
+  EXPECT_EQ(session->scalar("select current_setting('enable_progress_bar')")->dump(), "false");
+}
 
 TEST_F(Running, ProgressGrowsWhileAStatementRuns) {
   TemporaryFolder folder = *TemporaryFolder::make();

@@ -48,7 +48,7 @@ struct ValidateOptions {
   /// Copied into the verdict: run id, validation time, version of the table.
   Json meta;
   /// Called before each pass with what it does, its number from 0, and how many passes are known to
-  /// come; Session::progress() tells how far the pass is.
+  /// come. How far a pass is, Session::progress() tells, of an engine with Limits::progress.
   std::function<void(std::string_view pass, std::size_t done, std::size_t known)> progress;
 };
 
