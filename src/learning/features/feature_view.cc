@@ -155,9 +155,8 @@ TrainingSet read_training_set(const Json& json, Mistakes& mistakes) {
 template <typename Read, typename List>
 void read_all(const Json& document, std::string_view member, Read read, List& list,
               std::vector<Error>& errors) {
-  Result<std::vector<Json>> items = elements(document, member);
-  if (!items.ok()) errors.push_back(std::move(items).error());
-  if (!items.ok()) return;
+  const Result<std::vector<Json>> items = elements(document, member);
+  if (!items.ok()) return errors.push_back(items.error());
   for (std::size_t i = 0; i < items->size(); ++i) {
     const Json& item = (*items)[i];
     const std::string name = item.string_or("name", "without a name");
