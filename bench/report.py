@@ -90,7 +90,7 @@ def main():
     parser.add_argument("figures", nargs="*", metavar="FIGURE")
     parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE",
                         help="0.01: a hundredth of the rows, to see whether it works; goals are for the full size")
-    parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="the report as Markdown (RESULTS.md is one)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="the report as Markdown")
     parser.add_argument("--json", action="store_true", help="the report as JSON on standard output, progress on error")
     parser.add_argument("--list", action="store_true", help="the figures, a line each")
     arguments = parser.parse_args()
