@@ -52,7 +52,8 @@ class SqlModelTask final : public TaskKind {
   }
 
   /// A table that is replaced as a whole must still hold these rows, or those of a later date:
-  /// another Dag's run may have put its own in their place.
+  /// another Dag's run may have put its own in their place. The partitions of an incremental one are
+  /// this run's or a later one's.
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
     const std::string table = TRY(result.string_at("table"));
     const transform::SqlModel* model = TRY(model_of(attempt));
@@ -88,7 +89,18 @@ class SqlModelTask final : public TaskKind {
     }
     const std::int64_t version = made.committed.version.value();
     result.set("version", version);
-    result.set("summary", fmt::format("{} rows in {} version {}", rows, model->table(), version));
+    std::string summary = fmt::format("{} rows in {} version {}", rows, model->table(), version);
+    if (const auto& left = made.left_to_later) {
+      result.set("left_to_later", Json::object({{"partitions", left->partitions},
+                                                {"rows", left->rows},
+                                                {"date", format_instant(left->date)}}));
+      summary += fmt::format(
+          "; {} rows not written: {} {} written for later dates, up to {}", left->rows,
+          left->partitions,
+          left->partitions == 1 ? "partition of theirs was" : "partitions of theirs were",
+          format_instant(left->date));
+    }
+    result.set("summary", summary);
     return result;
   }
 };

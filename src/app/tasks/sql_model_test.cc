@@ -33,6 +33,23 @@ TEST_F(SqlModelTable, KeepsTheRowsOfTheLatestDateInWhateverOrderRunsAreMade) {
   EXPECT_EQ(summary("2013-01-22"), "1 rows in models.totals version 2");
 }
 
+TEST_F(SqlModelTable, KeepsThePartitionsOfTheLatestDateWhenItIsIncremental) {
+  write("models/totals.sql",
+        "{{ config(materialized='incremental', partition_by=['part']) }} select 'all' as part, "
+        "cast('{{ var('logical_date') }}' as timestamptz) as made_for, count(*) as orders from "
+        "{{ source('cafe', 'orders') }}");
+  good(run("land"));
+  EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 0");
+  const Json earlier = good(run("totals", "2013-01-20"));
+  EXPECT_EQ(
+      earlier["summary"].as_string(),
+      "0 rows in models.totals version 1; 1 rows not written: 1 partition of theirs was written "
+      "for later dates, up to 2013-01-21T00:00:00Z");
+  EXPECT_EQ(earlier["left_to_later"]["rows"].as_integer(), 1);
+  EXPECT_TRUE(good(run("totals", "2013-01-20")).bool_or("reused", false));
+  EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
+}
+
 TEST_F(SqlModelTable, IsMadeAgainWhenARunOfAnotherDagHasReplacedIt) {
   good(run("land"));
   EXPECT_FALSE(good(run("totals", "2013-01-21")).bool_or("reused", false));

@@ -40,7 +40,20 @@ AddFile add_of(const HashedFile& hashed, const TablePlan& plan, const WriteSpec&
     add.tags[kWriterTag] = spec.writer.app_id;
     add.tags[kGenerationTag] = std::to_string(spec.writer.generation);
   }
+  if (spec.rank) {
+    add.tags[kSeriesTag] = spec.rank->series;
+    add.tags[kRankTag] = std::to_string(spec.rank->value);
+  }
   return add;
+}
+
+/// Nothing where a file of another series, or of none, is asked.
+std::optional<std::int64_t> rank_of(const AddFile& add, const std::string& series) {
+  const auto text = add.tag(kRankTag);
+  if (!text || add.tag(kSeriesTag) != series) return std::nullopt;
+  std::int64_t rank = 0;
+  const auto read = std::from_chars(text->data(), text->data() + text->size(), rank);
+  return read.ec == std::errc() ? std::optional(rank) : std::nullopt;
 }
 
 RemoveFile remove_of(const AddFile& add, std::int64_t now_ms) {
@@ -154,6 +167,24 @@ Status check_not_null(const Field& field, const TablePlan& plan, const HashedFil
 }
 
 }  // namespace
+
+HigherRanks::HigherRanks(const Snapshot* base, const WriteSpec& spec) : base_(base) {
+  if (base == nullptr || !spec.rank || spec.mode != WriteMode::OverwritePartitions) return;
+  for (const auto& add : base->files()) {
+    const auto rank = rank_of(*add, spec.rank->series);
+    if (!rank || *rank <= spec.rank->value) continue;
+    std::int64_t& highest =
+        ranks_[partition_key(add->partition_values, base->schema(), base->partition_columns())];
+    highest = std::max(highest, *rank);
+  }
+}
+
+std::optional<std::int64_t> HigherRanks::above(const engine::WrittenFile& file) const {
+  if (ranks_.empty()) return std::nullopt;
+  const auto found = ranks_.find(
+      partition_key(file.partition_values, base_->schema(), base_->partition_columns()));
+  return found == ranks_.end() ? std::nullopt : std::optional(found->second);
+}
 
 Status check_files(const TablePlan& plan, const std::vector<HashedFile>& files) {
   for (const HashedFile& hashed : files) {

@@ -1,6 +1,8 @@
 // Lake::write, Lake::create: files, then one commit.
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -30,12 +32,24 @@ class StagedFiles {
   StagedFiles(const StagedFiles&) = delete;
   StagedFiles& operator=(const StagedFiles&) = delete;
   ~StagedFiles() {
-    for (const HashedFile& hashed : hashed_) {
-      // What cannot be deleted now is garbage that vacuum finds.
-      std::error_code ignored;
-      std::filesystem::remove(staging_ + "/" + hashed.file.relative_path, ignored);
-      (void)store_.remove(folder_ + "/" + hashed.file.relative_path);
-    }
+    for (const HashedFile& hashed : hashed_) remove(hashed);
+  }
+
+  /// Deletes those of partitions that stand.
+  Outranked leave_out(const HigherRanks& ranks) {
+    Outranked outranked;
+    std::set<PartitionValues> partitions;
+    std::erase_if(hashed_, [&](const HashedFile& hashed) {
+      const auto rank = ranks.above(hashed.file);
+      if (!rank) return false;
+      partitions.insert(hashed.file.partition_values);
+      outranked.rows += hashed.file.row_count;
+      outranked.highest = std::max(outranked.highest, *rank);
+      remove(hashed);
+      return true;
+    });
+    outranked.partitions = static_cast<std::int64_t>(partitions.size());
+    return outranked;
   }
 
   /// Reads each file once.
@@ -58,6 +72,13 @@ class StagedFiles {
   void let_go() { hashed_.clear(); }
 
  private:
+  void remove(const HashedFile& hashed) {
+    // What cannot be deleted now is garbage that vacuum finds.
+    std::error_code ignored;
+    std::filesystem::remove(staging_ + "/" + hashed.file.relative_path, ignored);
+    (void)store_.remove(folder_ + "/" + hashed.file.relative_path);
+  }
+
   storage::ObjectStore& store_;
   std::string folder_;
   std::string staging_;
@@ -162,6 +183,7 @@ Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
                      std::move(files));
   const std::int64_t now_ms = to_milliseconds(clock_.now());
   const TablePlan plan = TRY(plan_table(base, rows, spec, now_ms));
+  const Outranked outranked = staged.leave_out(HigherRanks(base, spec));
   TRY(staged.hash());
   TRY(check_files(plan, staged.files()));
   TRY(staged.publish());
@@ -170,7 +192,8 @@ Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
   CommitOutcome outcome = lake::commit(store_, clock_, proposal);
   switch (outcome.kind) {
     case CommitOutcome::Kind::Committed: {
-      const Committed done = committed(proposal, staged.files(), outcome.version);
+      Committed done = committed(proposal, staged.files(), outcome.version);
+      done.outranked = outranked;
       staged.let_go();
       checkpoint_if_due(table, outcome.version);
       return Attempt{.committed = done};

@@ -60,6 +60,19 @@ struct HashedFile {
   std::string sha256;
 };
 
+/// Which partitions of a table a write leaves as they are, by WriteSpec::rank.
+class HigherRanks {
+ public:
+  /// None where `base` is null, and none where the write asks for no comparison.
+  HigherRanks(const Snapshot* base, const WriteSpec& spec);
+  /// The rank of the rows that the partition of `file` holds, if it is higher than the write's.
+  std::optional<std::int64_t> above(const engine::WrittenFile& file) const;
+
+ private:
+  const Snapshot* base_;
+  std::map<PartitionKey, std::int64_t> ranks_;
+};
+
 /// Errors: DataQuality (null in a column that may not be), Invalid (an empty text as partition
 /// value, which the log cannot tell from null).
 Status check_files(const TablePlan& plan, const std::vector<HashedFile>& files);

@@ -35,6 +35,20 @@ struct Mark {
   std::int64_t version = 0;
 };
 
+/// Of the writers of one series the highest rank stands, partition by partition: each file is tagged with
+/// the rank of its writer, so that what is remembered goes with the rows.
+struct Rank {
+  std::string series;  // whose ranks are compared
+  std::int64_t value = 0;
+};
+
+/// The rows that were not written, since their partitions hold rows of a higher rank.
+struct Outranked {
+  std::int64_t partitions = 0;
+  std::int64_t rows = 0;
+  std::int64_t highest = 0;  // rank among those that stand
+};
+
 struct WriteSpec {
   /// An empty app_id writes without the promise: a retry writes again.
   Writer writer;
@@ -42,6 +56,9 @@ struct WriteSpec {
   /// For a new table, or with SchemaChange::Replace; else empty or equal to the table's.
   std::vector<std::string> partition_by;
   std::vector<Mark> marks;
+  /// With OverwritePartitions, a partition of a higher rank is left as it is. Nothing: no rank, and
+  /// nothing is compared.
+  std::optional<Rank> rank;
   /// The snapshot of this table that the caller decided by: marks that it saw, rows that the SELECT
   /// reads. Whatever was committed after it is checked for conflicts. A null snapshot: there was no
   /// table. Nothing: the newest one.
@@ -65,6 +82,7 @@ struct Committed {
   std::int64_t bytes_written = 0;
   std::int64_t files_added = 0;
   std::int64_t files_removed = 0;
+  Outranked outranked;  // is not known any more where already_done
 };
 
 }  // namespace millrace::lake

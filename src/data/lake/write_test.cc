@@ -116,6 +116,26 @@ TEST_F(WriteTest, EachFileNamesItsWriterAndItsHash) {
   EXPECT_EQ(add.tag(kHashTag)->size(), 64U);
 }
 
+TEST_F(WriteTest, APartitionOfAHigherRankOfTheSeriesStands) {
+  const auto ranked = [](const std::string& series, std::int64_t rank) {
+    return WriteSpec{.mode = WriteMode::OverwritePartitions,
+                     .partition_by = {"day"},
+                     .rank = Rank{series, rank}};
+  };
+  good(write("t", "SELECT 1 AS a, 1 AS day UNION ALL SELECT 1, 2", ranked("s", 5)));
+  good(write("t", "SELECT 2 AS a, 2 AS day", ranked("s", 7)));
+  const Committed lower = good(
+      write("t", "SELECT 3 AS a, day::INTEGER AS day FROM range(1, 4) t(day)", ranked("s", 6)));
+  EXPECT_EQ(rows("t"), "2|2;3|1;3|3");
+  EXPECT_EQ(lower.rows_written, 2);
+  EXPECT_EQ(lower.outranked.partitions, 1);
+  EXPECT_EQ(lower.outranked.rows, 1);
+  EXPECT_EQ(lower.outranked.highest, 7);
+  EXPECT_TRUE(orphans("t").empty()) << "what was left out leaves no file behind";
+  good(write("t", "SELECT 4 AS a, 2 AS day", ranked("another", 1)));
+  EXPECT_EQ(rows("t"), "3|1;3|3;4|2") << "another series is not compared";
+}
+
 TEST_F(WriteTest, ContentHashFollowsTheRowsAndNotTheHistory) {
   const WriteSpec ordered{.ordered = true};
   good(write("a", "SELECT 1 AS a", ordered));

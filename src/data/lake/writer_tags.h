@@ -11,6 +11,9 @@ namespace millrace::lake {
 inline const std::string kWriterTag = "millrace.writer";
 /// WriteSpec::writer.generation, in decimal.
 inline const std::string kGenerationTag = "millrace.generation";
+/// WriteSpec::rank: whose ranks are compared, and the rank in decimal.
+inline const std::string kSeriesTag = "millrace.series";
+inline const std::string kRankTag = "millrace.rank";
 /// SHA-256 of the file's bytes, 64 hexadecimal digits.
 inline const std::string kHashTag = "millrace.sha256";
 

@@ -7,8 +7,10 @@
 //                 earlier one computes its rows and leaves the table as it is. The latest date is a
 //                 mark of the Dag in the table's state, so that commits of others do not hide it. A
 //                 date to come writes and is not marked: it would shut out every real one until then
-//   incremental   insert_overwrite: exactly the partitions that the new rows touch are replaced; a
-//                 new column is added to the table, older rows have null in it
+//   incremental   insert_overwrite: exactly the partitions that the new rows touch are replaced, but
+//                 for those that a later date of the same Dag has written: they stay, and the rows
+//                 are counted. Each file says for which date it was written. A new column is added to
+//                 the table, older rows have null in it
 //   view          has no table
 //
 // An ORDER BY of the model is kept within each file.
@@ -31,13 +33,20 @@ struct MaterializeSpec {
   /// Asked right before the commit; a failure ends it. May be empty.
   std::function<Status()> fence;
   /// The run's date, and whose runs of other dates are compared with it. Empty: nobody's. Both are
-  /// kept in the table's history too.
+  /// kept with the rows, and in the table's history too.
   Instant logical_date{};
   std::string dag = {};
 };
 
 struct Made {
   lake::Committed committed;  // nothing but the rows where none were committed
+  /// Partitions of an incremental table that were left to a later date.
+  struct LeftToLater {
+    std::int64_t partitions = 0;
+    std::int64_t rows = 0;
+    Instant date;  // the latest among them
+  };
+  std::optional<LeftToLater> left_to_later = {};
   /// The table was left as it is, because this later date had been written.
   std::optional<Instant> later_date = {};
 };

@@ -162,6 +162,56 @@ TEST_F(Materialize, AnIncrementalModelReplacesThePartitionsThatItTouches) {
   EXPECT_EQ(text("SELECT count(more)"), "1");
 }
 
+TEST_F(Materialize, AnIncrementalModelKeepsThePartitionsOfALaterDate) {
+  const auto make_days = [&](const std::string& date, std::int64_t generation,
+                             const std::string& rows, const std::string& dag = "daily") {
+    return make(kIncremental + "SELECT * FROM (VALUES " + rows + ") t(d, n)",
+                {.writer = {fmt::format("{}/m/{}/models.m", dag, date), generation},
+                 .logical_date = *parse_instant(date),
+                 .dag = dag});
+  };
+  ASSERT_OK(make_days("2013-01-03", 1, "(1, 1), (2, 1)"));
+  ASSERT_OK(make_days("2013-01-04", 1, "(2, 2), (3, 1)"));
+  EXPECT_EQ(rows(), "1:1 2:2 3:1");
+  const auto again = make_days("2013-01-03", 2, "(1, 7), (2, 1)");
+  ASSERT_OK(again);
+  EXPECT_EQ(rows(), "1:7 2:2 3:1") << "the late row of day 2 stays, day 1 is made again";
+  EXPECT_EQ(again->committed.rows_written, 1);
+  ASSERT_TRUE(again->left_to_later);
+  EXPECT_EQ(again->left_to_later->partitions, 1);
+  EXPECT_EQ(again->left_to_later->rows, 1);
+  EXPECT_EQ(again->left_to_later->date, *parse_instant("2013-01-04"));
+  ASSERT_OK(make_days("2013-01-04", 2, "(2, 3), (3, 3)"));
+  EXPECT_EQ(rows(), "1:7 2:3 3:3") << "a backfill redone in order replaces what is its own";
+  ASSERT_OK(make_days("2013-01-01", 1, "(2, 0), (3, 0)"));
+  EXPECT_EQ(rows(), "1:7 2:3 3:3") << "nothing is left to write";
+  ASSERT_OK(make_days("2013-01-01", 1, "(3, 9)", "another"));
+  EXPECT_EQ(rows(), "1:7 2:3 3:9") << "two Dags that write one table are not compared";
+  ASSERT_OK(make_days("2103-01-01", 1, "(1, 2103)"));
+  ASSERT_OK(make_days("2013-01-02", 1, "(1, 4)"));
+  EXPECT_EQ(rows(), "1:4 2:3 3:9") << "a date to come counts for nobody";
+}
+
+TEST_F(Materialize, AnIncrementalModelIsMadeAnewWhenALaterDateCameWhileItWasComputed) {
+  const auto make_day = [&](const std::string& date, int value,
+                            const std::function<Status()>& fence = {}) {
+    return make(kIncremental + fmt::format("SELECT 1 AS d, {} AS n", value),
+                {.writer = {"daily/m/" + date + "/models.m", 1},
+                 .fence = fence,
+                 .logical_date = *parse_instant(date),
+                 .dag = "daily"});
+  };
+  ASSERT_OK(make_day("2013-01-01", 1));
+  bool came = false;
+  const auto earlier = make_day("2013-01-02", 2, [&]() -> Status {
+    if (std::exchange(came, true)) return {};
+    return make_day("2013-01-03", 3).ok() ? Status() : Error(ErrorCode::Internal, "no third");
+  });
+  ASSERT_OK(earlier);
+  EXPECT_TRUE(earlier->left_to_later);
+  EXPECT_EQ(rows(), "1:3");
+}
+
 TEST_F(Materialize, RefusesAViewAndAPartitionColumnThatIsNotThere) {
   EXPECT_EQ(make("SELECT 1 AS d", "1").error().message(),
             "models/m.sql: the model 'm' is a view and has no table; give it {{ "
