@@ -13,6 +13,7 @@ Json Dataset::to_json() const {
                        {"training_set", training_set},
                        {"content_hash", content_hash},
                        {"rows", rows},
+                       {"columns", Json(columns)},
                        {"parquet", parquet}});
 }
 
@@ -24,6 +25,7 @@ Result<Dataset> Dataset::from_json(const Json& json) {
   dataset.training_set = TRY(json.string_at("training_set"));
   dataset.content_hash = TRY(json.string_at("content_hash"));
   dataset.rows = TRY(json.integer_at("rows"));
+  for (const Json& column : json["columns"].as_array()) dataset.columns.push_back(column.as_string());
   dataset.parquet = TRY(json.string_at("parquet"));
   return dataset;
 }
@@ -38,8 +40,11 @@ Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::strin
   const std::string whole = "datasets.whole";
   TRY(attempt.session().define_scan(
       whole, TRY(snapshot->scan({{"run_id", lake::Comparison::Equal, dataset.run_id}}))));
+  std::string columns;
+  for (const std::string& column : dataset.columns)
+    columns += (columns.empty() ? "" : ", ") + sql::quote_identifier(column);
   return attempt.session().define_view(
-      name, fmt::format("SELECT * EXCLUDE (run_id) FROM {} WHERE run_id = {}",
+      name, fmt::format("SELECT {} FROM {} WHERE run_id = {}", columns,
                         TRY(sql::quoted_table_name(whole)), sql::quote_literal(dataset.run_id)));
 }
 

@@ -21,6 +21,8 @@ struct Dataset {
   std::string training_set;
   std::string content_hash;  // of training_data.parquet
   std::int64_t rows = 0;
+  /// Of these rows. The table may have more: those of other runs.
+  std::vector<std::string> columns;
   std::string parquet;  // the same rows as a file, for people and other programs
 
   Json to_json() const;
@@ -30,7 +32,7 @@ struct Dataset {
 /// The dataset that a task directly before this one made ("dataset" in its result).
 Result<Dataset> upstream_dataset(const Attempt& attempt);
 
-/// Defines `name` in the session as the dataset's rows, without the column run_id.
+/// Defines `name` in the session as the dataset's rows, with its columns alone.
 Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::string& name);
 
 }  // namespace millrace::tasks

@@ -7,7 +7,7 @@
 //     compare_by: auc         # with the version in Production
 //
 // It is refused when a threshold is missed, when it is worse than the version in Production on the
-// same holdout, or when one of the leak checks before it found something. A refused version stays,
+// same holdout (where that can score it: a feature of it may be gone), or when one of the leak checks before it found something. A refused version stays,
 // with the reasons. So does one of an older logical date than that in Production: it is judged by
 // the rest, but neither compared with a model that has seen its holdout nor put in its place.
 //
@@ -76,13 +76,17 @@ std::string cannot_judge(std::string_view objective) {
       kTwoClasses, objective);
 }
 
-Result<train::Evaluation> score(const Holdout& holdout, model::LoadedModel loaded) {
+Result<std::shared_ptr<const model::Predictor>> predictor_of(model::LoadedModel loaded) {
   if (loaded.manifest.objective != kTwoClasses)
     return Error(ErrorCode::Invalid, cannot_judge(loaded.manifest.objective));
-  const auto predictor = TRY(model::Predictor::load(loaded.artefact, std::move(loaded.manifest)));
+  return model::Predictor::load(loaded.artefact, std::move(loaded.manifest));
+}
+
+/// Errors: those of Predictor::predict, and of train::evaluate.
+Result<train::Evaluation> score(const Holdout& holdout, const model::Predictor& predictor) {
   std::vector<float> scores;
   for (const columnar::RecordBatch& batch : holdout.batches) {
-    const std::vector<float> part = TRY(predictor->predict(batch));
+    const std::vector<float> part = TRY(predictor.predict(batch));
     scores.insert(scores.end(), part.begin(), part.end());
   }
   return train::evaluate(scores, holdout.labels);
@@ -128,9 +132,14 @@ Result<train::ProductionScore> score_production(Attempt& attempt, const Holdout&
                     serving.version, name, read.error().message(), name));
   model::LoadedModel loaded = *std::move(read);
   serving.logical_date = loaded.manifest.logical_date;
-  if (serving.logical_date <= logical_date)
-    serving.metrics = TRY_DOING(fmt::format("scoring version {} in Production", serving.version),
-                                score(holdout, std::move(loaded))).values();
+  if (serving.logical_date > logical_date) return serving;
+  const std::string doing = fmt::format("scoring version {} in Production", serving.version);
+  const auto predictor = TRY_DOING(doing, predictor_of(std::move(loaded)));
+  if (const Status fits = predictor->encoder().check_columns(holdout.batches.front().schema());
+      !fits.ok())
+    serving.unscorable = fits.error().message();
+  else
+    serving.metrics = TRY_DOING(doing, score(holdout, *predictor)).values();
   return serving;
 }
 
@@ -230,7 +239,7 @@ class EvaluateTask final : public TaskKind {
     const Holdout holdout = TRY(holdout_of(attempt, dataset, bound));
     model::LoadedModel candidate = TRY(model::get_model(attempt.models(), name, content_id));
     const Instant logical_date = candidate.manifest.logical_date;
-    const train::Evaluation evaluation = TRY(score(holdout, std::move(candidate)));
+    const train::Evaluation evaluation = TRY(score(holdout, *TRY(predictor_of(std::move(candidate)))));
     train::GateInput gate{.metrics = evaluation.values(), .logical_date = logical_date};
     gate.thresholds = TRY(thresholds_of(attempt.request().config));
     gate.leaks = TRY(leaks_of(attempt));

@@ -108,6 +108,17 @@ TEST_F(JudgedWeek, OfALaterDateIsComparedWithTheOneInProduction) {
   EXPECT_NE(reasons.find("On the same holdout auc is"), std::string::npos) << reasons;
 }
 
+TEST_F(JudgedWeek, AFeatureThatIsDroppedIsNeitherCheckedNorCompared) {
+  ASSERT_TRUE(good(run_all("2013-01-19"))["promoted"].as_bool());
+  change("features/orders.yml", "      - {name: rain, known_at: placed_at}\n", "");
+  const Json judged = good(run_all("2013-01-21"));
+  EXPECT_TRUE(judged["promoted"].as_bool()) << judged["reasons"].dump();
+  EXPECT_NE(judged["reasons"].dump().find(
+                "Version 1 in Production cannot score this holdout (no column 'rain' for a feature"),
+            std::string::npos)
+      << judged["reasons"].dump();
+}
+
 TEST_F(JudgedWeek, AVersionInProductionThatCannotBeReadIsNamedWithTheWayOut) {
   ASSERT_TRUE(good(run_all("2013-01-19"))["promoted"].as_bool());
   int damaged = 0;

@@ -150,6 +150,7 @@ class TrainingDataTask final : public TaskKind {
                     .run_id = attempt.request().run,
                     .training_set = plan.bound.set.name,
                     .rows = rows};
+    dataset.columns = TRY(session.bind("SELECT * FROM training_rows")).result.names();
     ParquetFile file = TRY(ParquetFile::write(attempt, "training_rows"));
     dataset.parquet = file.path();
     dataset.content_hash = TRY(file.sha256());

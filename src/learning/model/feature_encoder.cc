@@ -63,14 +63,18 @@ bool may_be_category(Kind kind) {
          (kind >= Kind::Int8 && kind <= Kind::Int64);
 }
 
-Result<Column> column_of(const RecordBatch& batch, const Feature& feature) {
-  Column column = TRY_DOING("feature '" + feature.name + "'", batch.column(feature.name));
-  const Kind kind = column.type().kind;
+Status check_type(const columnar::DataType& type, const Feature& feature) {
   const bool category = feature.kind == FeatureKind::Category;
-  if (category ? may_be_category(kind) : may_be_number(kind)) return column;
+  if (category ? may_be_category(type.kind) : may_be_number(type.kind)) return {};
   return Error(ErrorCode::Invalid,
                fmt::format("feature '{}' is a {} learned from {}; the column is {}", feature.name,
-                           to_string(feature.kind), feature.type, columnar::to_sql(column.type())));
+                           to_string(feature.kind), feature.type, columnar::to_sql(type)));
+}
+
+Result<Column> column_of(const RecordBatch& batch, const Feature& feature) {
+  Column column = TRY_DOING("feature '" + feature.name + "'", batch.column(feature.name));
+  TRY(check_type(column.type(), feature));
+  return column;
 }
 
 Result<float> number_in(const Column& column, const Feature& feature, std::size_t row,
@@ -210,6 +214,17 @@ Result<std::size_t> FeatureEncoder::index_of(std::string_view name) const {
   if (const std::optional<std::size_t> index = find(name)) return *index;
   return Error(ErrorCode::NotFound, fmt::format("the model has no feature '{}'{}", shown(name),
                                                 suggestion(name, state_->names)));
+}
+
+Status FeatureEncoder::check_columns(const columnar::Schema& columns) const {
+  for (const Feature& feature : state_->features) {
+    const auto index = columns.index_of(feature.name);
+    if (!index)
+      return Error(ErrorCode::NotFound, fmt::format("no column '{}' for a feature{}", feature.name,
+                                                    suggestion(feature.name, columns.names())));
+    TRY(check_type(columns[*index].type, feature));
+  }
+  return {};
 }
 
 Result<FeatureRows> FeatureEncoder::encode(const RecordBatch& batch) const {

@@ -51,6 +51,10 @@ class FeatureEncoder {
   /// The same. Errors: NotFound with a suggestion.
   Result<std::size_t> index_of(std::string_view name) const;
 
+  /// Whether rows of these columns can be encoded. Errors: NotFound (a column, with a suggestion),
+  /// Invalid (a column's type).
+  Status check_columns(const columnar::Schema& columns) const;
+
   /// The features' columns of the batch, found by name; other columns do not matter. Errors:
   /// NotFound (a column, with a suggestion), Invalid (a column's type; row and feature of a value).
   Result<FeatureRows> encode(const columnar::RecordBatch& batch) const;

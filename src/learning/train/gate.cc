@@ -79,6 +79,13 @@ Status compare_with_production(const GateInput& input, Findings& findings) {
         format_instant(input.logical_date)));
     return {};
   }
+  if (!input.production->unscorable.empty()) {
+    findings.held.push_back(
+        fmt::format("Version {} in Production cannot score this holdout ({}), so the two are not "
+                    "compared.",
+                    input.production->version, input.production->unscorable));
+    return {};
+  }
   const double candidate = TRY(measured(input.metrics, input.compared_by));
   const double serving = TRY(measured(input.production->metrics, input.compared_by));
   const double gain =

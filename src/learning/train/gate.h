@@ -37,6 +37,9 @@ struct ProductionScore {
   /// On the same holdout as the candidate's. Not looked at when the version is of a later date: it
   /// has learned from rows of that holdout.
   std::map<std::string, double> metrics = {};
+  /// Why it cannot score that holdout, which has lost a feature of its say. Then nothing is compared,
+  /// and the candidate is judged by the rest: a model that fits no new rows keeps no other one out.
+  std::string unscorable = {};
 };
 
 /// What the leak check found; each finding is a sentence that names feature and rows.
