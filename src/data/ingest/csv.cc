@@ -68,14 +68,12 @@ Status CsvReader::header() {
         ErrorCode::DataQuality,
         fmt::format("{} is empty: it holds not even a header; deliver it again with its rows",
                     delivery_.path));
-  std::vector<std::string> declared;
-  declared.reserve(layout_.rules.size());
-  for (const ColumnRule& rule : layout_.rules) declared.push_back(rule.name);
-  const std::string wrong = header_faults(record_, declared, options_.delimiter);
+  const std::string wrong = header_faults(record_, layout_.rules, options_.delimiter);
   if (!wrong.empty()) return refuse("wrong header: " + wrong);
+  for (Cell& cell : cells_) cell.state = Cell::State::Null;  // of columns that the header lacks
   for (const CsvField& name : record_.fields)
-    for (std::size_t i = 0; i < declared.size(); ++i)
-      if (declared[i] == name.text) column_of_.push_back(i);
+    for (std::size_t i = 0; i < layout_.rules.size(); ++i)
+      if (layout_.rules[i].name == name.text) column_of_.push_back(i);
   return {};
 }
 

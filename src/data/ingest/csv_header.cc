@@ -5,11 +5,12 @@
 #include <ranges>
 #include <set>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/suggest.h"
-#include "ingest/cell.h"
 
 namespace millrace::ingest {
 namespace {
@@ -78,37 +79,44 @@ class Clauses {
   std::string text_;
 };
 
-/// The declared names that are missing stand there already, so no list of them is given again.
-std::string not_declared(const std::string& name, const Names& declared) {
-  const auto nearest = nearest_word(name, declared);
-  return fmt::format("{} is not a declared column{}", in_quotes(name),
-                     nearest ? "; did you mean '" + *nearest + "'?" : "");
-}
-
-std::string difference(const Names& names, const Names& declared) {
+std::string difference(const Names& names, std::span<const ColumnRule> columns,
+                       const Names& declared) {
   const std::set<std::string_view> known(declared.begin(), declared.end());
   const std::set<std::string_view> found(names.begin(), names.end());
   Clauses clauses;
-  for (const std::string& name : declared)
-    if (!found.contains(name))
-      clauses.add([&] { return fmt::format("column {} is missing", in_quotes(name)); });
+  for (const ColumnRule& column : columns)
+    if (!column.nullable && !found.contains(column.name))
+      clauses.add([&] { return fmt::format("column {} is missing", in_quotes(column.name)); });
+  bool told = false;
+  const auto not_declared = [&](const std::string& name) {
+    std::string text = in_quotes(name) + " is not a declared column";
+    if (const auto nearest = nearest_word(name, declared))
+      return text + "; did you mean '" + *nearest + "'?";
+    if (!std::exchange(told, true)) text += "; declare it in 'columns', or have it left out";
+    return text;
+  };
   std::set<std::string_view> seen;
   for (const std::string& name : names) {
     if (!seen.insert(name).second)
       clauses.add([&] { return fmt::format("{} stands twice", in_quotes(name)); });
     else if (!known.contains(name))
-      clauses.add([&] { return not_declared(name, declared); });
+      clauses.add([&] { return not_declared(name); });
   }
   return clauses.text();
 }
 
 }  // namespace
 
-std::string header_faults(const CsvRecord& header, const Names& declared, char delimiter) {
+std::string header_faults(const CsvRecord& header, std::span<const ColumnRule> columns,
+                          char delimiter) {
+  Names declared;
+  declared.reserve(columns.size());
+  for (const ColumnRule& column : columns) declared.push_back(column.name);
   Names names;
   names.reserve(header.fields.size());
   for (const CsvField& each : header.fields) names.emplace_back(each.text);
-  std::string faults = header.fault.empty() ? difference(names, declared) : "it " + header.fault;
+  std::string faults =
+      header.fault.empty() ? difference(names, columns, declared) : "it " + header.fault;
   if (faults.empty()) return faults;
   if (const auto other = other_delimiter(header.raw, declared, delimiter))
     return fmt::format(

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "ingest/file_source_fixture.h"
 #include "ingest/source_contract.h"
 
 namespace millrace::ingest {
@@ -13,47 +14,6 @@ namespace {
 using columnar::Kind;
 using columnar::Schema;
 using columnar::simple;
-
-Instant at(std::string_view text) {
-  return *parse_instant(text);
-}
-
-Schema flights() {
-  return Schema({{"id", simple(Kind::Int32), false},
-                 {"delay", simple(Kind::Int16), true},
-                 {"carrier", simple(Kind::String), true}});
-}
-
-struct Folder {
-  std::unique_ptr<storage::ObjectStore> store = storage::make_memory_store();
-
-  std::unique_ptr<Source> source(FileSourceSpec spec) {
-    if (spec.name.empty()) spec.name = "flights";
-    if (spec.pattern.empty()) spec.pattern = "in/flights-{date}*";
-    if (spec.columns.size() == 0) spec.columns = flights();
-    auto opened = open_file_source(std::move(spec), *store);
-    EXPECT_TRUE(opened.ok()) << opened.error().message();
-    return *std::move(opened);
-  }
-
-  /// What comes of one file with this content.
-  ReadBack read(std::string_view content, FileSourceSpec spec = {}) {
-    EXPECT_TRUE(store->put("in/flights-2013-01-05.x", content).ok());
-    const auto opened = source(std::move(spec));
-    return read_back(*opened, opened->list(Instant::max())->at(0));
-  }
-  ReadBack read_csv(std::string_view content) {
-    FileSourceSpec spec;
-    spec.format = FileFormat::Csv;
-    return read(content, std::move(spec));
-  }
-};
-
-constexpr std::string_view kEnd = "2013-01-05T23:59:59.999999Z|in/flights-2013-01-05.x|";
-
-std::string row(std::string_view values, int number) {
-  return std::string(values) + "|" + std::string(kEnd) + std::to_string(number) + "|2013-01-05";
-}
 
 TEST(FileSource, ReadsJsonLinesPlainAndPacked) {
   const std::string text =
@@ -85,18 +45,6 @@ TEST(FileSource, NamesWhatNearlyFits) {
     EXPECT_FALSE(passed.has_rows);
   }
   EXPECT_EQ(paths, (std::vector<std::string>{"in/flights-2013-1-3", "in/flights-2013-13-03.x"}));
-}
-
-TEST(FileSource, ReadsCsvByTheRulesOfRfc4180) {
-  const ReadBack back = Folder().read_csv(
-      "carrier,id,\"delay\"\r\n\"U\"\"A, \nb\",1,-5\r\n\r\n,2,\r\n\"\",3,7\nlast,4,1");
-  EXPECT_EQ(back.error, "");
-  EXPECT_EQ(back.rejected, std::vector<std::string>{});
-  EXPECT_EQ(back.rows, (std::vector<std::string>{row("1|-5|U\"A, \nb", 2), row("2|-|-", 5),
-                                                 row("3|7|", 6), row("4|1|last", 7)}));
-  EXPECT_EQ(Folder().read_csv("\xEF\xBB\xBFid,delay,carrier\n1,2,\"x\"\r").rows,
-            std::vector<std::string>{row("1|2|x", 2)});
-  EXPECT_EQ(Folder().read_csv("id,delay,carrier\n").rows.size(), 0U);
 }
 
 TEST(FileSource, RejectsABadRowWithItsReasonAndReadsOn) {
@@ -155,35 +103,6 @@ TEST(FileSource, RejectsWhatIsNotJson) {
     EXPECT_EQ(back.rows.size(), 2U);
     ASSERT_EQ(back.rejected.size(), 1U);
     EXPECT_TRUE(back.rejected[0].starts_with("2: is not ")) << back.rejected[0];
-  }
-}
-
-TEST(FileSource, RejectsABadCsvRowWithItsReasonAndReadsOn) {
-  struct Case {
-    const char* why;
-    std::string line;
-    std::string reason;
-  };
-  const std::vector<Case> cases = {
-      {"an integer became text", "x12,1,UA", R"(column "id" is INTEGER, found "x12")"},
-      {"too few fields", "1,2", "has 2 fields, the header has 3"},
-      {"too many fields", "1,2,UA,4", "has 4 fields, the header has 3"},
-      {"out of range", "1,-32769,UA",
-       R"(column "delay" is SMALLINT, -32769 is out of its range -32768 to 32767)"},
-      {"required", ",2,UA", R"(column "id" is required and is null)"},
-      {"invalid UTF-8", "1,2,\xc3\x28", "is not valid UTF-8"},
-      {"a NUL byte", std::string("1,2,a\0b", 7), "holds a NUL byte"},
-      {"text after a quote", "1,2,\"a\"b", "is not valid CSV: text after a closing quote"},
-      {"a quote in the middle", "1,2,a\"b",
-       "is not valid CSV: a quote inside of a field that does not begin with one"},
-      {"a quote never closed", "1,2,\"a", "is not valid CSV: a quote is opened and never closed"},
-  };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.why);
-    const ReadBack back = Folder().read_csv("id,delay,carrier\n7,,\n" + c.line + "\n8,,\n");
-    EXPECT_EQ(back.error, "");
-    EXPECT_EQ(back.rows, (std::vector<std::string>{row("7|-|-", 2), row("8|-|-", 4)}));
-    EXPECT_EQ(back.rejected, std::vector<std::string>{"3: " + c.reason});
   }
 }
 
@@ -274,54 +193,6 @@ TEST(FileSource, RefusesAFileThatIsEmptyCutOffOrDamaged) {
       EXPECT_NE(back.error.find(c.message), std::string::npos) << back.error;
     }
   }
-}
-
-TEST(FileSource, RefusesACsvFileByItsHeader) {
-  EXPECT_EQ(Folder().read_csv("").error,
-            "in/flights-2013-01-05.x is empty: it holds not even a header; deliver it again with "
-            "its rows");
-  const ReadBack back = Folder().read_csv("id,dely,id\n1,2,3\n");
-  EXPECT_EQ(back.code, ErrorCode::DataQuality);
-  EXPECT_EQ(back.error,
-            "in/flights-2013-01-05.x:1: wrong header: column \"delay\" is missing; column "
-            "\"carrier\" is missing; \"dely\" is not a declared column; did you mean 'delay'?; "
-            "\"id\" stands twice");
-}
-
-TEST(FileSource, SaysWhatAHeaderLooksLikeInstead) {
-  struct Case {
-    const char* why;
-    const char* text;
-    const char* message;
-  };
-  const std::vector<Case> cases = {
-      {"another delimiter", "id;\"delay\";carrier\n1;2;AA\n",
-       "its names are separated by ';', not by ','; say 'delimiter: \";\"' of the source's table"},
-      {"tabs and a column too many", "id\tdelay\tcarrier\tgate\n",
-       "its names are separated by '\\t', not by ','; say 'delimiter: \"\\t\"' of the source's "
-       "table"},
-      {"no header", "1,2,AA\n3,-4,UA\n",
-       "the first line looks like data; put a line with the names of the columns before it: "
-       "id,delay,carrier"},
-      {"names of which none is near", "number,late,airline\n1,2,AA\n",
-       "column \"id\" is missing; column \"delay\" is missing; column \"carrier\" is missing; "
-       "\"number\" is not a declared column; \"late\" is not a declared column; \"airline\" is not "
-       "a declared column"},
-  };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.why);
-    EXPECT_EQ(Folder().read_csv(c.text).error,
-              std::string("in/flights-2013-01-05.x:1: wrong header: ") + c.message);
-  }
-}
-
-TEST(FileSource, NamesTheFirstFaultsOfAWideHeader) {
-  std::string header = "id,delay,carrier";
-  for (int i = 0; i < 100'000; ++i) header += ",u" + std::to_string(i);
-  const std::string error = Folder().read_csv(header + "\n1,2,AA\n").error;
-  EXPECT_LT(error.size(), 2'000U);
-  EXPECT_NE(error.find("\"u9\" is not a declared column"), std::string::npos) << error;
-  EXPECT_TRUE(error.ends_with("; and 99990 more")) << error;
 }
 
 TEST(FileSource, CountsKeepsOrRefusesMembersThatAreNotDeclared) {
@@ -475,7 +346,7 @@ TEST(FileSource, RefusesASpecThatCannotBe) {
     FileSourceSpec spec;
     spec.name = "flights";
     spec.pattern = "in/{date}";
-    spec.columns = flights();
+    spec.columns = flight_columns();
     c.change(spec);
     const auto opened = open_file_source(spec, *store);
     ASSERT_FALSE(opened.ok());
@@ -502,7 +373,7 @@ std::unique_ptr<Source> contract_source(FileFormat format, bool packed) {
   spec.name = "flights";
   spec.pattern = "in/flights-{date}.x";
   spec.format = format;
-  spec.columns = flights();
+  spec.columns = flight_columns();
   return *open_file_source(spec, store);
 }
 
