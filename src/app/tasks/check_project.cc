@@ -96,7 +96,7 @@ Status check_project(project::Loaded& loaded) {
   check_tasks(loaded.project, loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
   if (readable) TRY(check_sql(loaded.project, loaded.problems));
-  if (loaded.problems.empty()) loaded.warnings = warnings_of(loaded.project);
+  if (loaded.problems.empty()) loaded.warnings = TRY(warnings_of(loaded.project));
   return {};
 }
 

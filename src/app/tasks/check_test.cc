@@ -313,6 +313,33 @@ TEST_F(Check, AFolderThatIsNotThereYetIsWarnedOf) {
       << found[0];
 }
 
+TEST_F(Check, ASourceThatNoLongerFitsWhatHasLandedIsWarnedOf) {
+  good(run("land"));
+  EXPECT_EQ(warnings(), std::vector<std::string>());
+  change("sources/cafe.yml", "event_time: placed_at", "event_time: served_at");
+  const auto warned = warnings();
+  ASSERT_EQ(warned.size(), 1U);
+  EXPECT_NE(
+      warned[0].find("landing raw.orders: its rows are partitioned by the day of 'placed_at', "
+                     "and the source's 'event_time' is 'served_at' now"),
+      std::string::npos)
+      << warned[0];
+}
+
+TEST_F(Check, ADeliveryThatARunWouldRefuseIsWarnedOf) {
+  std::filesystem::rename(path(delivery(20)), path("real.jsonl"));
+  std::filesystem::create_symlink(path("real.jsonl"), path(delivery(20)));
+  EXPECT_EQ(warnings(),
+            std::vector<std::string>{
+                "sources/cafe.yml:7:14: orders-2013-01-20.jsonl is a symbolic link to a "
+                "file, which is not followed; deliver the file itself"});
+  std::filesystem::remove(path(delivery(20)));
+  write(delivery(20), "");
+  EXPECT_EQ(warnings(), std::vector<std::string>{
+                            "sources/cafe.yml:7:14: orders-2013-01-20.jsonl is empty: it holds no "
+                            "byte of data; deliver it again with its rows"});
+}
+
 TEST_F(Check, ATaskThatIsNotKnownFromInsideMayGiveAnything) {
   change("pipelines/daily.yml", "[training_data, train, leak_check]", "[own]");
   change("pipelines/daily.yml", "tasks:\n",

@@ -6,6 +6,10 @@
 
 #include <fmt/core.h>
 
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "ingest/landed_table.h"
+#include "lake/lake.h"
 #include "tasks/open_source.h"
 
 namespace millrace::tasks {
@@ -32,16 +36,50 @@ project::Place place_of(const project::Node& node, std::string_view key) {
   return found != nullptr ? found->place() : node.place();
 }
 
-/// What somebody would do first who wonders why nothing lands.
-Result<std::string> why_nothing(const project::SourceTable& table) {
+/// What a run would say of the deliveries: of one that is no file; of the latest one, its header and
+/// first rows, since it is the one that was written by today's declaration; that there are none.
+Result<std::string> what_is_wrong_with(const project::SourceTable& table) {
   const OpenSource opened = TRY(open_source(table));
-  if (!TRY(opened.source->list(Instant::max())).empty()) return std::string();
-  return opened.source->why_nothing(Instant::max());
+  ingest::Source& source = *opened.source;
+  for (const ingest::PassedOver& passed : TRY(source.passed_over(Instant::max())))
+    if (passed.has_rows)
+      return fmt::format("{} {}, which is not followed; deliver the file itself", passed.path,
+                         passed.why);
+  const auto deliveries = TRY(source.list(Instant::max()));
+  if (deliveries.empty()) return source.why_nothing(Instant::max());
+  TRY(TRY(source.open(deliveries.back()))->next());
+  return std::string();
 }
 
-void warn_of_what_is_not_delivered(const project::Project& project, project::Problems& warnings) {
+/// Whether the source, as it is declared now, can land in the table that is in the target's lake.
+Status fits_what_landed(lake::Lake& lake, const project::Project& project,
+                        const project::SourceTable& table) {
+  ingest::LandSpec spec{.table = TRY(lake::TableName::parse(table.table)),
+                        .event_time = table.event_time};
+  for (const auto& [name, source] : project.sources) spec.sources.push_back(name);
+  const auto landed = lake.snapshot(spec.table);
+  if (!landed.ok()) return {};  // none yet, or one that whoever reads it tells of
+  const auto no_files = storage::make_memory_store();
+  return ingest::check_landed(**landed, *TRY(ingest::open_file_source(table.files, *no_files)), spec);
+}
+
+/// A lake that is not there yet has nothing that could not fit.
+Status warn_of_what_landed(const project::Project& project, project::Problems& warnings) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(project.target.lake, error)) return {};
+  const auto store = TRY(storage::open_local_store(project.target.lake));
+  const auto engine = TRY(engine::open_duckdb({.threads = 1}));
+  const auto clock = make_system_clock();
+  lake::Lake lake(*store, *engine, *clock);
+  for (const auto& [name, table] : project.sources)
+    if (const Status fits = fits_what_landed(lake, project, table); !fits.ok())
+      warnings.push_back({table.place, fits.error().message()});
+  return {};
+}
+
+void warn_of_deliveries(const project::Project& project, project::Problems& warnings) {
   for (const auto& [name, table] : project.sources) {
-    const Result<std::string> why = why_nothing(table);
+    const Result<std::string> why = what_is_wrong_with(table);
     const std::string text = why.ok() ? *why : why.error().message();
     if (!text.empty()) warnings.push_back({place_of(table.node, "pattern"), text});
   }
@@ -107,9 +145,10 @@ void warn_of_properties(const project::Project& project, project::Problems& warn
 
 }  // namespace
 
-project::Problems warnings_of(const project::Project& project) {
+Result<project::Problems> warnings_of(const project::Project& project) {
   project::Problems warnings;
-  warn_of_what_is_not_delivered(project, warnings);
+  warn_of_deliveries(project, warnings);
+  TRY(warn_of_what_landed(project, warnings));
   warn_of_properties(project, warnings);
   if (project.pipelines.empty()) return warnings;
   warn_of_sources(project, warnings);

@@ -2,7 +2,9 @@
 
 // What `millrace check` warns of: a project that would run, and probably not as it was meant.
 //
-//   a source whose pattern no file fits today, or that no task lands
+//   a source whose pattern no file fits today, whose latest file a run would refuse by its first rows,
+//   or that no task lands
+//   a source that no longer fits the table in the target's lake
 //   a YAML file in models/, where dbt keeps its tests
 //   a SQL model that nothing reads and no task writes
 //   a suite that no task asks, a training set that no task makes
@@ -14,8 +16,8 @@
 
 namespace millrace::tasks {
 
-/// Of a project without mistakes, in the order of the list above. Looks into the folders of the
-/// sources.
-project::Problems warnings_of(const project::Project& project);
+/// Of a project without mistakes. Looks into the folders of the sources, and into the lake. Errors: of
+/// the engine and the store.
+Result<project::Problems> warnings_of(const project::Project& project);
 
 }  // namespace millrace::tasks

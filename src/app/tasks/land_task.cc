@@ -217,6 +217,10 @@ class LandTask final : public TaskKind {
           table.name, ingest::land(attempt.lake(), attempt.session(), *opened.source, spec));
       for (const std::string& rejected : report.first_rejected)
         attempt.reporting().log("rejected: " + rejected);
+      if (const auto named = static_cast<std::int64_t>(report.first_rejected.size());
+          report.rows_rejected > named)
+        attempt.reporting().log(fmt::format("rejected: {} more rows; all are in {}__rejected",
+                                            report.rows_rejected - named, table.table));
       for (const std::string& skipped : report.skipped)
         attempt.reporting().log("skipped: " + skipped);
       for (const std::string& passed : report.passed_over)

@@ -1,6 +1,7 @@
 #include "ingest/land.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -69,6 +70,35 @@ std::string listed(const std::vector<std::string>& texts) {
   if (texts.size() > kNamedDeliveries)
     text += fmt::format("; and {} more", texts.size() - kNamedDeliveries);
   return text;
+}
+
+/// What is wrong with a delivery: a sentence that may begin with its path.
+struct Refusal {
+  std::string path;
+  std::string message;
+};
+
+/// One sentence for all deliveries that have the same fault: that of the first.
+std::vector<std::string> each_fault_once(const std::vector<Refusal>& refusals) {
+  std::vector<std::string> faults;
+  std::map<std::string, std::vector<const Refusal*>> same;
+  std::vector<std::string> order;
+  for (const Refusal& refusal : refusals) {
+    const bool named = refusal.message.starts_with(refusal.path);
+    const std::string fault = named ? refusal.message.substr(refusal.path.size()) : refusal.message;
+    auto& found = same[fault];
+    if (found.empty()) order.push_back(fault);
+    found.push_back(&refusal);
+  }
+  for (const std::string& fault : order) {
+    const auto& found = same[fault];
+    std::string text = found.front()->message;
+    if (found.size() > 1)
+      text +=
+          fmt::format(" (and the same of {} more, up to {})", found.size() - 1, found.back()->path);
+    faults.push_back(std::move(text));
+  }
+  return faults;
 }
 
 /// One call of land().
@@ -261,22 +291,28 @@ Status Landing::write_letters() {
 Status Landing::judge() {
   std::vector<std::string> refused = plan_.changed;
   refused.insert(refused.end(), unreadable_.begin(), unreadable_.end());
+  std::size_t count = refused.size();
   ErrorCode code = ErrorCode::DataQuality;
-  for (const DeliveryOutcome& outcome : outcomes_) {
-    if (!outcome.refused) continue;
-    if (refused.empty()) code = outcome.refused->code();
-    refused.push_back(outcome.refused->message());
+  std::vector<Refusal> unusable;
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    const auto& why = outcomes_[i].refused;
+    if (!why) continue;
+    if (count++ == 0) code = why->code();
+    unusable.push_back({plan_.pending[i].path, why->message()});
   }
-  if (refused.empty()) return {};
+  if (count == 0) return {};
   if (spec_.on_bad_file == OnBadFile::Skip) {
+    for (const Refusal& each : unusable) refused.push_back(each.message);
     report_.skipped = std::move(refused);
     return {};
   }
+  const auto faults = each_fault_once(unusable);
+  refused.insert(refused.end(), faults.begin(), faults.end());
   return Error(
       code, fmt::format("landing {}: {} of {} deliveries cannot be landed, so nothing was landed: "
                         "{}. Bad rows and reasons are kept in {}__rejected. Mend the delivery, or "
                         "set on_bad_file: skip to land the others",
-                        spec_.table.text(), refused.size(),
+                        spec_.table.text(), count,
                         plan_.pending.size() + plan_.changed.size() + unreadable_.size(),
                         listed(refused), spec_.table.text()));
 }
@@ -358,12 +394,7 @@ Status Landing::write_rows() {
 }
 
 Status Landing::land() {
-  const std::string partition = spec_.event_time.empty() ? "" : spec_.partition;
-  if (before_ != nullptr) {
-    TRY(check_landed_table(*before_, arrived(source_), partition));
-    TRY(check_partitioned_by(*before_, source_.name(), spec_.event_time));
-    if (!spec_.sources.empty()) TRY(check_sources(*before_, spec_.sources));
-  }
+  if (before_ != nullptr) TRY(check_landed(*before_, source_, spec_));
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());
   report_deliveries();

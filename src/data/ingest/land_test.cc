@@ -74,6 +74,22 @@ TEST_F(Land, RefusesAllForOneDeliveryThatCannotBeReadAndKeepsTheReasonOnce) {
   expect_ids({"1", "2", "3", "5"});
 }
 
+TEST_F(Land, AFaultThatManyDeliveriesHaveIsToldOnce) {
+  deliver_three_days();
+  for (const char* day : {"01", "02", "03"})
+    world_.deliver("flights-2013-01-" + std::string(day) + ".jsonl", "");
+  world_.deliver("flights-2013-01-02.jsonl.gz", "");
+  const auto report = world_.land("2013-01-04T00:00:00Z");
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(
+      report.error().message().find(
+          "so nothing was landed: flights-2013-01-01.jsonl is empty: it holds no byte of data; "
+          "deliver "
+          "it again with its rows (and the same of 3 more, up to flights-2013-01-03.jsonl). Bad"),
+      std::string::npos)
+      << report.error().message();
+}
+
 TEST_F(Land, RefusesADeliveryWithTooManyBadRows) {
   std::string text;
   for (int id = 0; id < 40; ++id)

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "ingest/land_plan.h"
-#include "ingest/source.h"
 #include "lake/write_plan.h"
 
 namespace millrace::ingest {
@@ -68,6 +67,12 @@ Status check_sources(const lake::Snapshot& table, const std::vector<std::string>
                              table.table().text(), *source, table.table().text()));
   }
   return {};
+}
+
+Status check_landed(const lake::Snapshot& table, const Source& source, const LandSpec& spec) {
+  TRY(check_landed_table(table, arrived(source), spec.event_time.empty() ? "" : spec.partition));
+  TRY(check_partitioned_by(table, source.name(), spec.event_time));
+  return spec.sources.empty() ? Status() : check_sources(table, spec.sources);
 }
 
 }  // namespace millrace::ingest

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ingest/land_spec.h"
+#include "ingest/source.h"
 #include "lake/snapshot.h"
 
 namespace millrace::ingest {
@@ -23,5 +25,8 @@ Status check_partitioned_by(const lake::Snapshot& table, const std::string& sour
 
 /// Whether all that has landed in it is of `sources`. Errors: Invalid names one that is not.
 Status check_sources(const lake::Snapshot& table, const std::vector<std::string>& sources);
+
+/// All three, as a landing asks them.
+Status check_landed(const lake::Snapshot& table, const Source& source, const LandSpec& spec);
 
 }  // namespace millrace::ingest
