@@ -122,6 +122,16 @@ class TestTablesAsTheyWere(LakeTest):
         self.assertRegex(history, r"numOutputRows 3\b")
         self.assertNotIn("{", history)
 
+    def test_more_rows_than_are_shown_are_told(self):
+        last = str(self.history()[-1]["version"])
+        some = self.assertRuns(self.lake.millrace("table", "at", "raw.orders", last, "--limit", "2"))
+        self.assertIn("... more than 2 rows; --limit shows more", some.out)
+        some = self.assertRuns(self.lake.millrace("table", "at", "raw.orders", last, "--limit", "2", "--json"))
+        self.assertEqual(len(some.json()), 2)
+        self.assertIn("there are more than these 2 rows", some.err)
+        whole = self.assertRuns(self.lake.millrace("table", "at", "raw.orders", last, "--limit", "6"))
+        self.assertNotIn("more than", whole.out + whole.err)
+
     def test_two_versions_in_one_question(self):
         first, second = (entry["version"] for entry in self.history())
         new = self.lake.rows(f"select id from raw.orders at (version => {second}) except "
@@ -129,7 +139,8 @@ class TestTablesAsTheyWere(LakeTest):
         self.assertEqual([row["id"] for row in new], [20, 21, 22])
 
     def test_what_never_was_is_a_mistake_that_says_what_there_is(self):
-        for command in (["table", "at", "raw.orders", "7"], ["sql", "select * from raw.orders at (version => 7)"]):
+        for command in (["table", "at", "raw.orders", "7"], ["sql", "select * from raw.orders at (version => 7)"],
+                        ["sql", "select * from models.totals at (version => 7)"]):
             self.assertIn("has no version 7", self.assertRuns(self.lake.millrace(*command), 2).err)
         for moment, edge in (("2001-01-01", "earliest"), ("2999-01-01", "latest")):
             for command in (["table", "at", "raw.orders", moment],

@@ -1,8 +1,10 @@
 #include "cli/lake_session.h"
 
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "base/suggest.h"
@@ -10,6 +12,29 @@
 #include "cli/terminal.h"
 
 namespace millrace::cli {
+namespace {
+
+/// Returns how many rows there are.
+std::int64_t print_table(Terminal& terminal, const columnar::Schema& columns,
+                         const std::vector<columnar::RecordBatch>& batches, std::int64_t most) {
+  std::vector<std::vector<std::string>> rows;
+  std::int64_t count = 0;
+  for (const columnar::RecordBatch& batch : batches)
+    for (std::size_t row = 0; row < batch.row_count(); ++row) {
+      if (++count > most) continue;
+      std::vector<std::string> cells;
+      cells.reserve(columns.size());
+      for (std::size_t column = 0; column < batch.schema().size(); ++column)
+        cells.push_back(printable(batch.column(column).to_string(row)));
+      rows.push_back(std::move(cells));
+    }
+  std::vector<std::string> names = columns.names();
+  for (std::string& name : names) name = printable(name);
+  terminal.table(names, rows);
+  return count;
+}
+
+}  // namespace
 
 Result<LakeSession> LakeSession::open(const Common& common, const project::Parts& parts) {
   LakeSession opened;
@@ -59,23 +84,24 @@ Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const 
   return lake->snapshot_at(name, TRY(parse_instant(at)));
 }
 
-std::int64_t print_rows(Terminal& terminal, const columnar::Schema& columns,
-                        const std::vector<columnar::RecordBatch>& batches, std::int64_t most) {
-  std::vector<std::vector<std::string>> rows;
-  std::int64_t count = 0;
-  for (const columnar::RecordBatch& batch : batches)
-    for (std::size_t row = 0; row < batch.row_count(); ++row) {
-      if (++count > most) continue;
-      std::vector<std::string> cells;
-      cells.reserve(columns.size());
-      for (std::size_t column = 0; column < batch.schema().size(); ++column)
-        cells.push_back(printable(batch.column(column).to_string(row)));
-      rows.push_back(std::move(cells));
-    }
-  std::vector<std::string> names = columns.names();
-  for (std::string& name : names) name = printable(name);
-  terminal.table(names, rows);
-  return count;
+void print_rows(const Common& common, const columnar::Schema& columns,
+                const std::vector<columnar::RecordBatch>& batches, std::int64_t most,
+                std::string_view how_to_see_more) {
+  if (common.json) {
+    print_json(rows_to_json(batches, most));
+    std::int64_t rows = 0;
+    for (const columnar::RecordBatch& batch : batches)
+      rows += static_cast<std::int64_t>(batch.row_count());
+    if (rows > most)
+      std::fputs(fmt::format("warning: there are more than these {} rows; {}\n", with_commas(most),
+                             how_to_see_more)
+                     .c_str(),
+                 stderr);
+    return;
+  }
+  Terminal terminal(stdout);
+  if (print_table(terminal, columns, batches, most) > most)
+    terminal.line(fmt::format("... more than {} rows; {}", most, how_to_see_more));
 }
 
 Json rows_to_json(const std::vector<columnar::RecordBatch>& batches, std::int64_t most) {

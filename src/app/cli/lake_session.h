@@ -36,10 +36,11 @@ struct LakeSession {
   Result<std::string> spill_folder();
 };
 
-class Terminal;
-/// Prints at most `most` rows as a table, for people; returns how many there are.
-std::int64_t print_rows(Terminal& terminal, const columnar::Schema& columns,
-                        const std::vector<columnar::RecordBatch>& batches, std::int64_t most);
+/// Prints at most `most` rows, as a table for people or as JSON. Where there are more it says so, and how
+/// to see them: in a last line, or beside the JSON as a warning.
+void print_rows(const Common& common, const columnar::Schema& columns,
+                const std::vector<columnar::RecordBatch>& batches, std::int64_t most,
+                std::string_view how_to_see_more);
 /// At most `most` rows as objects.
 Json rows_to_json(const std::vector<columnar::RecordBatch>& batches, std::int64_t most);
 

@@ -83,6 +83,8 @@ Result<std::string> bind_tables(const Common& common, LakeSession& lake,
                      fmt::format("{} AT (VERSION => {}): a version is a number", name, at));
     }
     auto found = lake.snapshot(name, at);
+    if (!found.ok() && !at.empty() && lake.snapshot(name, "").ok())
+      return found.error();  // the table is there, and not at that version
     if (!found.ok()) return without_table(common, name, found.error());
     const lake::SnapshotPtr snapshot = *std::move(found);
     relations.push_back(fmt::format("at_{}.t{}", snapshot->version().value(), relations.size()));
@@ -130,22 +132,8 @@ Status print_answer(const Common& common, const SqlArguments& arguments, LakeSes
   const auto batches = TRY(
       lake.session->collect(fmt::format("SELECT * FROM ({}) LIMIT {}", select, arguments.limit + 1),
                             static_cast<std::size_t>(arguments.limit) + 1));
-  if (common.json) {
-    print_json(rows_to_json(batches, arguments.limit));
-    std::size_t rows = 0;
-    for (const columnar::RecordBatch& batch : batches) rows += batch.row_count();
-    if (rows > static_cast<std::size_t>(arguments.limit))
-      std::fprintf(stderr,
-                   "warning: there are more than these %s rows; --limit gives more, --output "
-                   "writes all\n",
-                   with_commas(arguments.limit).c_str());
-    return {};
-  }
-  Terminal terminal(stdout);
-  const columnar::Schema columns = TRY(lake.session->bind(select)).result;
-  if (print_rows(terminal, columns, batches, arguments.limit) > arguments.limit)
-    terminal.line(fmt::format("... more than {} rows; --limit shows more, --output writes all",
-                              arguments.limit));
+  print_rows(common, TRY(lake.session->bind(select)).result, batches, arguments.limit,
+             "--limit shows more, --output writes all");
   return {};
 }
 

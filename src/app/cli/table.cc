@@ -182,15 +182,11 @@ int table_at(const Common& common, const TableArguments& arguments) {
     columns = snapshot->schema();
     TRY(lake->session->define_scan("table_at.rows", TRY(snapshot->scan())));
     return lake->session->collect(
-        fmt::format("SELECT * FROM table_at.rows LIMIT {}", arguments.limit),
-        static_cast<std::size_t>(arguments.limit));
+        fmt::format("SELECT * FROM table_at.rows LIMIT {}", arguments.limit + 1),
+        static_cast<std::size_t>(arguments.limit) + 1);
   }();
   if (!batches.ok()) return fail(common, batches.error());
-  Terminal terminal(stdout);
-  if (common.json)
-    print_json(rows_to_json(*batches, arguments.limit));
-  else
-    print_rows(terminal, columns, *batches, arguments.limit);
+  print_rows(common, columns, *batches, arguments.limit, "--limit shows more");
   return kSuccess;
 }
 
