@@ -100,6 +100,7 @@ TEST(TypeText, WhatIsNoTypeIsRefusedWithItsPlace) {
       {"STRUCT(\"a INTEGER)", "has no end"},
       {"MAP(VARCHAR)", "expected ','"},
       {"HUGEINT", "no type of a table"},
+      {"INTT", "did you mean 'INT'?"},
   };
   for (const auto& [text, expected] : cases) {
     SCOPED_TRACE(text);

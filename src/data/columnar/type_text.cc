@@ -344,6 +344,10 @@ class TypeParser {
   static std::string suggest(const std::string& name) {
     std::vector<std::string> known = {"STRUCT", "MAP"};
     for (const Spelling& spelling : kSpellings) known.emplace_back(spelling.name);
+    // INT is meant more often than INT1.
+    std::ranges::stable_partition(known, [](const std::string& word) {
+      return word.find_first_of("0123456789") == std::string::npos;
+    });
     return suggestion(name, known);
   }
 
