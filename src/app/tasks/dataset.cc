@@ -25,7 +25,8 @@ Result<Dataset> Dataset::from_json(const Json& json) {
   dataset.training_set = TRY(json.string_at("training_set"));
   dataset.content_hash = TRY(json.string_at("content_hash"));
   dataset.rows = TRY(json.integer_at("rows"));
-  for (const Json& column : json["columns"].as_array()) dataset.columns.push_back(column.as_string());
+  for (const Json& column : json["columns"].as_array())
+    dataset.columns.push_back(column.as_string());
   dataset.parquet = TRY(json.string_at("parquet"));
   return dataset;
 }

@@ -239,7 +239,8 @@ class EvaluateTask final : public TaskKind {
     const Holdout holdout = TRY(holdout_of(attempt, dataset, bound));
     model::LoadedModel candidate = TRY(model::get_model(attempt.models(), name, content_id));
     const Instant logical_date = candidate.manifest.logical_date;
-    const train::Evaluation evaluation = TRY(score(holdout, *TRY(predictor_of(std::move(candidate)))));
+    const train::Evaluation evaluation =
+        TRY(score(holdout, *TRY(predictor_of(std::move(candidate)))));
     train::GateInput gate{.metrics = evaluation.values(), .logical_date = logical_date};
     gate.thresholds = TRY(thresholds_of(attempt.request().config));
     gate.leaks = TRY(leaks_of(attempt));

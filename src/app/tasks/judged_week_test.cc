@@ -113,9 +113,10 @@ TEST_F(JudgedWeek, AFeatureThatIsDroppedIsNeitherCheckedNorCompared) {
   change("features/orders.yml", "      - {name: rain, known_at: placed_at}\n", "");
   const Json judged = good(run_all("2013-01-21"));
   EXPECT_TRUE(judged["promoted"].as_bool()) << judged["reasons"].dump();
-  EXPECT_NE(judged["reasons"].dump().find(
-                "Version 1 in Production cannot score this holdout (no column 'rain' for a feature"),
-            std::string::npos)
+  EXPECT_NE(
+      judged["reasons"].dump().find(
+          "Version 1 in Production cannot score this holdout (no column 'rain' for a feature"),
+      std::string::npos)
       << judged["reasons"].dump();
 }
 

@@ -5,15 +5,19 @@
 //     training_set: flights_{{ var('score_at') }}
 //     table: features.training_data        # default: features.<training set>
 //
+// The table is made of other tables, run by run: where it cannot keep the columns any more it is begun
+// anew. Versions of before stay, and the datasets of other runs are read there.
+//
 // The file is <state>/runs/<dag>/<run>/<task>/training_data.parquet.
 
 #include <filesystem>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "features/point_in_time.h"
+#include "lake/write_plan.h"
 #include "sql/names.h"
 #include "tasks/dataset.h"
 #include "tasks/each_kind.h"
@@ -42,6 +46,47 @@ Result<std::string> joined(Attempt& attempt, const BoundSet& bound) {
   TRY(define_models(attempt, bound.models));
   TRY(features::check_dimensions(attempt.session(), bound.set, bound.views));
   return TRY(features::PointInTimeJoin::bind(attempt.session(), bound.set, bound.views)).select();
+}
+
+/// Why the table of a training set cannot keep these rows beside those of other runs; "" where it can,
+/// and where it is no table of a training set.
+Result<std::string> why_begun_anew(Attempt& attempt, const std::string& table,
+                                   const columnar::Schema& rows) {
+  const auto newest = attempt.lake().snapshot(TRY(lake::TableName::parse(table)));
+  if (!newest.ok()) return std::string();  // a mistake in it is told by who writes
+  if ((*newest)->partition_columns() != std::vector<std::string>{"run_id"}) return std::string();
+  return lake::misfit((*newest)->schema(), rows);
+}
+
+/// What is odd about the rows, as clauses for people: what follows will fail, or learn the wrong thing.
+Result<std::vector<std::string>> oddities(engine::Session& session,
+                                          const features::TrainingSet& set) {
+  std::vector<std::string> odd;
+  std::string key;
+  for (const std::string& column : set.key)
+    key += (key.empty() ? "" : ", ") + sql::quote_identifier(column);
+  const std::int64_t twice =
+      TRY(session
+              .scalar(fmt::format("SELECT count(*) FROM (SELECT {0} FROM training_rows GROUP BY "
+                                  "{0} HAVING count(*) > 1)",
+                                  key)))
+          .as_integer();
+  if (twice > 0)
+    odd.push_back(fmt::format("{} key{} ({}) in several rows, each of which is learned from", twice,
+                              twice == 1 ? " stands" : "s stand", fmt::join(set.key, ", ")));
+  if (set.split.empty()) return odd;
+  const std::string split = sql::quote_identifier(set.split);
+  for (const char* part : {"training", "holdout"}) {
+    const Json answer =
+        TRY(session.scalar(fmt::format("SELECT CASE WHEN bool_or({0} = '{1}') THEN '' ELSE "
+                                       "string_agg(DISTINCT {0}::VARCHAR, ', ') "
+                                       "END FROM training_rows",
+                                       split, part)));
+    if (answer.is_string() && answer.as_string().empty()) continue;
+    odd.push_back(fmt::format("no row is '{}': the column {} has {}", part, set.split,
+                              answer.is_string() ? answer.as_string() : "null alone"));
+  }
+  return odd;
 }
 
 /// The rows as one file that other programs read. It is written under a name that only this attempt
@@ -150,29 +195,35 @@ class TrainingDataTask final : public TaskKind {
                     .run_id = attempt.request().run,
                     .training_set = plan.bound.set.name,
                     .rows = rows};
-    dataset.columns = TRY(session.bind("SELECT * FROM training_rows")).result.names();
+    const columnar::Schema columns = TRY(session.bind("SELECT * FROM training_rows")).result;
+    dataset.columns = columns.names();
+    const std::string anew = TRY(why_begun_anew(attempt, plan.table, columns));
     ParquetFile file = TRY(ParquetFile::write(attempt, "training_rows"));
     dataset.parquet = file.path();
     dataset.content_hash = TRY(file.sha256());
-    const lake::Committed committed =
-        TRY(attempt.lake().write(session, TRY(lake::TableName::parse(plan.table)),
-                                 fmt::format("SELECT *, {} AS run_id FROM training_rows",
-                                             sql::quote_literal(dataset.run_id)),
-                                 {.writer = attempt.writer(plan.table),
-                                  .mode = lake::WriteMode::OverwritePartitions,
-                                  .partition_by = {"run_id"},
-                                  .ordered = true,
-                                  .schema_change = lake::SchemaChange::AddColumns,
-                                  .operation = "WRITE",
-                                  .fence = attempt.reporting().fence}));
+    const lake::Committed committed = TRY(attempt.lake().write(
+        session, TRY(lake::TableName::parse(plan.table)),
+        fmt::format("SELECT *, {} AS run_id FROM training_rows",
+                    sql::quote_literal(dataset.run_id)),
+        {.writer = attempt.writer(plan.table),
+         .mode = anew.empty() ? lake::WriteMode::OverwritePartitions : lake::WriteMode::Overwrite,
+         .partition_by = {"run_id"},
+         .ordered = true,
+         .schema_change =
+             anew.empty() ? lake::SchemaChange::AddColumns : lake::SchemaChange::Replace,
+         .operation = "WRITE",
+         .fence = attempt.reporting().fence}));
     dataset.version = committed.version.value();
     // The lake asked before its commit, which may be long ago.
     TRY(attempt.reporting().fence());
     TRY(file.publish());
-    return Json::object(
-        {{"dataset", dataset.to_json()},
-         {"summary", fmt::format("{} rows of {} in {} version {}", rows, plan.bound.set.name,
-                                 plan.table, dataset.version)}});
+    std::string summary = fmt::format("{} rows of {} in {} version {}", rows, plan.bound.set.name,
+                                      plan.table, dataset.version);
+    if (!anew.empty())
+      summary +=
+          fmt::format("; begun anew, since {}: rows of other runs are in versions before", anew);
+    for (const std::string& odd : TRY(oddities(session, plan.bound.set))) summary += "; " + odd;
+    return Json::object({{"dataset", dataset.to_json()}, {"summary", summary}});
   }
 };
 

@@ -56,6 +56,32 @@ TEST_F(TrainingData, WhatAKilledAttemptLeftIsSweptByTheNext) {
   EXPECT_EQ(beside_the_file(), std::vector<std::string>{"training_data.parquet"});
 }
 
+TEST_F(TrainingData, ATableThatCannotKeepTheColumnsIsBegunAnew) {
+  change("models/labels.sql", "late,", "late::varchar as late,");
+  good(run("land"));
+  const Json before = good(run("training_data", "2013-01-20"));
+  change("models/labels.sql", "late::varchar as late,", "late,");
+  const std::string summary = good(run("training_data"))["summary"].as_string();
+  EXPECT_EQ(
+      summary,
+      "400 rows of orders in features.orders version 1; begun anew, since column 'late' is "
+      "VARCHAR in the table and BOOLEAN in the rows: rows of other runs are in versions before");
+  EXPECT_EQ(before["dataset"]["version"].as_integer(), 0);
+  EXPECT_EQ(good(run("training_data", "2013-01-19"))["summary"].as_string(),
+            "360 rows of orders in features.orders version 2");
+}
+
+TEST_F(TrainingData, KeysThatStandTwiceAndAPartWithoutRowsAreTold) {
+  write(delivery(20), orders_of(20) + orders_of(20).substr(0, orders_of(20).find('\n') + 1));
+  good(run("land"));
+  EXPECT_EQ(
+      good(run("training_data"))["summary"].as_string(),
+      "401 rows of orders in features.orders version 0; 1 key stands (id) in several rows, each "
+      "of which is learned from");
+  const std::string late = good(run("training_data", "2014-01-01"))["summary"].as_string();
+  EXPECT_TRUE(late.ends_with("; no row is 'holdout': the column part has training")) << late;
+}
+
 /// `cafe`/`bar_orders` and `cafe_bar`/`orders` read alike when joined by an underscore.
 TEST_F(TrainingData, SourcesWhoseNamesReadAlikeKeepTheirRows) {
   change("sources/cafe.yml", "name: orders", "name: bar_orders");

@@ -90,11 +90,9 @@ bool fits_decimal(const DataType& from, const DataType& into) {
          whole >= from.precision - from.scale;
 }
 
-Error misfit(const Field& column, const Field& row) {
-  return invalid(
-      fmt::format("column '{}' is {} in the table and {} in the rows; cast it in the "
-                  "SELECT, or write to another table",
-                  column.name, columnar::to_sql(column.type), columnar::to_sql(row.type)));
+std::string misfit_of(const Field& column, const Field& row) {
+  return fmt::format("column '{}' is {} in the table and {} in the rows", column.name,
+                     columnar::to_sql(column.type), columnar::to_sql(row.type));
 }
 
 /// The table's columns and the rows' together. Every column of the rows must fit.
@@ -104,7 +102,9 @@ Result<std::vector<Field>> new_columns(const Schema& table, const Schema& rows,
   for (const Field& row : rows.fields()) {
     const std::optional<std::size_t> column = table.index_of(row.name);
     if (column) {
-      if (!fits(row.type, table[*column].type)) return misfit(table[*column], row);
+      if (!fits(row.type, table[*column].type))
+        return invalid(misfit_of(table[*column], row) +
+                       "; cast it in the SELECT, or write to another table");
     } else if (change == SchemaChange::Refuse) {
       return invalid(
           fmt::format("the table has no column '{}'{}; leave it out, or allow new columns",
@@ -253,6 +253,14 @@ bool fits(const DataType& from, const DataType& into) {
     return from.kind == Kind::Float32 || (from.is_integer() && from.kind <= Kind::Int32);
   }
   return into.kind == Kind::Float32 && from.is_integer() && from.kind <= Kind::Int16;
+}
+
+std::string misfit(const Schema& table, const Schema& rows) {
+  for (const Field& row : rows.fields())
+    if (const auto column = table.index_of(row.name);
+        column && !fits(row.type, table[*column].type))
+      return misfit_of(table[*column], row);
+  return "";
 }
 
 Result<std::string> select_for(const TablePlan& plan, const Schema& rows, std::string_view select) {

@@ -54,6 +54,10 @@ Result<std::string> select_for(const TablePlan& plan, const columnar::Schema& ro
 /// Whether values of one type can be kept in the other without loss: the same type, or a wider one.
 bool fits(const columnar::DataType& from, const columnar::DataType& into);
 
+/// "column 'late' is BOOLEAN in the table and INTEGER in the rows": the first column that the rows and
+/// the table share and that the table cannot keep; "" where all fit.
+std::string misfit(const columnar::Schema& table, const columnar::Schema& rows);
+
 /// A file that was written, with the hash of its bytes.
 struct HashedFile {
   engine::WrittenFile file;

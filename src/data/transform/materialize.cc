@@ -1,8 +1,12 @@
 #include "transform/materialize.h"
 
-#include <fmt/core.h>
+#include <algorithm>
+
+#include <fmt/format.h>
 
 #include "base/suggest.h"
+#include "base/text.h"
+#include "lake/write_plan.h"
 #include "sql/names.h"
 
 namespace millrace::transform {
@@ -18,6 +22,29 @@ Status check_partitioning(engine::Session& session, const SqlModel& model,
                    fmt::format("{}: partition_by names '{}', which the model does not select{}",
                                model.path, column, suggestion(column, schema.names())));
   return {};
+}
+
+/// A table that is kept must be able to take the rows; how to mend it when it is not is dbt's full
+/// refresh in our words.
+Status check_fit(lake::Lake& lake, engine::Session& session, const SqlModel& model,
+                 const std::string& select) {
+  const auto table = lake.snapshot(TRY(lake::TableName::parse(model.table())));
+  if (!table.ok() || model.materialized == Materialized::Table) return {};
+  const columnar::Schema rows = TRY_DOING(model.path, session.bind(select)).result;
+  std::string misfit = lake::misfit((*table)->schema(), rows);
+  const auto same = [](const std::string& a, const std::string& b) {
+    return fold_case(a) == fold_case(b);
+  };
+  const auto& partitions = (*table)->partition_columns();
+  if (!std::ranges::equal(partitions, model.partition_by, same))
+    misfit = fmt::format("the table is partitioned by ({}), the model by ({})",
+                         fmt::join(partitions, ", "), fmt::join(model.partition_by, ", "));
+  if (misfit.empty()) return {};
+  return Error(ErrorCode::Invalid,
+               fmt::format("{}: {}: {}; let the latest run replace the table as a whole once, with "
+                           "materialized='table' in its config(), then make it 'incremental' again "
+                           "and run the dates before; or give the model another 'schema'",
+                           model.path, model.table(), misfit));
 }
 
 Result<bool> is_written(lake::Lake& lake, const SqlModel& model, const lake::Writer& writer) {
@@ -69,7 +96,9 @@ Result<Made> materialize(lake::Lake& lake, engine::Session& session, const SqlMo
     made.later_date = TRY(later_date(lake, model, spec));
     return made.later_date.has_value();
   };
-  if (!TRY(is_written(lake, model, spec.writer)) && TRY(keeps_later_rows())) {
+  const bool done = TRY(is_written(lake, model, spec.writer));
+  if (!done) TRY(check_fit(lake, session, model, select));
+  if (!done && TRY(keeps_later_rows())) {
     made.committed.rows_written = TRY_DOING(model.path, count_rows(session, select));
     return made;
   }

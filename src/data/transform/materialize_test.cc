@@ -212,6 +212,28 @@ TEST_F(Materialize, AnIncrementalModelIsMadeAnewWhenALaterDateCameWhileItWasComp
   EXPECT_EQ(rows(), "1:3");
 }
 
+TEST_F(Materialize, AnIncrementalTableThatDoesNotFitSaysTheWayWhichLeadsOut) {
+  ASSERT_OK(make(kIncremental + "SELECT 1 AS d, 1 AS n", "1"));
+  const std::string now = "SELECT 2 AS d, 'x' AS n";
+  EXPECT_EQ(
+      make(kIncremental + now, "2").error().message(),
+      "models/m.sql: models.m: column 'n' is INTEGER in the table and VARCHAR in the rows; let "
+      "the latest run replace the table as a whole once, with materialized='table' in its "
+      "config(), then make it 'incremental' again and run the dates before; or give the model "
+      "another 'schema'");
+  const std::string by_week =
+      "{{ config(materialized='incremental', partition_by='week') }} SELECT 1 AS week, 1 AS d, 1 "
+      "AS n";
+  EXPECT_NE(make(by_week, "2")
+                .error()
+                .message()
+                .find("models.m: the table is partitioned by (d), the model by (week); let"),
+            std::string::npos);
+  ASSERT_OK(make("{{ config(materialized='table', partition_by='d') }} " + now, "2"));
+  ASSERT_OK(make(kIncremental + "SELECT 1 AS d, 'y' AS n", "1", 2));
+  EXPECT_EQ(rows(), "1:y 2:x");
+}
+
 TEST_F(Materialize, RefusesAViewAndAPartitionColumnThatIsNotThere) {
   EXPECT_EQ(make("SELECT 1 AS d", "1").error().message(),
             "models/m.sql: the model 'm' is a view and has no table; give it {{ "

@@ -86,6 +86,14 @@ TEST(Gate, DecidesByEveryCheck) {
   broken.production = serving(std::nan(""));
   cases.push_back({"Production without a number", broken, false, "On the same holdout"});
 
+  GateInput fits_no_more = candidate(0.81);
+  fits_no_more.production = serving(0.9);
+  fits_no_more.production->metrics.clear();
+  fits_no_more.production->unscorable = "no column 'x'";
+  cases.push_back({"Production cannot score the rows", fits_no_more, true, "auc is 0.81"});
+  fits_no_more.metrics["auc"] = 0.7;
+  cases.push_back({"the thresholds hold all the same", fits_no_more, false, "auc is 0.7"});
+
   GateInput leaky = candidate(0.995);
   leaky.leaks = LeakVerdict{.findings = {"Feature x knows the future in 3 rows."}};
   cases.push_back({"a leak stops the best score", leaky, false, "Feature x knows the future"});
