@@ -7,9 +7,10 @@
 //     compare_by: auc         # with the version in Production
 //
 // It is refused when a threshold is missed, when it is worse than the version in Production on the
-// same holdout (where that can score it: a feature of it may be gone), or when one of the leak checks before it found something. A refused version stays,
-// with the reasons. So does one of an older logical date than that in Production: it is judged by
-// the rest, but neither compared with a model that has seen its holdout nor put in its place.
+// same holdout (where that can score it: a feature of it may be gone), or when one of the leak checks
+// before it found something. A refused version stays, with the reasons. So does one of an older logical
+// date than that in Production: it is judged by the rest, but neither compared with a model that has
+// seen its holdout nor put in its place.
 //
 // The gate decides who goes into Production and takes nobody out: a version that serves and is
 // judged again, by a stricter gate say, keeps its state and its tag; its reasons say that it would

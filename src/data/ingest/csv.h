@@ -1,8 +1,9 @@
 #pragma once
 
 // CSV deliveries: a header that names declared columns, in any order, then one record per row
-// (csv_record.h). A column that the header lacks is null, if it may be. In UTF-8. Empty lines are passed over unless there is only one column. A
-// file with a header and no rows is a delivery of nothing, and fine.
+// (csv_record.h). A column that the header lacks is null, if it may be. In UTF-8. Empty lines are passed
+// over unless there is only one column. A file with a header and no rows is a delivery of nothing, and
+// fine.
 
 #include <memory>
 #include <string>
