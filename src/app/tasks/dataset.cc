@@ -25,6 +25,10 @@ Result<Dataset> Dataset::from_json(const Json& json) {
   dataset.training_set = TRY(json.string_at("training_set"));
   dataset.content_hash = TRY(json.string_at("content_hash"));
   dataset.rows = TRY(json.integer_at("rows"));
+  if (!json["columns"].is_array())
+    return Error(ErrorCode::Invalid,
+                 "a dataset without 'columns', as an earlier build wrote them; make it again: "
+                 "`millrace clear` the task that gave it, and run");
   for (const Json& column : json["columns"].as_array())
     dataset.columns.push_back(column.as_string());
   dataset.parquet = TRY(json.string_at("parquet"));

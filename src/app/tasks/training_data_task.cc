@@ -165,7 +165,9 @@ class TrainingDataTask final : public TaskKind {
   std::vector<std::string> gives() const override { return {"dataset"}; }
 
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
-    const Dataset dataset = TRY(Dataset::from_json(result["dataset"]));
+    const auto read = Dataset::from_json(result["dataset"]);
+    if (!read.ok()) return false;  // as an earlier build wrote it
+    const Dataset& dataset = *read;
     return TRY(ParquetFile::exists(attempt)) && TRY(is_written(attempt, dataset.table)) &&
            TRY(is_in_lake(attempt, dataset.table, dataset.version, dataset.run_id));
   }
