@@ -12,13 +12,13 @@ Status LineReader::feed(std::string_view bytes) {
   }
   buffer_ += bytes;
   // Only the last line can be without an end, and it alone grows from call to call.
-  const std::size_t newline = buffer_.rfind('\n');
-  const std::size_t unfinished =
-      newline == std::string::npos ? buffer_.size() : buffer_.size() - newline - 1;
-  if (unfinished < kLongestLine) return {};
-  return Error(ErrorCode::Invalid,
-               fmt::format("a line of more than {} bytes; larger things are passed by reference",
-                           kLongestLine));
+  const std::size_t newline = bytes.rfind('\n');
+  unfinished_ =
+      newline == std::string_view::npos ? unfinished_ + bytes.size() : bytes.size() - newline - 1;
+  if (unfinished_ < longest_) return {};
+  return Error(
+      ErrorCode::Invalid,
+      fmt::format("a line of more than {} bytes; larger things are passed by reference", longest_));
 }
 
 std::optional<std::string> LineReader::next() {

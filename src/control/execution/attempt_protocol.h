@@ -25,8 +25,10 @@ inline constexpr const char* kAttemptVariable = "MILLRACE_ATTEMPT";
 /// Cuts what arrives into lines, of bounded length.
 class LineReader {
  public:
-  /// Errors: Invalid when a line is longer than kLongestLine; the rest of the stream has no meaning
-  /// then.
+  explicit LineReader(std::size_t longest = kLongestLine) : longest_(longest) {}
+
+  /// Errors: Invalid when a line is longer than the longest that is allowed; the rest of the stream
+  /// has no meaning then.
   Status feed(std::string_view bytes);
   /// The next whole line without its newline.
   std::optional<std::string> next();
@@ -34,9 +36,11 @@ class LineReader {
   std::string_view rest() const { return std::string_view(buffer_).substr(start_); }
 
  private:
+  std::size_t longest_;
   std::string buffer_;
-  std::size_t start_ = 0;  // of what has not been given out
-  std::size_t seen_ = 0;   // up to here there is no newline
+  std::size_t start_ = 0;       // of what has not been given out
+  std::size_t seen_ = 0;        // up to here there is no newline
+  std::size_t unfinished_ = 0;  // bytes behind the last newline
 };
 
 /// A message as a line. Errors: Invalid when it would be longer than kLongestLine.

@@ -22,7 +22,7 @@ class Recorder final : public orchestration::ExecutorListener {
   void message(const AttemptId&, AttemptMessage) override {}
   void resumable(const AttemptId&, std::string) override {}
   void capacity(int) override {}
-  bool may_commit(const AttemptId&) override { return true; }
+  void may_commit(const AttemptId&, std::function<void(bool)> answer) override { answer(true); }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
     {
       const std::lock_guard lock(mutex_);

@@ -12,8 +12,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
-
-extern char** environ;
+#include "execution/processes.h"
 
 namespace millrace::execution {
 namespace {
@@ -26,6 +25,7 @@ using orchestration::Preparation;
 constexpr std::size_t kPiece = 1U << 16U;
 constexpr std::size_t kMostXcoms = 64;
 constexpr std::size_t kMostUnread = 2 * kLongestLine;  // of what it was told
+constexpr std::size_t kMostQuestions = 64;             // that wait for an answer
 constexpr std::size_t kMostLeft = 4U << 20U;    // read from a stream after the process has ended
 constexpr std::size_t kLongestMessage = 4'000;  // of an error, as it is stored
 
@@ -47,17 +47,6 @@ Result<Pair> make_channel() {
     return file_error(errno, "the attempt's channel");
   ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
   return Pair{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
-}
-
-std::map<std::string, std::string> own_environment() {
-  std::map<std::string, std::string> all;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos)
-      all[std::string(text.substr(0, equals))] = std::string(text.substr(equals + 1));
-  }
-  return all;
 }
 
 Json request_message(const orchestration::AttemptRequest& request, Duration heartbeat) {
@@ -193,6 +182,13 @@ void LocalAttempt::write_channel() {
   }
 }
 
+void LocalAttempt::answer(std::int64_t question, bool allowed) {
+  --unanswered_;
+  to_send_ +=
+      Json::object({{"type", "fence_answer"}, {"id", question}, {"allowed", allowed}}).dump();
+  to_send_ += '\n';
+}
+
 void LocalAttempt::condemn(Error why) {
   if (!condemned_) condemned_ = std::move(why);
 }
@@ -224,10 +220,10 @@ Status LocalAttempt::obey(const Json& message, ExecutorListener& listener) {
   }
   if (type == "fence") {
     const std::int64_t question = TRY(message.integer_at("id"));
-    if (to_send_.size() > kMostUnread)
+    if (unanswered_ >= kMostQuestions || to_send_.size() > kMostUnread)
       return Error(ErrorCode::Invalid, "it asks on and on and does not read the answers");
-    to_send_ += TRY(to_line(Json::object(
-        {{"type", "fence_answer"}, {"id", question}, {"allowed", listener.may_commit(id())}})));
+    ++unanswered_;
+    questions_.push_back(question);
     return {};
   }
   if (type == "result") return take_result(message);

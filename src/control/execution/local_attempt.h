@@ -44,6 +44,10 @@ class LocalAttempt {
   bool read_channel(orchestration::ExecutorListener& listener);
   void write_channel();
 
+  /// What it has asked since the last call: whether it may commit. Each is to be answered.
+  std::vector<std::int64_t> take_questions() { return std::exchange(questions_, {}); }
+  void answer(std::int64_t question, bool allowed);
+
   /// From now on the attempt fails for this reason, whatever it reports: the first reason counts.
   void condemn(Error why);
   bool condemned() const { return condemned_.has_value(); }
@@ -80,6 +84,8 @@ class LocalAttempt {
   LineReader lines_;
   std::string to_send_;
   std::uint64_t lines_read_ = 0;
+  std::vector<std::int64_t> questions_;
+  std::size_t unanswered_ = 0;
   bool greeted_ = false;
   std::optional<Error> condemned_;
   std::optional<orchestration::Outcome> reported_;

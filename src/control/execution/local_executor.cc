@@ -91,12 +91,14 @@ class LocalExecutor::Loop {
   void serve_or_end(int fd, std::uint32_t events);
   void serve(int fd, std::uint32_t events);
   void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
+  void pass_questions(LocalAttempt& attempt);
   void listen_for_writing(const LocalAttempt& attempt);
   void end(LocalAttempt& attempt);
   void fail(const AttemptId& attempt, const Error& error);
   void keep_time();
   void check_memory();
   int milliseconds_to_wait() const;
+  void order(std::function<void()> what);
   void ring() const;
 
   LocalExecutorOptions options_;
@@ -140,15 +142,7 @@ void LocalExecutor::Loop::ring() const {
 }
 
 Status LocalExecutor::Loop::start(AttemptRequest request) {
-  if (request.work.speaks == Preparation::Speaks::Protocol) {
-    // The rest of the request line is ids, far below a kilobyte.
-    const std::size_t size = request.work.document.dump().size();
-    if (size + 4'096 > kLongestLine)
-      return Error(ErrorCode::Invalid,
-                   fmt::format("the request of attempt {} has {} bytes; the limit is {}, larger "
-                               "things are passed by reference",
-                               request.id.str(), size, kLongestLine - 4'096));
-  }
+  TRY(check(request));
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return Error(ErrorCode::Unavailable, "the executor was stopped");
@@ -159,15 +153,19 @@ Status LocalExecutor::Loop::start(AttemptRequest request) {
   return {};
 }
 
-void LocalExecutor::Loop::kill(const AttemptId& attempt, Duration grace) {
+void LocalExecutor::Loop::order(std::function<void()> what) {
   {
     const std::lock_guard lock(mutex_);
-    orders_.emplace_back([this, attempt, grace] {
-      if (const auto found = attempts_.find(attempt); found != attempts_.end())
-        begin_kill(*found->second, grace);
-    });
+    orders_.push_back(std::move(what));
   }
   ring();
+}
+
+void LocalExecutor::Loop::kill(const AttemptId& attempt, Duration grace) {
+  order([this, attempt, grace] {
+    if (const auto found = attempts_.find(attempt); found != attempts_.end())
+      begin_kill(*found->second, grace);
+  });
 }
 
 void LocalExecutor::Loop::stop(Duration grace) {
@@ -337,8 +335,23 @@ void LocalExecutor::Loop::serve_channel(LocalAttempt& attempt, int fd, std::uint
     return;
   }
   if (attempt.condemned() && !was_condemned) spawner_->signal(attempt.child(), SIGKILL);
+  pass_questions(attempt);
   attempt.write_channel();
   listen_for_writing(attempt);
+}
+
+/// The answers come from any thread, and maybe when the attempt has ended.
+void LocalExecutor::Loop::pass_questions(LocalAttempt& attempt) {
+  for (const std::int64_t question : attempt.take_questions())
+    listener_->may_commit(attempt.id(), [this, id = attempt.id(), question](bool allowed) {
+      order([this, id, question, allowed] {
+        const auto found = attempts_.find(id);
+        if (found == attempts_.end() || !found->second->speaks()) return;
+        found->second->answer(question, allowed);
+        found->second->write_channel();
+        listen_for_writing(*found->second);
+      });
+    });
 }
 
 void LocalExecutor::Loop::listen_for_writing(const LocalAttempt& attempt) {
@@ -438,6 +451,17 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(LocalExecutorOptions 
   auto loop = std::make_unique<Loop>(std::move(options), clock, std::move(spawner));
   TRY(loop->open());
   return std::unique_ptr<LocalExecutor>(new LocalExecutor(std::move(loop)));
+}
+
+Status LocalExecutor::check(const AttemptRequest& request) {
+  if (request.work.speaks != Preparation::Speaks::Protocol) return {};
+  // The rest of the request line is ids, far below a kilobyte.
+  const std::size_t size = request.work.document.dump().size();
+  if (size + 4'096 <= kLongestLine) return {};
+  return Error(ErrorCode::Invalid,
+               fmt::format("the request of attempt {} has {} bytes; the limit is {}, larger things "
+                           "are passed by reference",
+                           request.id.str(), size, kLongestLine - 4'096));
 }
 
 void LocalExecutor::listen(ExecutorListener& listener) {

@@ -42,6 +42,9 @@ class LocalExecutor final : public orchestration::Executor {
   /// Stops without grace.
   ~LocalExecutor() override;
 
+  /// Whether start() would take the request. Errors: its Invalid.
+  static Status check(const orchestration::AttemptRequest& request);
+
   void listen(orchestration::ExecutorListener& listener) override;
   /// Errors: Unavailable after stop(); Invalid for a request document above the protocol's limit.
   /// That a command cannot be run is told by finished().

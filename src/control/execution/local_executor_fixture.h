@@ -51,7 +51,9 @@ class Listener final : public orchestration::ExecutorListener {
   }
   void resumable(const AttemptId&, std::string) override {}
   void capacity(int) override {}
-  bool may_commit(const AttemptId& attempt) override { return attempt.epoch != 13; }
+  void may_commit(const AttemptId& attempt, std::function<void(bool)> answer) override {
+    answer(attempt.epoch != 13);
+  }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
     {
       const std::lock_guard lock(mutex_);

@@ -11,6 +11,8 @@
 
 #include "base/file_descriptor.h"
 
+extern char** environ;
+
 namespace millrace::execution {
 namespace {
 
@@ -57,6 +59,17 @@ std::optional<Process> parse(pid_t pid, std::string_view stat) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> own_environment() {
+  std::map<std::string, std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos)
+      all[std::string(text.substr(0, equals))] = std::string(text.substr(equals + 1));
+  }
+  return all;
+}
 
 std::optional<Process> find_process(pid_t pid) {
   return parse(pid, read_all(fmt::format("/proc/{}/stat", pid)));

@@ -19,6 +19,9 @@ struct Process {
   std::uint64_t resident_bytes = 0;
 };
 
+/// What this process was given by the one that started it, as it is now.
+std::map<std::string, std::string> own_environment();
+
 /// None when there is no such process, or it has ended and only waits to be reaped.
 std::optional<Process> find_process(pid_t pid);
 

@@ -19,14 +19,22 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-std::vector<Process> find_survivors(const std::string& owner) {
+using Spared = std::set<orchestration::AttemptId>;
+
+bool is_spared(pid_t pid, const Spared& spared) {
+  return std::any_of(spared.begin(), spared.end(), [&](const orchestration::AttemptId& attempt) {
+    return was_started_with(pid, fmt::format("{}={}", kAttemptVariable, attempt.str()));
+  });
+}
+
+std::vector<Process> find_survivors(const std::string& owner, const Spared& spared) {
   const std::string mark = fmt::format("{}={}", kAttemptOfVariable, owner);
   const pid_t self = ::getpid();
   std::vector<Process> all = list_processes();
   std::set<pid_t> marked;
   std::set<pid_t> groups;
   for (const Process& process : all) {
-    if (!was_started_with(process.pid, mark)) continue;
+    if (!was_started_with(process.pid, mark) || is_spared(process.pid, spared)) continue;
     marked.insert(process.pid);
     groups.insert(process.group);
   }
@@ -56,12 +64,12 @@ void wait_for_end(const FileDescriptor& pidfd, SteadyTime deadline) {
 
 }  // namespace
 
-Result<int> end_survivors(const std::string& owner, Duration patience) {
+Result<int> end_survivors(const std::string& owner, Duration patience, const Spared& spared) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + patience;
   std::set<std::pair<pid_t, std::uint64_t>> ended;
   // Again until there is none: one that is being ended may just have started another.
   for (;;) {
-    const std::vector<Process> survivors = find_survivors(owner);
+    const std::vector<Process> survivors = find_survivors(owner, spared);
     if (survivors.empty()) return static_cast<int>(ended.size());
     if (std::chrono::steady_clock::now() >= deadline) {
       std::vector<pid_t> pids;

@@ -72,15 +72,17 @@ class ExecutorListener {
   virtual void started(const AttemptId& attempt) = 0;
   virtual void heartbeat(const AttemptId& attempt) = 0;
   virtual void message(const AttemptId& attempt, AttemptMessage message) = 0;
-  /// It outlives this server, and another one finds it again by `token` (a pod, an operation of
-  /// another system; not a secret): Executor::adopt. May be said again; the last one counts.
+  /// The attempt outlives this server, and another one finds it again by `token`, which is known
+  /// only now (a pod, an operation of another system): Executor::adopt. May be said again; the last
+  /// one counts.
   virtual void resumable(const AttemptId& attempt, std::string token) = 0;
   /// How many attempts the executor holds at once, from now on. One that has as much room as it is
   /// given says nothing.
   virtual void capacity(int attempts) = 0;
   /// The fence question: whether the attempt is the current one, so that what it is about to commit
-  /// may stand. Answers at once.
-  virtual bool may_commit(const AttemptId& attempt) = 0;
+  /// may stand. `answer` is called once, in this call or later, from any thread, while the executor
+  /// lives; never, when the server ends before it has answered.
+  virtual void may_commit(const AttemptId& attempt, std::function<void(bool)> answer) = 0;
   virtual void finished(const AttemptId& attempt, AttemptEnd end) = 0;
   /// The attempt is gone or out of reach, and its end is not known.
   virtual void lost(const AttemptId& attempt, std::string why) = 0;
@@ -91,17 +93,29 @@ class Executor {
   virtual ~Executor() = default;
   /// Before the first start. The listener outlives the executor's last call.
   virtual void listen(ExecutorListener& listener) = 0;
+  /// By this, and who they are, another server finds the attempts again that this one starts
+  /// (adopt): it is stored before they are started, so that there is no moment in which one runs and
+  /// cannot be found. Always the same, and no other executor's; not a secret. Empty: they end with
+  /// this server, or each says its token (resumable).
+  virtual std::string resume_token() const { return ""; }
   /// Returns when the attempt is accepted, not when it runs. An Error says that it will not run;
   /// then the listener hears nothing of it.
   virtual Status start(AttemptRequest request) = 0;
   /// Takes up an attempt that an earlier server started, by the token that was left with it. True:
-  /// it is alive or its end is known, and its reports follow, from now on. False: it is gone. Asked
-  /// before the first start(), and later whenever the server had to read its store anew; then again
-  /// of what was gone. Never of an attempt that the executor holds.
+  /// it is alive or its end is known, and its reports follow, from now on, also within this call.
+  /// False: it is gone. Asked before the first start(), and later whenever the server had to read
+  /// its store anew; then again of what was gone. Never of an attempt that the executor holds.
   virtual bool adopt(const AttemptId& attempt, const std::string& token) {
     static_cast<void>(attempt), static_cast<void>(token);
     return false;
   }
+  /// Whatever an earlier server has started and this one has not adopted is of no use any more:
+  /// ends it, and returns when it is gone. Once, before the first start(). Errors: Unavailable when
+  /// some of it lives on; it says how to mend that.
+  virtual Status end_the_rest() { return {}; }
+  /// What finished() or lost() told of it is stored: its end may be forgotten. Until then another
+  /// server may ask for it (adopt). Nothing happens when there is no such attempt.
+  virtual void settled(const AttemptId& attempt) { static_cast<void>(attempt); }
   /// Asks it to end, and makes it end after `grace`. finished or lost follows. Nothing happens when
   /// there is no such attempt.
   virtual void kill(const AttemptId& attempt, Duration grace) = 0;

@@ -63,6 +63,7 @@ Status Orchestrator::Shell::decide_and_do(std::vector<Message> batch) {
   }
   set_trouble("");
   if (rebuilt_) reopen_fence();
+  settle_ends(batch);
   for (const Message& message : batch)
     for (const Action& action : *message.actions) carry_out(action);
   return {};
@@ -129,13 +130,23 @@ Result<std::vector<Orchestrator::Shell::Message>> Orchestrator::Shell::read_stor
 bool Orchestrator::Shell::adopt(const RunRecord& run, const TaskRecord& task,
                                 const AttemptId& attempt, const RunStore::Unfinished& unfinished) {
   const auto token = unfinished.resume_tokens.find(attempt);
-  if (token == unfinished.resume_tokens.end() || !executor_.adopt(attempt, token->second))
-    return false;
-  handed_.insert(attempt);
-  if (run.cancelled || task.state == TaskState::Restarting) return true;  // it is being killed
-  const std::lock_guard lock(fence_mutex_);
-  current_.insert(attempt);
-  return true;
+  if (token == unfinished.resume_tokens.end()) return false;
+  const bool counts =
+      !run.cancelled && task.state != TaskState::Restarting;  // it is not being killed
+  const auto open_fence = [&](bool open) {
+    const std::lock_guard lock(fence_mutex_);
+    if (open && counts)
+      current_.insert(attempt);
+    else
+      current_.erase(attempt);
+  };
+  open_fence(true);  // before: it may ask as soon as it is adopted
+  const bool adopted = executor_.adopt(attempt, token->second);
+  if (adopted)
+    handed_.insert(attempt);
+  else
+    open_fence(false);
+  return adopted;
 }
 
 /// A new core that knows what is stored, and nothing of what it had decided about the batch.
@@ -179,7 +190,7 @@ Status Orchestrator::Shell::try_to_store(metadata::Transaction& transaction,
     all.insert(all.end(), message.actions->begin(), message.actions->end());
   }
   // One save for all: of several records of one thing only the last is written.
-  TRY(store_.save(transaction, all, batch.back().at.wall));
+  TRY(store_.save(transaction, all, batch.back().at.wall, executor_.resume_token()));
   for (Message& message : batch) {
     const Status stored = store_end(transaction, message);
     if (stored.ok()) continue;
@@ -191,6 +202,12 @@ Status Orchestrator::Shell::try_to_store(metadata::Transaction& transaction,
     return stored;
   }
   return {};
+}
+
+/// What has been stored of ends, or was of no use, need not be told again.
+void Orchestrator::Shell::settle_ends(const std::vector<Message>& batch) {
+  for (const Message& message : batch)
+    if (const AttemptId* attempt = ended_by(message.event)) executor_.settled(*attempt);
 }
 
 Status Orchestrator::Shell::store_end(metadata::Transaction& transaction, const Message& message) {

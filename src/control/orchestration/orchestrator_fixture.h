@@ -98,14 +98,41 @@ class HeldExecutor final : public Executor {
   }
   void stop(Duration) override {}
   bool adopt(const AttemptId& attempt, const std::string& token) override {
+    if (asks_when_adopted_)
+      listener_->may_commit(attempt, [this](bool answer) { answer_when_adopted_ = answer; });
     const std::lock_guard lock(mutex_);
     asked_for_[attempt] = token;
     return adopts_ == token;
   }
+  Status end_the_rest() override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(requests_.empty()) << "it comes before the first start";
+    ++rest_ended_;
+    return rest_;
+  }
+  void settled(const AttemptId& attempt) override {
+    {
+      const std::lock_guard lock(mutex_);
+      settled_.push_back(attempt);
+    }
+    changed_.notify_all();
+  }
   void detach(Duration) override { ++detached_; }
+  std::string resume_token() const override { return token_; }
 
+  /// Its attempts are found again by this token.
+  void leave_token(std::string token) { token_ = std::move(token); }
+  /// What earlier servers have left cannot be ended.
+  void refuse_to_end_the_rest(Error why) { rest_ = std::move(why); }
+  int rest_ended() {
+    const std::lock_guard lock(mutex_);
+    return rest_ended_;
+  }
   /// Attempts that left this token are found again.
   void adopt_by(std::string token) { adopts_ = std::move(token); }
+  /// What is adopted asks within that call whether it may commit.
+  void ask_when_adopted() { asks_when_adopted_ = true; }
+  std::optional<bool> answer_when_adopted() const { return answer_when_adopted_; }
   std::map<AttemptId, std::string> asked_for() {
     const std::lock_guard lock(mutex_);
     return asked_for_;
@@ -121,11 +148,26 @@ class HeldExecutor final : public Executor {
     EXPECT_TRUE(changed_.wait_for(lock, seconds(20), [&] { return killed_.size() >= number; }));
     return killed_.at(number - 1);
   }
+  AttemptId wait_for_settled(std::size_t number) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, seconds(20), [&] { return settled_.size() >= number; }));
+    return settled_.at(number - 1);
+  }
+  std::vector<AttemptId> settled_attempts() {
+    const std::lock_guard lock(mutex_);
+    return settled_;
+  }
   std::size_t starts() {
     const std::lock_guard lock(mutex_);
     return requests_.size();
   }
   ExecutorListener& listener() { return *listener_; }
+  /// What the fence says to the attempt.
+  bool may_commit(const AttemptId& attempt) {
+    bool allowed = false;
+    listener_->may_commit(attempt, [&](bool answer) { allowed = answer; });
+    return allowed;
+  }
 
  private:
   ExecutorListener* listener_ = nullptr;
@@ -133,6 +175,12 @@ class HeldExecutor final : public Executor {
   std::condition_variable changed_;
   std::vector<AttemptRequest> requests_;
   std::vector<AttemptId> killed_;
+  std::vector<AttemptId> settled_;
+  std::string token_;
+  Status rest_;
+  bool asks_when_adopted_ = false;
+  std::optional<bool> answer_when_adopted_;
+  int rest_ended_ = 0;
   std::string adopts_ = "nothing";
   std::map<AttemptId, std::string> asked_for_;
   std::atomic<int> detached_ = 0;

@@ -17,7 +17,7 @@ TEST_F(OrchestratorTest, AnAttemptThatLeftATokenIsAdoptedByTheNextServer) {
   auto& second = make<HeldExecutor>();
   second.adopt_by("pod-7");
   start(second, chain({"train", "deploy"}));
-  EXPECT_TRUE(second.listener().may_commit(train));
+  EXPECT_TRUE(second.may_commit(train));
   second.listener().finished(train, success(Json::object({{"rows", 7}})));
   const AttemptId deploy = second.wait_for_start(1).id;
   EXPECT_EQ(deploy.task.str(), "deploy");
@@ -25,6 +25,64 @@ TEST_F(OrchestratorTest, AnAttemptThatLeftATokenIsAdoptedByTheNextServer) {
   EXPECT_EQ(orchestrator_->attempts(run)->size(), 2U);
   second.listener().finished(deploy, success());
   EXPECT_EQ(wait(run).state, RunState::Success);
+}
+
+TEST_F(OrchestratorTest, TheTokenOfTheExecutorIsStoredBeforeAnAttemptIsStarted) {
+  auto& first = make<HeldExecutor>();
+  first.leave_token("a.1");
+  start(first, chain({"train"}));
+  const RunKey run = request();
+  const AttemptId train = first.wait_for_start(1).id;
+  crash();  // whether its start is stored or not
+  auto& second = make<HeldExecutor>();
+  second.adopt_by("a.1");
+  start(second, chain({"train"}));
+  EXPECT_EQ(second.rest_ended(), 1);
+  second.listener().finished(train, success());
+  EXPECT_EQ(wait(run).state, RunState::Success);
+  EXPECT_EQ(second.starts(), 0U);
+}
+
+TEST_F(OrchestratorTest, AnAdoptedAttemptThatAsksAtOnceMayCommit) {
+  auto& first = make<HeldExecutor>();
+  first.leave_token("a.1");
+  start(first, chain({"train"}));
+  request();
+  const AttemptId train = first.wait_for_start(1).id;
+  crash();
+  auto& second = make<HeldExecutor>();
+  second.adopt_by("a.1");
+  second.ask_when_adopted();
+  start(second, chain({"train"}));
+  EXPECT_EQ(second.answer_when_adopted(), true) << train.str();
+}
+
+TEST_F(OrchestratorTest, AnEndIsSettledWhenItIsStoredAndNotBefore) {
+  auto& executor = make<HeldExecutor>();
+  start(executor, chain({"land", "train"}));
+  const RunKey run = request();
+  const AttemptId land = executor.wait_for_start(1).id;
+  database_.unplug();
+  executor.listener().finished(land, success());
+  database_.wait_for_failure();
+  EXPECT_TRUE(executor.settled_attempts().empty());
+  database_.plug_in();
+  EXPECT_EQ(executor.wait_for_settled(1), land);
+  const AttemptId train = executor.wait_for_start(2).id;
+  executor.listener().lost(train, "the machine is gone");
+  EXPECT_EQ(executor.wait_for_settled(2), train);
+  EXPECT_EQ(wait(run).state, RunState::Failed);
+  executor.listener().finished(land, success());
+  EXPECT_EQ(executor.wait_for_settled(3), land) << "nobody asks for what came too late";
+}
+
+TEST_F(OrchestratorTest, AServerDoesNotStartWhileSomethingOfAnEarlierOneLives) {
+  auto& executor = make<HeldExecutor>();
+  executor.refuse_to_end_the_rest({ErrorCode::Unavailable, "process 42 lives on"});
+  orchestrator_ = *Orchestrator::open(database_, clock_, executor, hooks_, {});
+  const Status started = orchestrator_->start();
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.error().message(), "process 42 lives on");
 }
 
 TEST_F(OrchestratorTest, WhatIsNotFoundAgainIsLostAndStartedAgain) {
@@ -40,7 +98,7 @@ TEST_F(OrchestratorTest, WhatIsNotFoundAgainIsLostAndStartedAgain) {
   const AttemptId again = second.wait_for_start(1).id;
   EXPECT_EQ(second.asked_for(), (std::map<AttemptId, std::string>{{train, "pod-7"}}));
   EXPECT_EQ(again.epoch, 2);
-  EXPECT_FALSE(second.listener().may_commit(train));
+  EXPECT_FALSE(second.may_commit(train));
   EXPECT_EQ(task(run, "train").losses, 1);
 }
 
@@ -56,7 +114,7 @@ TEST_F(OrchestratorTest, AnAdoptedAttemptOfACancelledRunIsKilled) {
   second.adopt_by("pod-7");
   start(second, chain({"train"}));
   EXPECT_EQ(second.wait_for_kill(1), train);
-  EXPECT_FALSE(second.listener().may_commit(train));
+  EXPECT_FALSE(second.may_commit(train));
 }
 
 TEST_F(OrchestratorTest, CallsBeforeTheStartWaitForIt) {
@@ -119,7 +177,7 @@ TEST_F(OrchestratorTest, AServerThatDiesContinues) {
   const RunKey run = request();
   first.listener().finished(first.wait_for_start(1).id, success());
   const AttemptId lost = first.wait_for_start(2).id;
-  EXPECT_TRUE(first.listener().may_commit(lost));
+  EXPECT_TRUE(first.may_commit(lost));
   crash();
   auto& second = make<HeldExecutor>();
   start(second, chain({"land", "train", "deploy"}));
@@ -127,8 +185,8 @@ TEST_F(OrchestratorTest, AServerThatDiesContinues) {
   EXPECT_EQ(again.id.task.str(), "train") << "what had succeeded is not run again";
   EXPECT_EQ(again.id.epoch, 2);
   EXPECT_EQ(again.generation, 1);
-  EXPECT_FALSE(second.listener().may_commit(lost));
-  EXPECT_TRUE(second.listener().may_commit(again.id));
+  EXPECT_FALSE(second.may_commit(lost));
+  EXPECT_TRUE(second.may_commit(again.id));
   second.listener().finished(lost, success(Json("late")));
   second.listener().finished(again.id, success());
   second.listener().finished(second.wait_for_start(2).id, success());

@@ -16,13 +16,6 @@ constexpr Duration kLongestWait = std::chrono::seconds(30);
 // After reports that had to be put aside, so that an error of ours does not become a busy loop.
 constexpr Duration kPauseAfterError = std::chrono::seconds(1);
 
-/// The attempt whose last word the event is.
-const AttemptId* ended_by(const Event& event) {
-  if (const auto* finished = std::get_if<event::AttemptFinished>(&event)) return &finished->attempt;
-  if (const auto* lost = std::get_if<event::AttemptLost>(&event)) return &lost->attempt;
-  return nullptr;
-}
-
 }  // namespace
 
 Status Orchestrator::Shell::start() {
@@ -52,6 +45,7 @@ Status Orchestrator::Shell::begin() {
       return store_.save_dag(transaction, *dag, clock_.now());
     }));
   std::vector<Message> stored = TRY(read_store());
+  TRY(executor_.end_the_rest());
   // Before what adopted attempts have reported meanwhile.
   const std::lock_guard lock(mutex_);
   queue_.insert(queue_.begin(), std::make_move_iterator(stored.begin()),
@@ -133,9 +127,11 @@ void Orchestrator::Shell::resumable(const AttemptId& attempt, std::string token)
 void Orchestrator::Shell::capacity(int attempts) {
   post(event::CapacityChanged{attempts});
 }
-bool Orchestrator::Shell::may_commit(const AttemptId& attempt) {
-  const std::lock_guard lock(fence_mutex_);
-  return current_.contains(attempt);
+void Orchestrator::Shell::may_commit(const AttemptId& attempt, std::function<void(bool)> answer) {
+  std::unique_lock lock(fence_mutex_);
+  const bool current = current_.contains(attempt);
+  lock.unlock();
+  answer(current);
 }
 
 void Orchestrator::Shell::tell(const Notice& notice) {
@@ -212,7 +208,10 @@ void Orchestrator::Shell::take(std::vector<Message> batch) {
   const Status done = guarded([&] { return decide_and_do(std::move(batch)); });
   if (done.ok() || given_up_) return;
   log_error("reports of attempts were put aside: " + done.error().message());
-  for (const AttemptId& attempt : ended) handed_.erase(attempt);
+  for (const AttemptId& attempt : ended) {
+    handed_.erase(attempt);
+    executor_.settled(attempt);
+  }
   stale_ = true;
   if (wait(kPauseAfterError)) post(event::TimeIsNow{});
 }

@@ -58,7 +58,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   void message(const AttemptId& attempt, AttemptMessage message) override;
   void resumable(const AttemptId& attempt, std::string token) override;
   void capacity(int attempts) override;
-  bool may_commit(const AttemptId& attempt) override;
+  void may_commit(const AttemptId& attempt, std::function<void(bool)> answer) override;
   void finished(const AttemptId& attempt, AttemptEnd end) override;
   void lost(const AttemptId& attempt, std::string why) override;
 
@@ -116,6 +116,7 @@ class Orchestrator::Shell final : public ExecutorListener {
   bool wants_completion(const Message& message) const;
   void update_fence(const std::vector<Action>& actions);
   void reopen_fence();
+  void settle_ends(const std::vector<Message>& batch);
   void carry_out(const Action& action);
   void start_attempt(const action::StartAttempt& start);
   Status prepare_and_start(TaskInstance instance);
@@ -178,6 +179,13 @@ class Orchestrator::Shell final : public ExecutorListener {
   std::map<int, std::function<void(const Notice&)>> subscribers_;
   int last_subscription_ = 0;
 };
+
+/// The attempt whose last word the event is.
+inline const AttemptId* ended_by(const Event& event) {
+  if (const auto* finished = std::get_if<event::AttemptFinished>(&event)) return &finished->attempt;
+  if (const auto* lost = std::get_if<event::AttemptLost>(&event)) return &lost->attempt;
+  return nullptr;
+}
 
 template <typename T>
 Result<T> Orchestrator::Shell::call(std::function<Result<T>()> work) {

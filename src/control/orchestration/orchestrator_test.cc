@@ -131,7 +131,7 @@ TEST_F(OrchestratorTest, AnAttemptThatIsBeingKilledMayCommitNothing) {
   const AttemptId attempt = executor.wait_for_start(1).id;
   ASSERT_TRUE(orchestrator_->cancel(run).ok());
   EXPECT_EQ(executor.wait_for_kill(1), attempt);
-  EXPECT_FALSE(executor.listener().may_commit(attempt));
+  EXPECT_FALSE(executor.may_commit(attempt));
   executor.listener().finished(attempt, success());
   EXPECT_EQ(wait(run).state, RunState::Failed);
   EXPECT_TRUE(versions().empty()) << "its success came too late";

@@ -95,15 +95,16 @@ Status save_running(Transaction& transaction, const RunKey& run, const TaskRecor
   return {};
 }
 
-Status save_start(Transaction& transaction, const action::StartAttempt& start, Instant now) {
+Status save_start(Transaction& transaction, const action::StartAttempt& start, Instant now,
+                  const std::string& resume_token) {
   const AttemptId& id = start.attempt;
   TRY(transaction.query(
       "INSERT INTO orchestration_attempts (dag_id, run_id, task_id, epoch, generation, number, "
-      "state, queued_at, message, cpu_us, wall_us, max_rss_bytes, map_index) "
-      "VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, '', 0, 0, 0, $8) "
+      "state, queued_at, message, cpu_us, wall_us, max_rss_bytes, map_index, resume_token) "
+      "VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, '', 0, 0, 0, $8, $9) "
       "ON CONFLICT (dag_id, run_id, task_id, map_index, epoch) DO NOTHING",
       {id.run.dag.str(), id.run.run.str(), id.task.str(), id.epoch, start.generation, start.number,
-       micros(now), id.map_index}));
+       micros(now), id.map_index, resume_token.empty() ? Value(nullptr) : Value(resume_token)}));
   return {};
 }
 
@@ -193,13 +194,13 @@ Status RunStore::save_dag(Transaction& transaction, const Dag& dag, Instant now)
   return {};
 }
 
-Status RunStore::save(Transaction& transaction, std::span<const Action> actions,
-                      Instant now) const {
+Status RunStore::save(Transaction& transaction, std::span<const Action> actions, Instant now,
+                      const std::string& resume_token) const {
   for (const Action& action : actions) {
     if (const auto* created = std::get_if<action::RunCreated>(&action))
       TRY(save_new_run(transaction, created->run));
     if (const auto* start = std::get_if<action::StartAttempt>(&action))
-      TRY(save_start(transaction, *start, now));
+      TRY(save_start(transaction, *start, now, resume_token));
     if (const auto* task = std::get_if<action::TaskChanged>(&action);
         task != nullptr && task->task.state == TaskState::Running)
       TRY(save_running(transaction, task->run, task->task));

@@ -53,10 +53,11 @@ class RunStore {
   // Inside the caller's transaction; each may be repeated with the same values.
 
   Status save_dag(metadata::Transaction& transaction, const Dag& dag, Instant now) const;
-  /// The records among the actions; of several for one thing the last counts. Errors:
-  /// AlreadyExists for a new run whose name another one has, which is left as it is.
-  Status save(metadata::Transaction& transaction, std::span<const Action> actions,
-              Instant now) const;
+  /// The records among the actions; of several for one thing the last counts. `resume_token`: of
+  /// the attempts that are to be started ("": none). Errors: AlreadyExists for a new run whose name
+  /// another one has, which is left as it is.
+  Status save(metadata::Transaction& transaction, std::span<const Action> actions, Instant now,
+              const std::string& resume_token = "") const;
   Status save_end(metadata::Transaction& transaction, const AttemptId& attempt,
                   const AttemptEnd& end) const;
   /// What another server finds the attempt again by.
