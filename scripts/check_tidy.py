@@ -17,7 +17,7 @@ RULES = [
      r"|absl::Now\(", r"src/foundation/base/clock\.cc|tests/scripts/.*", "time comes from a Clock"),
     # A thread that waits, a process that is measured: nothing that decides.
     (r"steady_clock::now", r".*_test\.cc|tests/scripts/.*|src/foundation/(base/clock|metadata/group_commit)\.cc|"
-     r"src/control/(execution/.*|orchestration/orchestrator\.cc)|src/app/cli/run_follower\.cc",
+     r"src/control/((execution|launcher)/.*|orchestration/orchestrator\.cc)|src/app/cli/run_follower\.cc",
      "time comes from a Clock: running() is the one that nobody can set"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", r"scripts/check_tidy\.py", "finish it, or write it down as an issue"),
     (r"\bstd::regex\b|#include <regex>", r"", "RE2 is the regular expression library"),

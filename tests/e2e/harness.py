@@ -42,6 +42,14 @@ def working_folder(pid):
         return None
 
 
+def state_of(pid):
+    """R, S, T, Z as ps shows it; None when there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return None
+
+
 class Answer:
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -54,7 +62,7 @@ class Answer:
 
 
 class Project:
-    """A project folder that is deleted at the end; no server of it is left behind. `folder`: below a temporary one."""
+    """A project folder that is deleted at the end; nothing of it runs on then. `folder`: below a temporary one."""
 
     def __init__(self, copy_of=None, folder=""):
         self.temporary = pathlib.Path(tempfile.mkdtemp(prefix="millrace-e2e-"))
@@ -110,9 +118,23 @@ class Project:
                 pids.add(int(found[1]))
         return pids
 
+    def launcher(self):
+        """The process that runs this project's attempts; None when there is none."""
+        for lock in (self.root / ".millrace").glob("**/launcher.lock"):
+            found = re.search(r'"pid": ?(\d+)', lock.read_text())
+            command = pathlib.Path(f"/proc/{found[1]}/cmdline") if found else lock
+            try:
+                if str(lock.parent.resolve()).encode() in command.read_bytes():
+                    return int(found[1])
+            except OSError:
+                pass  # it has ended
+        return None
+
     def close(self):
         for pid in self.servers():
             os.kill(pid, signal.SIGKILL)
+        if launcher := self.launcher():
+            os.kill(launcher, signal.SIGKILL)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 

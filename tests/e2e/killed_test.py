@@ -1,6 +1,6 @@
-"""SIGKILL inside each of the seven steps of the weekly job, on the real data: of the attempt, of the server, at
-moments drawn from a seed and at moments chosen to hurt. The run that follows gives what an undisturbed one gives,
-nothing twice.
+"""SIGKILL inside each of the seven steps of the weekly job, on the real data: of the attempt, of the server, of the
+launcher, at moments drawn from a seed and at moments chosen to hurt. The run that follows gives what an undisturbed one
+gives, nothing twice.
 
 MILLRACE_SEED repeats the moments of a run whose seed was printed.
 """
@@ -18,7 +18,7 @@ import threading
 import time
 import unittest
 
-from harness import MILLRACE, Endpoint, ProjectTest, wait_until
+from harness import MILLRACE, Endpoint, ProjectTest, state_of, wait_until
 from weekly import EXAMPLE, MODEL, PIPELINE, WeeklyProject
 
 WEEK = "2013-02-10"
@@ -47,12 +47,10 @@ def children(pid):
     return [child for child in found if state_of(child) not in ("Z", None)]
 
 
-def state_of(pid):
-    """R, S, T, Z as ps shows it; None when there is no such process."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return None
+def attempts(project):
+    """The processes of its attempts that run."""
+    launcher = project.launcher()
+    return children(launcher) if launcher else []
 
 
 def cpu_seconds_of(pid):
@@ -139,9 +137,9 @@ class Killed(ProjectTest):
         self.assertTrue(self.logs(project, step) - before, f"the run ended before {step} began")
         # None: it was over before it could be seen. Never 0, which to kill(2) is our own process group.
         behind = STEPS[STEPS.index(step) + 1:]
-        wait_until(lambda: children(server.pid) or server.poll() is not None
+        wait_until(lambda: attempts(project) or server.poll() is not None
                    or any(self.logs(project, later) for later in behind), f"{step} has a process")
-        return next(iter(children(server.pid)), None)
+        return next(iter(attempts(project)), None)
 
     def assertAsUndisturbed(self, project):
         found = outcome(project)
@@ -160,6 +158,8 @@ class Killed(ProjectTest):
             killed.append(f"{victim} after {moment:.3f} CPU s of {step}")
             if victim == "attempt":
                 hits += with_kill(attempt)
+            elif victim == "launcher":
+                hits += attempt in attempts(project) and with_kill(project.launcher())
             else:
                 hits += server.poll() is None
                 end(server)
@@ -177,8 +177,11 @@ class Killed(ProjectTest):
     def test_the_server_at_a_moment_of_each_step(self):
         self.kill_in_each_step(SEED + 1, lambda draw: "server")
 
+    def test_the_launcher_at_a_moment_of_each_step(self):
+        self.kill_in_each_step(SEED + 4, lambda draw: "launcher")
+
     def test_one_or_the_other_at_other_moments(self):
-        self.kill_in_each_step(SEED + 2, lambda draw: draw.choice(("attempt", "server")))
+        self.kill_in_each_step(SEED + 2, lambda draw: draw.choice(("attempt", "server", "launcher")))
 
     def test_after_the_files_are_written_and_before_the_commit(self):
         """The server is stopped, so that the attempt goes on until it asks whether it may commit; there it is killed,

@@ -142,7 +142,9 @@ void add_server(CLI::App& app, Plan& plan) {
   verb->add_flag("--detach", up_arguments->detach,
                  "Go on in the background; `millrace down` stops it");
   verb = add_verb(app, plan, "down", "Stop the project's server in good order", "millrace down");
-  calls(verb, plan, down);
+  auto down_arguments = calls(verb, plan, down);
+  verb->add_flag("--keep-attempts", down_arguments->keep_attempts,
+                 "What runs goes on, and the next server takes it up: for an upgrade");
 
   verb = add_verb(app, plan, "check",
                   "Read the whole project and show every mistake with its place", "millrace check");
@@ -333,6 +335,10 @@ void add_others(CLI::App& app, Plan& plan) {
 
   CLI::App* hidden = app.add_subcommand("attempt", "")->group("");
   hidden->callback([&plan] { plan.action = attempt; });
+  hidden = app.add_subcommand("launcher", "")->group("");
+  const auto state = std::make_shared<std::string>();
+  hidden->add_option("--state", *state)->required();
+  hidden->callback([&plan, state] { plan.action = [state] { return launch(*state); }; });
   hidden = app.add_subcommand("engine", "")->group("");
   hidden->add_flag("--stdio")->required();
   const auto engine = std::make_shared<EngineArguments>();

@@ -189,7 +189,8 @@ Result<Connection> Connection::open(const project::Project& project, Attempts at
     auto server =
         server::Server::start(project, {.resident = false,
                                         .idle = attempts == Attempts::Wait,
-                                        .attempt_command = {server::own_program(), "attempt"}});
+                                        .attempt_command = {server::own_program(), "attempt"},
+                                        .launcher_command = {server::own_program(), "launcher"}});
     if (server.ok()) {
       Connection connection(project);
       connection.server_ = *std::move(server);

@@ -28,8 +28,10 @@ Status serve(const Common& common) {
   const project::Project project = TRY(open_project(common));
   std::stop_source asked;
   const StopSignals signals([&] { asked.request_stop(); });
-  auto started = server::Server::start(
-      project, {.resident = true, .attempt_command = {server::own_program(), "attempt"}});
+  auto started =
+      server::Server::start(project, {.resident = true,
+                                      .attempt_command = {server::own_program(), "attempt"},
+                                      .launcher_command = {server::own_program(), "launcher"}});
   // Of one that holds the project and does not answer another word helps.
   if (!started.ok() && started.error().code() == ErrorCode::AlreadyExists)
     if (const auto holder = status_of_running(project);
@@ -115,11 +117,12 @@ bool listens(const project::Project& project) {
   return answer.ok() || answer.error().code() != ErrorCode::Unavailable;
 }
 
-Result<Json> stop_running(const Common& common) {
+Result<Json> stop_running(const Common& common, const DownArguments& arguments) {
   const project::Project project = TRY(open_project(common, project::Parts::config()));
   const Json status = TRY(status_of_running(project));
   Connection connection = TRY(Connection::to_running(project));
-  TRY(connection.post_json("/api/v1/shutdown", Json::object()));
+  TRY(connection.post_json("/api/v1/shutdown",
+                           Json::object({{"keep_attempts", arguments.keep_attempts}})));
   for (int i = 0; i < kPatienceToStop; ++i) {
     if (!listens(project))
       return Json::object({{"stopped", true}, {"pid", status.integer_or("pid", 0)}});
@@ -147,8 +150,8 @@ int up(const Common& common, const UpArguments& arguments) {
   return kSuccess;
 }
 
-int down(const Common& common) {
-  const Result<Json> stopped = stop_running(common);
+int down(const Common& common, const DownArguments& arguments) {
+  const Result<Json> stopped = stop_running(common, arguments);
   if (!stopped.ok()) return fail(common, stopped.error());
   if (common.json)
     print_json(*stopped);

@@ -65,7 +65,10 @@ struct UpArguments {
   bool detach = false;
 };
 int up(const Common& common, const UpArguments& arguments);
-int down(const Common& common);
+struct DownArguments {
+  bool keep_attempts = false;
+};
+int down(const Common& common, const DownArguments& arguments);
 
 int check(const Common& common);
 int status(const Common& common);
@@ -124,6 +127,9 @@ int version(const Common& common);
 
 /// One attempt of a built-in task: what the executor starts. Not for people.
 int attempt();
+/// The process that runs the attempts of a project's state folder: what a server starts. Its
+/// descriptor 3 is the server's connection. Not for people.
+int launch(const std::string& state);
 /// What the engine of a program's task may use: the task's resources (0: nothing said) within those of
 /// the project's target. Without a project the engine has its own defaults, and spills nowhere.
 struct EngineArguments {

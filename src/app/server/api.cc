@@ -139,8 +139,11 @@ net::Router make_api(const Parts& parts) {
                                  {"version", version},
                                  {"endpoint", parts.endpoint.address()}});
           }));
-  api.add(Method::Post, "/api/v1/shutdown", answering([parts](const Request&) -> Result<Json> {
-            parts.request_stop();
+  api.add(Method::Post, "/api/v1/shutdown", answering([parts](const Request& r) -> Result<Json> {
+            const Json body = r.body.empty() ? Json::object() : TRY(r.json());
+            parts.request_stop(body.bool_or("keep_attempts", false)
+                                   ? orchestration::LiveAttempts::Keep
+                                   : orchestration::LiveAttempts::End);
             return Json::object({{"stopping", true}});
           }));
   return api;

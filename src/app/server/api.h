@@ -32,7 +32,7 @@ struct Parts {
   Instant started_at;
   std::function<Status()> check_place;          // ProjectLock's
   std::function<std::string()> status_address;  // "" when nothing listens on TCP
-  std::function<void()> request_stop;
+  std::function<void(orchestration::LiveAttempts)> request_stop;
 };
 
 /// Everything: for the socket that only this user may open.

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "execution/local_executor.h"
+#include "launcher/launcher_executor.h"
 #include "metadata/database.h"
 #include "model/model_store.h"
 #include "net/http_server.h"
@@ -98,6 +98,7 @@ struct Server::State {
   std::mutex mutex;
   std::condition_variable stop_asked;
   bool stopping = false;
+  orchestration::LiveAttempts at_the_end = orchestration::LiveAttempts::End;
   bool stopped = false;
   std::latch started{1};  // or given up
 
@@ -105,6 +106,7 @@ struct Server::State {
       : project(std::move(given)), options(std::move(chosen)) {}
 
   std::string setting(const std::string& name) const;
+  void ask_to_stop(orchestration::LiveAttempts attempts);
   net::Handler once_started(net::Router router);
   Status open_stores();
   Status open_endpoint();
@@ -127,14 +129,16 @@ Parts Server::State::parts() {
           .started_at = clock->now(),
           .check_place = [this] { return lock->check_place(); },
           .status_address = [this] { return status == nullptr ? "" : status->address(); },
-          .request_stop =
-              [this] {
-                {
-                  const std::lock_guard guard(mutex);
-                  stopping = true;
-                }
-                stop_asked.notify_all();
-              }};
+          .request_stop = [this](orchestration::LiveAttempts attempts) { ask_to_stop(attempts); }};
+}
+
+/// Who asks first says what becomes of the attempts.
+void Server::State::ask_to_stop(orchestration::LiveAttempts attempts) {
+  {
+    const std::lock_guard guard(mutex);
+    if (!std::exchange(stopping, true)) at_the_end = attempts;
+  }
+  stop_asked.notify_all();
 }
 
 Status Server::State::open_stores() {
@@ -171,9 +175,10 @@ Status Server::State::open_orchestrator() {
   std::error_code error;
   const std::string folder = std::filesystem::canonical(project.state, error).string();
   if (error) return file_error(error.value(), project.state);
-  executor = TRY(execution::LocalExecutor::make(
-      {.log_folder = project.state + "/logs", .program = options.attempt_command, .owner = folder},
-      *clock, execution::make_local_spawner()));
+  std::vector<std::string> launcher = options.launcher_command;
+  launcher.insert(launcher.end(), {"--state", folder});
+  executor = TRY(launcher::LauncherExecutor::make(
+      {.state = folder, .launcher = std::move(launcher), .program = options.attempt_command}));
   hooks = TRY(tasks::Hooks::open({project, *database, *models, *clock}, socket_path(project)));
   hooks_in_place = std::make_unique<HooksInPlace>(*hooks, *lock);
   orchestration::OrchestratorOptions chosen;
@@ -247,11 +252,8 @@ void Server::wait() {
 }
 
 void Server::request_stop() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-  }
-  state_->stop_asked.notify_all();
+  state_->ask_to_stop(state_->options.idle ? orchestration::LiveAttempts::Keep
+                                           : orchestration::LiveAttempts::End);
 }
 
 void Server::stop() {
@@ -260,7 +262,7 @@ void Server::stop() {
   request_stop();
   if (state.reload) state.reload->request_stop();
   state.events.close();
-  if (state.orchestrator != nullptr) state.orchestrator->stop();
+  if (state.orchestrator != nullptr) state.orchestrator->stop(state.at_the_end);
   if (state.reload) state.reload->stop();  // it may have waited for the orchestrator's store
   if (state.status != nullptr) state.status->stop(kStopPatience);
   if (state.endpoint != nullptr) state.endpoint->stop(kStopPatience);

@@ -18,10 +18,13 @@ struct ServerOptions {
   /// `millrace up`: schedules make runs, and TCP answers. Otherwise the server lives for one
   /// command: runs start only when they are asked for, and nothing listens on TCP.
   bool resident = true;
-  /// Starts no attempt: what is stored of runs can be changed, and nothing goes on by it.
+  /// Starts no attempt: what is stored of runs can be changed, and nothing goes on by it. What runs
+  /// already (of a server that was killed) is left to the next one.
   bool idle = false;
   /// The program that runs attempts, with its arguments.
   std::vector<std::string> attempt_command;
+  /// The program that becomes the launcher, with its arguments; "--state FOLDER" is added.
+  std::vector<std::string> launcher_command;
 };
 
 /// Where the API of a project's server listens.
@@ -40,8 +43,8 @@ class Server {
   void wait();
   /// Safe to call from a signal handler's thread, not from the handler itself.
   void request_stop();
-  /// Answers what has begun, ends all attempts (they count as interrupted) and releases the
-  /// project.
+  /// Answers what has begun, ends all attempts (they count as interrupted), unless who asked it to
+  /// stop over the API wanted to keep them for the next server, and releases the project.
   void stop();
 
   std::string endpoint_address() const;

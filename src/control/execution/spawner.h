@@ -1,7 +1,6 @@
 #pragma once
 
-// Spawner: the call by which an attempt's process comes to be. Today the server forks it; the
-// launcher, a process that outlives the server, will answer the same call.
+// Spawner: the call by which an attempt's process comes to be.
 
 #include <memory>
 #include <string>

@@ -1,0 +1,228 @@
+#include "launcher/launcher_desk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+
+namespace millrace::launcher {
+
+using orchestration::AttemptEnd;
+using orchestration::AttemptId;
+using orchestration::AttemptMessage;
+using orchestration::Outcome;
+
+LauncherDesk::LauncherDesk(orchestration::Executor& executor, KeptEnds ends,
+                           EndSurvivors end_survivors, Send send, std::function<void()> wake)
+    : executor_(executor),
+      end_survivors_(std::move(end_survivors)),
+      send_(std::move(send)),
+      wake_(std::move(wake)),
+      ends_(std::move(ends)) {
+  executor_.listen(*this);
+}
+
+LauncherDesk::~LauncherDesk() {
+  executor_.stop(Duration::zero());
+}
+
+void LauncherDesk::server_came(const order::Hello& hello) {
+  const std::lock_guard lock(mutex_);
+  server_is_there_ = true;
+  server_ = hello;
+  rest_asked_by_.reset();
+  for (auto& entry : live_) entry.second.told = false;
+  told_ends_.clear();
+}
+
+void LauncherDesk::server_left() {
+  const std::lock_guard lock(mutex_);
+  server_is_there_ = false;
+  rest_asked_by_.reset();
+}
+
+Status LauncherDesk::obey(Order order) {
+  const std::lock_guard lock(mutex_);
+  return std::visit([this](auto& what) { return take(std::move(what)); }, order);
+}
+
+Status LauncherDesk::take(const order::Hello&) {
+  return Error(ErrorCode::Invalid, "a second hello");
+}
+
+Status LauncherDesk::take(order::Start start) {
+  const AttemptId id = start.request.id;
+  if (live_.contains(id))
+    return Error(ErrorCode::Invalid,
+                 fmt::format("attempt {} is to be started, and runs already", id.str()));
+  orchestration::Preparation& work = start.request.work;
+  work.environment.insert(server_.environment.begin(), server_.environment.end());
+  if (work.working_folder.empty()) work.working_folder = server_.working_folder;
+  live_[id] = {start.token, true, false};
+  Status accepted = stopping_ ? Error(ErrorCode::Unavailable, "the launcher is stopping")
+                              : executor_.start(std::move(start.request));
+  if (accepted.ok()) return {};
+  AttemptEnd end;
+  end.outcome = {Outcome::Kind::Failed, accepted.error().code(), accepted.error().message()};
+  keep_end({id, start.token, std::move(end)});
+  return {};
+}
+
+Status LauncherDesk::take(const order::Kill& kill) {
+  executor_.kill(kill.attempt, kill.grace);
+  return {};
+}
+
+Status LauncherDesk::take(const order::Adopt& adopt) {
+  const auto live = live_.find(adopt.attempt);
+  if (live != live_.end() && live->second.token == adopt.token) {
+    live->second.told = true;
+    tell(report::Answer{adopt.id, true, ""});
+    tell(report::Heartbeat{adopt.attempt});
+    for (const auto& [id, question] : questions_)
+      if (question.attempt == adopt.attempt) tell(report::Fence{id, adopt.attempt});
+    return {};
+  }
+  const std::string* end = ends_.find(adopt.attempt, adopt.token);
+  tell(report::Answer{adopt.id, end != nullptr, ""});
+  if (end == nullptr || !server_is_there_) return {};
+  told_ends_.insert(adopt.attempt);
+  send_(*end, Need::Always);
+  return {};
+}
+
+Status LauncherDesk::take(const order::EndTheRest& end) {
+  for (auto& [attempt, live] : live_) {
+    if (live.told) continue;
+    log_info(fmt::format("attempt {} is ended, since the server of now does not know it",
+                         attempt.str()));
+    live.is_settled = true;
+    executor_.kill(attempt, Duration::zero());
+  }
+  for (const AttemptId& attempt : ends_.attempts())
+    if (!told_ends_.contains(attempt)) ends_.remove(attempt);
+  rest_asked_by_ = end.id;
+  wake_();
+  return {};
+}
+
+Status LauncherDesk::take(const order::Settled& settled) {
+  ends_.remove(settled.attempt);
+  told_ends_.erase(settled.attempt);
+  if (const auto live = live_.find(settled.attempt); live != live_.end())
+    live->second.is_settled = true;
+  return {};
+}
+
+Status LauncherDesk::take(const order::FenceAnswer& answer) {
+  const auto found = questions_.find(answer.id);
+  if (found == questions_.end()) return {};  // its attempt has ended meanwhile
+  const std::function<void(bool)> tell_it = std::move(found->second.answer);
+  questions_.erase(found);
+  tell_it(answer.allowed);
+  return {};
+}
+
+Status LauncherDesk::take(const order::Stop& stop) {
+  stopping_ = true;
+  for (const auto& entry : live_) executor_.kill(entry.first, stop.grace);
+  wake_();
+  return {};
+}
+
+bool LauncherDesk::waits_for_the_rest() const {
+  return std::any_of(live_.begin(), live_.end(),
+                     [](const auto& entry) { return !entry.second.told; });
+}
+
+void LauncherDesk::tend() {
+  std::unique_lock lock(mutex_);
+  if (!rest_asked_by_ || waits_for_the_rest()) return;
+  const std::int64_t id = *std::exchange(rest_asked_by_, std::nullopt);
+  std::set<AttemptId> living;
+  for (const auto& entry : live_) living.insert(entry.first);
+  lock.unlock();
+  const Status ended = end_survivors_(living);
+  lock.lock();
+  tell(report::Answer{id, ended.ok(), ended.ok() ? "" : ended.error().message()});
+}
+
+bool LauncherDesk::has_live_attempts() const {
+  const std::lock_guard lock(mutex_);
+  return !live_.empty();
+}
+
+bool LauncherDesk::is_done() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_ && live_.empty();
+}
+
+bool LauncherDesk::may_leave() {
+  const std::lock_guard lock(mutex_);
+  return live_.empty() && ends_.are_in_file();
+}
+
+void LauncherDesk::tell(const Report& report, Need need) {
+  if (server_is_there_) send_(to_line(report), need);
+}
+
+bool LauncherDesk::hears(const AttemptId& attempt) const {
+  const auto found = live_.find(attempt);
+  return server_is_there_ && found != live_.end() && found->second.told;
+}
+
+void LauncherDesk::started(const AttemptId& attempt) {
+  const std::lock_guard lock(mutex_);
+  if (hears(attempt)) tell(report::Started{attempt});
+}
+
+void LauncherDesk::heartbeat(const AttemptId& attempt) {
+  const std::lock_guard lock(mutex_);
+  if (hears(attempt)) tell(report::Heartbeat{attempt}, Need::IfThereIsRoom);
+}
+
+void LauncherDesk::message(const AttemptId& attempt, AttemptMessage message) {
+  const std::lock_guard lock(mutex_);
+  if (hears(attempt)) tell(report::Said{attempt, std::move(message)}, Need::IfThereIsRoom);
+}
+
+void LauncherDesk::may_commit(const AttemptId& attempt, std::function<void(bool)> answer) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t id = ++last_question_;
+  questions_[id] = {attempt, std::move(answer)};
+  if (hears(attempt)) tell(report::Fence{id, attempt});
+}
+
+void LauncherDesk::finished(const AttemptId& attempt, AttemptEnd end) {
+  const std::lock_guard lock(mutex_);
+  if (const auto live = live_.find(attempt); live != live_.end())
+    keep_end({attempt, live->second.token, std::move(end)});
+}
+
+void LauncherDesk::lost(const AttemptId& attempt, std::string why) {
+  AttemptEnd end;
+  end.outcome = {Outcome::Kind::Failed, ErrorCode::Unavailable, std::move(why)};
+  finished(attempt, std::move(end));
+}
+
+/// The attempt is over: whoever hears of it hears that, and what somebody may ask for is kept.
+void LauncherDesk::keep_end(report::Finished finished) {
+  const auto found = live_.find(finished.attempt);
+  const Live live = found->second;
+  live_.erase(found);
+  std::erase_if(questions_,
+                [&](const auto& entry) { return entry.second.attempt == finished.attempt; });
+  std::string line = to_line(Report(finished));
+  // When it was told to stop the attempt was interrupted, and what it says of that counts for
+  // nobody who comes later.
+  if (!live.is_settled && !stopping_) {
+    ends_.add(finished.attempt, finished.token, line);
+    if (live.told) told_ends_.insert(finished.attempt);
+  }
+  if (live.told && server_is_there_) send_(line, Need::Always);
+  if (live_.empty() || rest_asked_by_) wake_();
+}
+
+}  // namespace millrace::launcher

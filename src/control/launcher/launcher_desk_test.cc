@@ -1,0 +1,264 @@
+#include "launcher/launcher_desk.h"
+
+#include <optional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+
+namespace millrace::launcher {
+namespace {
+
+using orchestration::AttemptEnd;
+using orchestration::AttemptId;
+using orchestration::AttemptRequest;
+using orchestration::DagId;
+using orchestration::Outcome;
+using orchestration::RunId;
+using orchestration::TaskId;
+
+AttemptId attempt(const std::string& task) {
+  return {{DagId("d"), RunId("r")}, TaskId(task), 1};
+}
+
+/// Notes what it is told; the test says what attempts do.
+class FakeExecutor final : public orchestration::Executor {
+ public:
+  void listen(orchestration::ExecutorListener& listener) override { listener_ = &listener; }
+  Status start(AttemptRequest request) override {
+    started_.push_back(std::move(request));
+    return {};
+  }
+  void kill(const AttemptId& attempt, Duration grace) override {
+    killed_.emplace_back(attempt, grace);
+  }
+  void stop(Duration) override {}
+
+  orchestration::ExecutorListener* listener_ = nullptr;
+  std::vector<AttemptRequest> started_;
+  std::vector<std::pair<AttemptId, Duration>> killed_;
+};
+
+class LauncherDeskTest : public testing::Test {
+ protected:
+  LauncherDeskTest() { make_desk(); }
+
+  void make_desk() {
+    desk_.reset();
+    desk_.emplace(
+        executor_, *KeptEnds::open(folder_.path() + "/launcher.ended"),
+        [this](const std::set<AttemptId>& spared) -> Status {
+          spared_ = spared;
+          return survivors_;
+        },
+        [this](const std::string& line, LauncherDesk::Need) {
+          heard_.push_back(*report_from(std::string_view(line).substr(0, line.size() - 1)));
+        },
+        [this] { ++rings_; });
+  }
+
+  void server_comes() {
+    order::Hello hello;
+    hello.working_folder = "/w";
+    hello.environment = {{"HOME", "/home"}, {"BOTH", "server's"}};
+    desk_->server_came(hello);
+    heard_.clear();
+  }
+  void obey(Order order) {
+    const Status obeyed = desk_->obey(std::move(order));
+    ASSERT_TRUE(obeyed.ok()) << obeyed.error().message();
+  }
+  void start(const std::string& task, const std::string& token = "a.1") {
+    order::Start start;
+    start.request.id = attempt(task);
+    start.request.work.environment = {{"BOTH", "task's"}};
+    start.token = token;
+    obey(std::move(start));
+    executor_.listener_->started(attempt(task));
+  }
+  void end(const std::string& task, int exit_code = 0) {
+    AttemptEnd end;
+    end.exit_code = exit_code;
+    if (exit_code != 0) end.outcome = {Outcome::Kind::Failed, std::nullopt, "it failed"};
+    executor_.listener_->finished(attempt(task), std::move(end));
+  }
+  bool adopt(const std::string& task, const std::string& token = "a.1") {
+    const std::size_t before = heard_.size();
+    obey(order::Adopt{++id_, attempt(task), token});
+    if (heard_.size() == before) return false;
+    const auto& answer = std::get<report::Answer>(heard_[before]);
+    EXPECT_EQ(answer.id, id_);
+    return answer.ok;
+  }
+  template <typename Kind>
+  std::vector<Kind> heard() {
+    std::vector<Kind> found;
+    for (const Report& report : heard_)
+      if (const auto* kind = std::get_if<Kind>(&report)) found.push_back(*kind);
+    return found;
+  }
+
+  TemporaryFolder folder_ = *TemporaryFolder::make();
+  FakeExecutor executor_;
+  std::vector<Report> heard_;
+  std::set<AttemptId> spared_;
+  Status survivors_;
+  int rings_ = 0;
+  std::int64_t id_ = 0;
+  std::optional<LauncherDesk> desk_;
+};
+
+TEST_F(LauncherDeskTest, AnAttemptGetsTheEnvironmentAndTheFolderOfTheServerOfNow) {
+  server_comes();
+  start("a");
+  const orchestration::Preparation& work = executor_.started_.at(0).work;
+  EXPECT_EQ(work.environment,
+            (std::map<std::string, std::string>{{"HOME", "/home"}, {"BOTH", "task's"}}));
+  EXPECT_EQ(work.working_folder, "/w");
+}
+
+TEST_F(LauncherDeskTest, AnEndIsToldAndKeptUntilItIsSettled) {
+  server_comes();
+  start("a");
+  end("a", 7);
+  ASSERT_EQ(heard<report::Finished>().size(), 1U);
+  server_comes();
+  EXPECT_TRUE(adopt("a"));
+  ASSERT_EQ(heard<report::Finished>().size(), 1U);
+  EXPECT_EQ(heard<report::Finished>()[0].end.exit_code, 7);
+  obey(order::Settled{attempt("a")});
+  server_comes();
+  EXPECT_FALSE(adopt("a"));
+}
+
+TEST_F(LauncherDeskTest, AnEndThatCameWhileNoServerWasThereIsToldToTheOneThatAdopts) {
+  server_comes();
+  start("a");
+  desk_->server_left();
+  heard_.clear();
+  const int rings = rings_;
+  end("a", 7);
+  EXPECT_TRUE(heard_.empty());
+  EXPECT_FALSE(desk_->has_live_attempts());
+  EXPECT_GT(rings_, rings) << "the launcher may leave from now on, and should see it";
+  server_comes();
+  EXPECT_TRUE(heard_.empty()) << "before it asks nothing is said";
+  EXPECT_FALSE(adopt("a", "a.2")) << "another start of that name";
+  EXPECT_TRUE(adopt("a"));
+  EXPECT_EQ(heard<report::Finished>().size(), 1U);
+}
+
+TEST_F(LauncherDeskTest, AnotherLauncherKnowsTheEnd) {
+  server_comes();
+  start("a");
+  end("a", 7);
+  make_desk();
+  server_comes();
+  EXPECT_TRUE(adopt("a"));
+  EXPECT_EQ(heard<report::Finished>().at(0).end.exit_code, 7);
+}
+
+TEST_F(LauncherDeskTest, AQuestionWaitsForAServerAndIsAskedAgainOfTheNext) {
+  server_comes();
+  start("a");
+  std::optional<bool> allowed;
+  executor_.listener_->may_commit(attempt("a"), [&](bool answer) { allowed = answer; });
+  ASSERT_EQ(heard<report::Fence>().size(), 1U);
+  desk_->server_left();
+  server_comes();
+  EXPECT_TRUE(adopt("a"));
+  ASSERT_EQ(heard<report::Fence>().size(), 1U);
+  EXPECT_EQ(allowed, std::nullopt);
+  obey(order::FenceAnswer{heard<report::Fence>()[0].id, true});
+  EXPECT_EQ(allowed, true);
+  obey(order::FenceAnswer{heard<report::Fence>()[0].id, false});
+  EXPECT_EQ(allowed, true) << "it is answered once";
+}
+
+TEST_F(LauncherDeskTest, WhatAnAttemptOnlyTellsIsDroppedWhileNobodyHears) {
+  server_comes();
+  start("a");
+  desk_->server_left();
+  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
+  executor_.listener_->heartbeat(attempt("a"));
+  server_comes();
+  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
+  EXPECT_TRUE(heard_.empty()) << "not adopted yet";
+  EXPECT_TRUE(adopt("a"));
+  EXPECT_EQ(heard<report::Heartbeat>().size(), 1U) << "it lives";
+  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
+  EXPECT_EQ(heard<report::Said>().size(), 1U);
+}
+
+TEST_F(LauncherDeskTest, WhatIsNotAdoptedEndsBeforeThatIsAnswered) {
+  server_comes();
+  start("adopted");
+  start("lives");
+  start("ended");
+  end("ended");
+  server_comes();
+  EXPECT_TRUE(adopt("adopted"));
+  heard_.clear();
+  obey(order::EndTheRest{77});
+  EXPECT_EQ(executor_.killed_,
+            (std::vector<std::pair<AttemptId, Duration>>{{attempt("lives"), Duration::zero()}}));
+  desk_->tend();
+  EXPECT_TRUE(heard<report::Answer>().empty()) << "it still lives";
+  const int rings = rings_;
+  end("lives");
+  EXPECT_GT(rings_, rings);
+  desk_->tend();
+  ASSERT_EQ(heard<report::Answer>().size(), 1U);
+  EXPECT_EQ(heard<report::Answer>()[0].id, 77);
+  EXPECT_TRUE(heard<report::Answer>()[0].ok);
+  EXPECT_EQ(spared_, std::set<AttemptId>{attempt("adopted")});
+  EXPECT_TRUE(heard<report::Finished>().empty()) << "nobody of now knows it";
+  EXPECT_FALSE(adopt("lives"));
+  EXPECT_FALSE(adopt("ended"));
+}
+
+TEST_F(LauncherDeskTest, WhatLivesOnAfterwardsIsTold) {
+  survivors_ = Error(ErrorCode::Unavailable, "42 lives on");
+  server_comes();
+  obey(order::EndTheRest{77});
+  desk_->tend();
+  ASSERT_EQ(heard<report::Answer>().size(), 1U);
+  EXPECT_FALSE(heard<report::Answer>()[0].ok);
+  EXPECT_EQ(heard<report::Answer>()[0].message, "42 lives on");
+}
+
+TEST_F(LauncherDeskTest, TheEndOfWhatWasSettledWhileItLivedIsNotKept) {
+  server_comes();
+  start("a");
+  obey(order::Settled{attempt("a")});
+  end("a");
+  server_comes();
+  EXPECT_FALSE(adopt("a"));
+}
+
+TEST_F(LauncherDeskTest, ToStopEndsAllAndKeepsNoneOfTheirEnds) {
+  server_comes();
+  start("a");
+  obey(order::Stop{std::chrono::seconds(10)});
+  EXPECT_EQ(executor_.killed_.at(0).second, std::chrono::seconds(10));
+  EXPECT_FALSE(desk_->is_done());
+  end("a", 1);
+  EXPECT_EQ(heard<report::Finished>().size(), 1U);
+  EXPECT_TRUE(desk_->is_done());
+  make_desk();
+  server_comes();
+  EXPECT_FALSE(adopt("a")) << "it was interrupted, and that counts for nothing";
+}
+
+TEST_F(LauncherDeskTest, ASecondStartOfWhatRunsIsRefused) {
+  server_comes();
+  start("a");
+  order::Start again;
+  again.request.id = attempt("a");
+  EXPECT_EQ(desk_->obey(std::move(again)).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(desk_->obey(order::Hello{}).error().code(), ErrorCode::Invalid);
+}
+
+}  // namespace
+}  // namespace millrace::launcher

@@ -1,0 +1,56 @@
+#pragma once
+
+// LauncherLink: a server's connection to its launcher, from the search for one that lives to the
+// first lines both ways.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/file_descriptor.h"
+#include "base/result.h"
+#include "execution/attempt_protocol.h"
+#include "launcher/launcher_protocol.h"
+
+namespace millrace::launcher {
+
+class LauncherLink {
+ public:
+  /// To the launcher of the folder that lives; none when there is none. One that does not fit
+  /// (another version, another place) is ended. Errors: Denied for another user's; Unavailable when
+  /// it cannot be ended.
+  static Result<std::unique_ptr<LauncherLink>> find(const std::string& state, Duration patience);
+  /// Starts one by `command`, whose descriptor 3 is the connection. Errors: what it says when it
+  /// cannot serve; Unavailable, Exhausted.
+  static Result<std::unique_ptr<LauncherLink>> start(const std::string& state,
+                                                     const std::vector<std::string>& command,
+                                                     Duration patience);
+
+  pid_t pid() const { return pid_; }
+  /// Waits for nothing but room in the socket. Errors: Unavailable.
+  Status send(const std::string& line);
+  /// Waits for the next line; none when the connection has ended.
+  std::optional<std::string> read();
+  /// Makes read() and send() of other threads end.
+  void hang_up();
+  /// Kills the launcher and its attempts; returns when it is gone, or after `patience`.
+  Status end_launcher(Duration patience);
+  /// How the launcher ended, for people: "was killed by signal 9"; "" when that is not known.
+  std::string how_it_ended();
+
+ private:
+  LauncherLink(FileDescriptor socket, pid_t pid, bool is_child)
+      : socket_(std::move(socket)), pid_(pid), is_child_(is_child) {}
+  enum class Greeting : std::uint8_t { Fits, DoesNotFit, IsLeaving };
+  Result<Greeting> greet(const std::string& state, Duration patience);
+
+  FileDescriptor socket_;
+  execution::LineReader lines_{kLongestLine};
+  pid_t pid_;
+  bool is_child_;
+};
+
+}  // namespace millrace::launcher
