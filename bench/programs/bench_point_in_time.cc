@@ -33,8 +33,10 @@ Status join(const std::string& folder, std::uint64_t memory) {
                   "CREATE VIEW versions AS SELECT * FROM read_parquet('{0}/features.parquet')",
                   folder)));
   features::Definitions definitions;
-  TRY(features::read_definitions(TRY(Json::parse(kDefinitions)), definitions));
-  TRY(features::resolve(definitions));
+  std::vector<Error> mistakes;
+  features::read_definitions(TRY(Json::parse(kDefinitions)), definitions, mistakes);
+  features::resolve(definitions, mistakes);
+  if (!mistakes.empty()) return mistakes.front();
   const features::PointInTimeJoin joined = TRY(
       features::PointInTimeJoin::bind(*session, definitions.training_sets[0], definitions.views));
   TRY(session->execute(
