@@ -140,8 +140,8 @@ net::Router make_api(const Parts& parts) {
                                  {"endpoint", parts.endpoint.address()}});
           }));
   api.add(Method::Post, "/api/v1/shutdown", answering([parts](const Request& r) -> Result<Json> {
-            const Json body = r.body.empty() ? Json::object() : TRY(r.json());
-            parts.request_stop(body.bool_or("keep_attempts", false)
+            const Body body = TRY(Body::of(r));
+            parts.request_stop(TRY(body.flag_or("keep_attempts", false))
                                    ? orchestration::LiveAttempts::Keep
                                    : orchestration::LiveAttempts::End);
             return Json::object({{"stopping", true}});
