@@ -94,12 +94,12 @@ Batches items_of(const World& world, const Order& order) {
 Batches activity_of(const World& world, const Order& order, std::int64_t day) {
   Batch batch;
   auto& user = batch.add<std::int64_t>("user_id");
-  auto& at = batch.add<Instant>("at");
+  auto& midnight = batch.add<Instant>("midnight");
   auto& engagement = batch.add<double>("engagement");
   auto& delivered_at = batch.add<Instant>("delivered_at");
   world.activities_known_on(day, [&](const Activity& activity) {
     user.push(activity.user);
-    at.push(moment(order, static_cast<double>(activity.day * clicks::kDaySeconds)));
+    midnight.push(moment(order, static_cast<double>(activity.day * clicks::kDaySeconds)));
     engagement.push(activity.engagement);
     delivered_at.push(moment(order, activity.known_at));
   });
