@@ -15,7 +15,7 @@ tables = {
               "updated_at": "TIMESTAMPTZ", "delivered_at": "TIMESTAMPTZ"},
     "items": {"item_id": "BIGINT", "category": "VARCHAR", "price": "DOUBLE", "quality": "DOUBLE",
               "delivered_at": "TIMESTAMPTZ"},
-    "activity": {"user_id": "BIGINT", "at": "TIMESTAMPTZ", "engagement": "DOUBLE", "delivered_at": "TIMESTAMPTZ"},
+    "activity": {"user_id": "BIGINT", "midnight": "TIMESTAMPTZ", "engagement": "DOUBLE", "delivered_at": "TIMESTAMPTZ"},
 }
 session = duckdb.connect()
 session.execute(f"set threads = 2; set memory_limit = '2GB'; set timezone = 'UTC'; set temp_directory = '{out}/spill'")
@@ -58,9 +58,9 @@ copy(f"""
       where item_id >= 0
       qualify row_number() over (partition by event_id order by delivered_at) = 1),
     user_versions as ({known("users", "updated_at")}),
-    activity_versions as ({known("activity", '"at"')})
+    activity_versions as ({known("activity", "midnight")})
     select labels.*, segment, age, country, plan,
-           case when a."at" >= shown_at - interval 7 days then engagement end as engagement, category, price, quality
+           case when a.midnight >= shown_at - interval 7 days then engagement end as engagement, category, price, quality
     from labels
     asof left join user_versions u on labels.user_id = u.user_id and shown_at >= u.known_at
     asof left join activity_versions a on labels.user_id = a.user_id and shown_at >= a.known_at

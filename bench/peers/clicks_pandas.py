@@ -8,9 +8,9 @@ import sys
 import pandas
 
 deliveries, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-moments = {"clicks": ["shown_at"], "users": ["updated_at"], "items": [], "activity": ["at"]}
+moments = {"clicks": ["shown_at"], "users": ["updated_at"], "items": [], "activity": ["midnight"]}
 required = {"clicks": ["event_id", "user_id", "item_id", "shown_at"], "users": ["user_id", "updated_at"],
-            "items": ["item_id"], "activity": ["user_id", "at"]}
+            "items": ["item_id"], "activity": ["user_id", "midnight"]}
 
 # Landing: rows without what they must have are set aside; clicks are partitioned by the day that they are of.
 for table in moments:
@@ -51,10 +51,10 @@ clicks["clicked"] = clicks["clicked"].astype("int32")
 clicks["hour"] = clicks["shown_at"].dt.hour
 holdout = clicks["shown_at"] >= pandas.Timestamp("2024-01-31", tz="UTC") - pandas.Timedelta(days=7)
 clicks["part"] = holdout.map({True: "holdout", False: "training"})
-for table, event in (("users", "updated_at"), ("activity", "at")):
+for table, event in (("users", "updated_at"), ("activity", "midnight")):
     clicks = pandas.merge_asof(clicks, known(table, event), left_on="shown_at", right_on="known_at", by="user_id")
     clicks = clicks.drop(columns="known_at")
-clicks.loc[clicks["at"] < clicks["shown_at"] - pandas.Timedelta(days=7), "engagement"] = None
+clicks.loc[clicks["midnight"] < clicks["shown_at"] - pandas.Timedelta(days=7), "engagement"] = None
 clicks = clicks.merge(pandas.read_parquet(out / "raw/items").drop(columns="delivered_at"), on="item_id", how="left")
-clicks = clicks.drop(columns=["updated_at", "at"]).sort_values("event_id")
+clicks = clicks.drop(columns=["updated_at", "midnight"]).sort_values("event_id")
 clicks.to_parquet(out / "training_data.parquet", compression="zstd", index=False)

@@ -17,7 +17,7 @@ schemas = {
     "users": "user_id long, segment string, age int, country string, plan string, updated_at timestamp, "
              "delivered_at timestamp",
     "items": "item_id long, category string, price double, quality double, delivered_at timestamp",
-    "activity": "user_id long, at timestamp, engagement double, delivered_at timestamp",
+    "activity": "user_id long, midnight timestamp, engagement double, delivered_at timestamp",
 }
 
 # Landing: rows without what they must have are set aside; clicks are partitioned by the day that they are of.
@@ -46,13 +46,13 @@ labels = labels.select("user_id", f.col("shown_at").alias("t"), f.lit(1).alias("
     "event_id", "item_id", "shown_at", f.col("clicked").cast("int").alias("clicked"),
     f.when(f.col("shown_at") >= f.expr("timestamp '2024-01-31' - interval 7 days"), "holdout").otherwise("training")
     .alias("part"), "device", f.hour("shown_at").alias("hour")).alias("label"))
-until = Window.partitionBy("user_id").orderBy("t", "of", "users.updated_at", "activity.at")
+until = Window.partitionBy("user_id").orderBy("t", "of", "users.updated_at", "activity.midnight")
 until = until.rowsBetween(Window.unboundedPreceding, 0)
 rows = labels.unionByName(known("users", "updated_at"), allowMissingColumns=True)
-rows = rows.unionByName(known("activity", "at"), allowMissingColumns=True)
+rows = rows.unionByName(known("activity", "midnight"), allowMissingColumns=True)
 for name in ("users", "activity"):
     rows = rows.withColumn(name, f.last(name, ignorenulls=True).over(until))
-recent = f.expr("activity.at >= label.shown_at - interval 7 days")
+recent = f.expr("activity.midnight >= label.shown_at - interval 7 days")
 rows = rows.where("of = 1").select(
     "user_id", "label.*", "users.segment", "users.age", "users.country", "users.plan",
     f.when(recent, f.col("activity.engagement")).alias("engagement"))

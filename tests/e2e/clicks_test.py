@@ -156,7 +156,8 @@ class TestPipeline(ProjectTest):
             return sql.execute(BEST_AUC).fetchall()[0][0]
 
     def version_of(self, project, model):
-        [version] = self.assertRuns(project.millrace("model", "ls", model, "--json")).json()
+        versions = self.assertRuns(project.millrace("model", "ls", "--json")).json()
+        [version] = [version for version in versions if version["model"] == model]
         return version
 
     def test_what_was_known_then_reaches_the_best_and_the_latest_values_are_found_out(self):

@@ -1,1 +1,1 @@
-select user_id, "at", engagement, delivered_at from {{ source('shop', 'activity') }}
+select user_id, midnight, engagement, delivered_at from {{ source('shop', 'activity') }}

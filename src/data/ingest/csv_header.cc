@@ -84,16 +84,24 @@ std::string difference(const Names& names, std::span<const ColumnRule> columns,
   const std::set<std::string_view> known(declared.begin(), declared.end());
   const std::set<std::string_view> found(names.begin(), names.end());
   Clauses clauses;
-  for (const ColumnRule& column : columns)
-    if (!column.nullable && !found.contains(column.name))
+  Clauses lacking;  // null in every row, which is no fault; but another name may be meant for it
+  for (const ColumnRule& column : columns) {
+    if (found.contains(column.name)) continue;
+    if (column.nullable)
+      lacking.add([&] { return in_quotes(column.name); });
+    else
       clauses.add([&] { return fmt::format("column {} is missing", in_quotes(column.name)); });
+  }
   bool told = false;
   const auto not_declared = [&](const std::string& name) {
     std::string text = in_quotes(name) + " is not a declared column";
     if (const auto nearest = nearest_word(name, declared))
       return text + "; did you mean '" + *nearest + "'?";
-    if (!std::exchange(told, true)) text += "; declare it in 'columns', or have it left out";
-    return text;
+    if (std::exchange(told, true)) return text;
+    text += "; declare it in 'columns', or have it left out";
+    return lacking.text().empty()
+               ? text
+               : text + " (declared, and not in the header: " + lacking.text() + ")";
   };
   std::set<std::string_view> seen;
   for (const std::string& name : names) {

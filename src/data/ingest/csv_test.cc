@@ -86,7 +86,8 @@ TEST(Csv, SaysWhatAHeaderLooksLikeInstead) {
       {"names of which none is near", "number,late,airline\n1,2,AA\n",
        "column \"id\" is missing; \"number\" is not a declared column; declare it in 'columns', or "
        "have "
-       "it left out; \"late\" is not a declared column; \"airline\" is not "
+       "it left out (declared, and not in the header: \"delay\"; \"carrier\"); \"late\" is not a "
+       "declared column; \"airline\" is not "
        "a declared column"},
   };
   for (const Case& c : cases) {
