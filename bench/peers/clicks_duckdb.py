@@ -60,7 +60,8 @@ copy(f"""
     user_versions as ({known("users", "updated_at")}),
     activity_versions as ({known("activity", "midnight")})
     select labels.*, segment, age, country, plan,
-           case when a.midnight >= shown_at - interval 7 days then engagement end as engagement, category, price, quality
+           case when a.midnight >= shown_at - interval 7 days then engagement end as engagement,
+           category, price, quality
     from labels
     asof left join user_versions u on labels.user_id = u.user_id and shown_at >= u.known_at
     asof left join activity_versions a on labels.user_id = a.user_id and shown_at >= a.known_at
