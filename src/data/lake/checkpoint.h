@@ -28,8 +28,9 @@ Result<TableState> read_checkpoint(storage::ObjectStore& store, engine::Engine& 
 Status write_checkpoint(storage::ObjectStore& store, engine::Engine& engine,
                         const Snapshot& snapshot, Instant now);
 
-/// Whether a commit of this version ends with a checkpoint: every tenth, or as the property
-/// delta.checkpointInterval says.
-bool is_checkpoint_due(const Metadata& metadata, Version version);
+/// Whether a commit of this version, to a table of so many files, ends with a checkpoint: as the
+/// property delta.checkpointInterval says; else every tenth, from 100 files on every hundredth, since
+/// a checkpoint costs what there are files, and a reader no more than a hundred small commits.
+bool is_checkpoint_due(const Metadata& metadata, std::size_t files, Version version);
 
 }  // namespace millrace::lake

@@ -37,7 +37,10 @@ constexpr std::string_view kStructure = R"json({
   "domainMetadata": {"domain": "VARCHAR", "configuration": "VARCHAR", "removed": "BOOLEAN"}
 })json";
 
-constexpr std::int64_t kDefaultInterval = 10;
+/// Of a table of `files` that does not say it.
+std::int64_t default_interval(std::size_t files) {
+  return files < 100 ? 10 : 100;
+}
 constexpr std::size_t kLinesPerBatch = 2048;
 
 /// The retention of removed files: "interval 1 week", "interval 48 hours". What we do not
@@ -128,11 +131,11 @@ Result<std::string> to_parquet(engine::Session& session, const std::string& line
 
 }  // namespace
 
-bool is_checkpoint_due(const Metadata& metadata, Version version) {
-  std::int64_t interval = kDefaultInterval;
+bool is_checkpoint_due(const Metadata& metadata, std::size_t files, Version version) {
+  std::int64_t interval = default_interval(files);
   if (const auto text = metadata.property("delta.checkpointInterval")) {
     const auto read = std::from_chars(text->data(), text->data() + text->size(), interval);
-    if (read.ec != std::errc() || interval < 1) interval = kDefaultInterval;
+    if (read.ec != std::errc() || interval < 1) interval = default_interval(files);
   }
   return version.value() > 0 && version.value() % interval == 0;
 }

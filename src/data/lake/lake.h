@@ -124,7 +124,7 @@ class Lake {
   Result<Committed> already_done(const Snapshot& newest, const Writer& writer);
   Result<Attempt> finish(const TableName& table, const Snapshot* base, const columnar::Schema& rows,
                          std::vector<engine::WrittenFile> files, const WriteSpec& spec);
-  void checkpoint_if_due(const TableName& table, Version version);
+  void checkpoint(const TableName& table, Version version);
 
   void remember(Newest newest);
   std::optional<Newest> remembered(const TableName& table);

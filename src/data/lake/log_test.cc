@@ -217,11 +217,14 @@ TEST_F(LogTest, TheIntervalOfCheckpointsIsTheTablesOwn) {
   EXPECT_EQ(last_checkpoint(*memory_, table("t")), Version(6));
   for (const auto& [interval, due] :
        std::map<std::string, bool>{{"5", true}, {"3", false}, {"0", true}, {"x", true}}) {
-    EXPECT_EQ(
-        is_checkpoint_due({.configuration = {{"delta.checkpointInterval", interval}}}, Version(10)),
-        due);
+    EXPECT_EQ(is_checkpoint_due({.configuration = {{"delta.checkpointInterval", interval}}}, 1,
+                                Version(10)),
+              due);
   }
-  EXPECT_FALSE(is_checkpoint_due({}, Version(0)));
+  EXPECT_FALSE(is_checkpoint_due({}, 1, Version(0)));
+  for (const auto& [files, version, due] : std::vector<std::tuple<std::size_t, int, bool>>{
+           {99, 110, true}, {100, 110, false}, {100, 200, true}, {5'000, 205, false}})
+    EXPECT_EQ(is_checkpoint_due({}, files, Version(version)), due) << files << " " << version;
 }
 
 TEST_F(LogTest, TheRememberedSnapshotFollowsTheLog) {

@@ -72,6 +72,7 @@ class Removal {
     clears_ = !spec.writer.app_id.empty() && base.txn_version(spec.writer.app_id).has_value();
   }
 
+  bool takes_any() const { return clears_ || spec_.mode != WriteMode::Append; }
   bool takes(const AddFile& add) const {
     if (spec_.mode == WriteMode::Overwrite) return true;
     // An earlier generation of the same writer: its files go, wherever they are.
@@ -138,6 +139,16 @@ void add_txns(Proposal& proposal, const WriteSpec& spec, std::int64_t now_ms) {
   for (const Mark& mark : spec.marks) {
     proposal.actions.txns.push_back({mark.app_id, mark.version, now_ms});
     proposal.intent.marks.insert(mark.app_id);
+  }
+}
+
+void add_removes(Proposal& proposal, const Snapshot& base, const Removal& removal,
+                 std::int64_t now_ms) {
+  if (!removal.takes_any()) return;
+  for (const auto& add : base.files()) {
+    if (!removal.takes(*add)) continue;
+    proposal.intent.removes.insert(add->file.key());
+    proposal.actions.removes.push_back(remove_of(*add, now_ms));
   }
 }
 
@@ -231,12 +242,7 @@ Proposal propose(const TableName& table, const Snapshot* base, const TablePlan& 
   }
   if (base != nullptr) {
     proposal.base = base->version();
-    const Removal removal(*base, spec, touched);
-    for (const auto& add : base->files()) {
-      if (!removal.takes(*add)) continue;
-      proposal.intent.removes.insert(add->file.key());
-      proposal.actions.removes.push_back(remove_of(*add, now_ms));
-    }
+    add_removes(proposal, *base, Removal(*base, spec, touched), now_ms);
   }
   add_txns(proposal, spec, now_ms);
   proposal.description = describe(proposal, plan, spec, files);

@@ -40,14 +40,20 @@ Snapshot::Snapshot(storage::ObjectStore& store, TableName table, Version version
       table_(std::move(table)),
       version_(version),
       time_(time),
-      state_(std::move(state)) {
-  using Entry = std::pair<const std::string, std::shared_ptr<const AddFile>>;
-  std::vector<const Entry*> entries;
-  entries.reserve(state_.files.size());
-  for (const Entry& entry : state_.files) entries.push_back(&entry);
-  std::ranges::sort(entries, {}, [](const Entry* entry) { return std::string_view(entry->first); });
-  files_.reserve(entries.size());
-  for (const Entry* entry : entries) files_.push_back(entry->second);
+      state_(std::move(state)) {}
+
+const std::vector<std::shared_ptr<const AddFile>>& Snapshot::files() const {
+  std::call_once(files_are_sorted_, [this] {
+    using Entry = std::pair<const std::string, std::shared_ptr<const AddFile>>;
+    std::vector<const Entry*> entries;
+    entries.reserve(state_.files.size());
+    for (const Entry& entry : state_.files) entries.push_back(&entry);
+    std::ranges::sort(entries, {},
+                      [](const Entry* entry) { return std::string_view(entry->first); });
+    files_.reserve(entries.size());
+    for (const Entry* entry : entries) files_.push_back(entry->second);
+  });
+  return files_;
 }
 
 Result<std::shared_ptr<const Snapshot>> Snapshot::make(storage::ObjectStore& store, TableName table,
@@ -82,13 +88,13 @@ Status Snapshot::read_metadata() {
 
 std::int64_t Snapshot::size_bytes() const {
   std::int64_t bytes = 0;
-  for (const auto& add : files_) bytes += add->size_bytes;
+  for (const auto& add : files()) bytes += add->size_bytes;
   return bytes;
 }
 
 std::optional<std::int64_t> Snapshot::row_count() const {
   std::int64_t rows = 0;
-  for (const auto& add : files_) {
+  for (const auto& add : files()) {
     if (!add->stats) return std::nullopt;
     const std::optional<std::int64_t> count = FileStatistics::parse(*add->stats).row_count();
     if (!count) return std::nullopt;
@@ -134,7 +140,7 @@ Result<engine::TableScan> Snapshot::scan(const Predicate& predicate) const {
       fmt::format("reading table {} at version {}", table_.text(), version_.value());
   TRY_DOING(name, check_predicate(predicate, schema()));
   engine::TableScan scan{.schema = schema()};
-  for (const auto& add : files_)
+  for (const auto& add : files())
     if (may_hold(*add, predicate)) scan.files.push_back(TRY_DOING(name, scan_file(*add)));
   if (schema_.stored != schema().fields()) scan.stored = schema_.stored;
   scan.field_ids = schema_.field_ids;
@@ -151,13 +157,13 @@ Result<std::string> Snapshot::content_hash(const Predicate& predicate) const {
   for (const columnar::Field& field : schema().fields()) {
     columns.push(Json::object({{"name", field.name}, {"type", columnar::to_sql(field.type)}}));
   }
-  std::vector<std::string> files;
-  for (const auto& add : files_)
-    if (may_hold(*add, predicate)) files.push_back(hash_of(*add));
-  std::ranges::sort(files);
+  std::vector<std::string> hashes;
+  for (const auto& add : files())
+    if (may_hold(*add, predicate)) hashes.push_back(hash_of(*add));
+  std::ranges::sort(hashes);
   return sha256_hex(Json::object({{"columns", std::move(columns)},
                                   {"partitioned_by", Json(partition_columns_)},
-                                  {"files", Json(files)}})
+                                  {"files", Json(hashes)}})
                         .dump_canonical());
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,8 +42,8 @@ class Snapshot {
   /// Spelled as in the schema.
   const std::vector<std::string>& partition_columns() const { return partition_columns_; }
 
-  /// The active files, by key.
-  const std::vector<std::shared_ptr<const AddFile>>& files() const { return files_; }
+  /// The active files, by key. The first call puts them in order.
+  const std::vector<std::shared_ptr<const AddFile>>& files() const;
   std::int64_t size_bytes() const;
   /// Nothing when a file has no statistics.
   std::optional<std::int64_t> row_count() const;
@@ -81,7 +82,10 @@ class Snapshot {
   TableSchema schema_;
   std::vector<std::string> partition_columns_;
   std::vector<std::string> stored_partition_columns_;  // as the log's partition values name them
-  std::vector<std::shared_ptr<const AddFile>> files_;
+
+  // By key. An append does not look at them, and a table may have many.
+  mutable std::once_flag files_are_sorted_;
+  mutable std::vector<std::shared_ptr<const AddFile>> files_;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

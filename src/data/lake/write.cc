@@ -195,7 +195,9 @@ Result<Lake::Attempt> Lake::finish(const TableName& table, const Snapshot* base,
       Committed done = committed(proposal, staged.files(), outcome.version);
       done.outranked = outranked;
       staged.let_go();
-      checkpoint_if_due(table, outcome.version);
+      const auto& metadata = plan.metadata ? plan.metadata : base->state().metadata;
+      const std::size_t before = base == nullptr ? 0 : base->state().files.size();
+      if (is_checkpoint_due(*metadata, before, outcome.version)) checkpoint(table, outcome.version);
       return Attempt{.committed = done};
     }
     case CommitOutcome::Kind::AlreadyDone: {
@@ -261,14 +263,13 @@ Result<Version> Lake::create(const TableName& table, const columnar::Schema& sch
 }
 
 /// The commit stands, whatever becomes of its checkpoint.
-void Lake::checkpoint_if_due(const TableName& table, Version version) {
-  const auto checkpoint = [&]() -> Status {
+void Lake::checkpoint(const TableName& table, Version version) {
+  const auto write = [&]() -> Status {
     SnapshotPtr snapshot = TRY(this->snapshot(table));
-    if (!is_checkpoint_due(snapshot->metadata(), version)) return {};
     if (snapshot->version() != version) snapshot = TRY(snapshot_at(table, version));
     return write_checkpoint(store_, engine_, *snapshot, clock_.now());
   };
-  const Status done = checkpoint();
+  const Status done = write();
   if (done.ok() || done.error().code() == ErrorCode::Unsupported) return;
   log_warning(fmt::format("no checkpoint of table {} at version {}: {}", table.text(),
                           version.value(), done.error().message()));
