@@ -1,7 +1,7 @@
 """Overhead of a task: a chain of 1,000 no-op commands
 
 The Dag is a chain of `true`; its wall and CPU time divided by its tasks, less those of a Dag of one task. The disk's
-fsync is measured beside it, as SQLite's log is written: appended pages, fdatasync. "10 times the work" is 9 times here,
+fsync is measured before and after it, the lesser counts, as SQLite's log is written: appended pages, fdatasync. "10 times the work" is 9 times here,
 since a file of YAML holds 100,000 values; the bound is 9/10 of the goal's 11.
 """
 import os
@@ -40,8 +40,10 @@ def run(scale):
     tasks, times = max(10, int(1000 * scale)), 9
     files = {"millrace.yml": "name: chain\n", "pipelines/one.yml": dag("one", 1)}
     with bench.Project({**files, "pipelines/chain.yml": dag("chain", tasks)}) as project:
+        fsyncs = [fsync_seconds(project.root)]
         one, chain = cost(project, "one", 3), cost(project, "chain", 2)
-        fsync = fsync_seconds(project.root) * 1e3
+        fsyncs.append(fsync_seconds(project.root))
+        fsync = min(fsyncs) * 1e3  # disks that others share change from one moment to the next
     wall, cpu = ((many - alone) / (tasks - 1) * 1e3 for many, alone in ((chain.wall, one.wall), (chain.cpu, one.cpu)))
     yield bench.at_most(f"CPU of a task, chain of {tasks:,}", cpu, 5, "ms")
     yield bench.at_most(f"wall of a task, chain of {tasks:,} (one fsync here: {fsync:.2f} ms)", wall, fsync + 2, "ms")

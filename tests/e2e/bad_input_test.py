@@ -158,6 +158,31 @@ class TestWhatAPersonWrites(Shop):
         self.assertMistake("pipelines/daily.yml", PIPELINE.replace("model: totals", "model: total"),
                            "pipelines/daily.yml:6:", "total", "did you mean 'totals'?")
 
+    def test_what_check_finds_lets_nothing_begin(self):
+        """Neither a setting that is misspelt, and would count as not given, nor SQL that does not bind."""
+        for path, text, told in [("pipelines/daily.yml", PIPELINE.replace("suite: totals", "suit: totals"),
+                                  "did you mean 'suite'?"),
+                                 ("models/totals.sql", "select nothing from {{ source('shop', 'orders') }}",
+                                  "models/totals.sql:1")]:
+            with self.subTest(path):
+                project = self.shop()
+                project.write(path, text)
+                for verb in (["run"], ["backfill", "--from", "2013-01-02", "--to", "2013-01-03"]):
+                    answer = self.assertRuns(project.millrace(*verb), 2)
+                    self.assertIn(told, answer.err)
+                self.assertEqual(project.millrace("table", "ls", "--json").json(), [])
+
+    def test_a_server_takes_over_no_setting_that_is_misspelt(self):
+        project = self.shop()
+        wrong = PIPELINE.replace("suite: totals", "suit: totals")
+        project.write("pipelines/daily.yml", wrong)
+        self.assertIn("did you mean 'suite'?", self.assertRuns(project.millrace("up"), 2).err)
+        project.write("pipelines/daily.yml", PIPELINE)
+        self.assertRuns(project.millrace("up", "--detach"))
+        project.write("pipelines/daily.yml", wrong)
+        self.assertIn("did you mean 'suite'?", self.assertRuns(project.millrace("status")).out)
+        self.assertRuns(project.millrace("down"))
+
 
 if __name__ == "__main__":
     unittest.main()

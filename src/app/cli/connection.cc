@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "server/project_lock.h"
+#include "tasks/check_project.h"
 
 namespace millrace::cli {
 namespace {
@@ -139,6 +140,12 @@ void print_json(const Json& document) {
 
 Result<project::Project> open_project(const Common& common, const project::Parts& parts) {
   return project::whole(TRY(project::load_project(common.project, common.target, parts)));
+}
+
+Result<project::Project> open_checked_project(const Common& common) {
+  project::Loaded loaded = TRY(project::load_project(common.project, common.target));
+  TRY(tasks::check_project(loaded));
+  return project::whole(std::move(loaded));
 }
 
 Result<Json> status_of_running(const project::Project& project, std::chrono::seconds patience) {

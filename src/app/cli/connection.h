@@ -26,6 +26,9 @@ void print_json(const Json& document);
 
 /// The project that `common` names, whole as far as `parts` ask. Errors: Invalid with every problem.
 Result<project::Project> open_project(const Common& common, const project::Parts& parts = {});
+/// The same of a project in which something is to run: with everything that `millrace check` finds,
+/// so that a mistyped setting or SQL that does not bind lets nothing begin.
+Result<project::Project> open_checked_project(const Common& common);
 
 /// What a server of our own does about runs that are not finished: goes on with them, or leaves them
 /// for a later one.

@@ -42,7 +42,7 @@ void show_rest(Terminal& terminal, const RunFollower& follower, const Json& run)
 
 Result<Json> run_one(const Common& common, const RunArguments& arguments, Terminal& terminal) {
   const project::Project project = arguments.program.empty()
-                                       ? TRY(open_project(common))
+                                       ? TRY(open_checked_project(common))
                                        : TRY(project::program_project(arguments.program));
   const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   const Json params = TRY(params_of(arguments.params));
@@ -69,7 +69,7 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
 
 Result<Json> backfill_all(const Common& common, const BackfillArguments& arguments,
                           Terminal& terminal) {
-  const project::Project project = TRY(open_project(common));
+  const project::Project project = TRY(open_checked_project(common));
   const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   const Json params = TRY(params_of(arguments.params));
   const Json body = Json::object({{"from", arguments.from},
@@ -103,7 +103,7 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
 }
 
 Result<Json> clear_one(const Common& common, const ClearArguments& arguments, Terminal& terminal) {
-  const project::Project project = TRY(open_project(common));
+  const project::Project project = TRY(open_checked_project(common));
   const std::string dag = TRY(project.pipeline(arguments.dag))->dag.id.str();
   AskedRuns asked(project);
   const StopSignals signals([&] { asked.cancel(); });

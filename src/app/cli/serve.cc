@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "cli/connection.h"
 #include "cli/stop_signals.h"
+#include "tasks/check_project.h"
 
 namespace millrace::cli {
 namespace {
@@ -24,8 +25,16 @@ constexpr int kPatienceToStart = 300;  // tenths of a second
 constexpr int kPatienceToStop = 300;
 constexpr std::string_view kError = "error: ";  // of fail(), not said twice
 
+/// A server comes up with SQL that does not bind, since it answers predictions, too: what runs over
+/// that SQL fails and says so. Dags that do not say what they seem to are another thing.
+Result<project::Project> open_for_server(const Common& common) {
+  project::Loaded loaded = TRY(project::load_project(common.project, common.target));
+  if (loaded.problems.empty()) loaded.problems = tasks::problems_of_dags(loaded);
+  return project::whole(std::move(loaded));
+}
+
 Status serve(const Common& common) {
-  const project::Project project = TRY(open_project(common));
+  const project::Project project = TRY(open_for_server(common));
   std::stop_source asked;
   const StopSignals signals([&] { asked.request_stop(); });
   auto started =
@@ -76,7 +85,7 @@ Error why_it_ended(const std::string& log, std::size_t before, int status) {
 
 /// Starts `millrace up` again in the background and waits until it answers. Returns its status.
 Result<Json> detach(const Common& common) {
-  const project::Project project = TRY(open_project(common));
+  const project::Project project = TRY(open_for_server(common));
   const auto running = status_of_running(project);
   if (running.ok())
     return Error(ErrorCode::AlreadyExists,

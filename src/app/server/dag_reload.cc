@@ -7,17 +7,12 @@
 #include "base/log.h"
 #include "project/dag_files.h"
 #include "server/gone_dags.h"
+#include "tasks/check_project.h"
 
 namespace millrace::server {
 namespace {
 
 constexpr auto kPeriod = std::chrono::seconds(3);
-
-project::Parts pipelines_only() {
-  project::Parts parts = project::Parts::config();
-  parts.pipelines = true;
-  return parts;
-}
 
 std::vector<std::string> programs_with_ids(const project::Project& project) {
   std::vector<std::string> found;
@@ -149,9 +144,12 @@ void DagReload::remember_files_of(const project::Project& project) {
 }
 
 Result<project::Project> DagReload::read_project() const {
-  auto loaded = project::load_project(project_.root, project_.target.name, pipelines_only());
-  Result<project::Project> read =
-      loaded.ok() ? project::whole(*std::move(loaded)) : Result<project::Project>(loaded.error());
+  const auto whole_dags = [&]() -> Result<project::Project> {
+    project::Loaded loaded = TRY(project::load_project(project_.root, project_.target.name));
+    loaded.problems = tasks::problems_of_dags(loaded);
+    return project::whole(std::move(loaded));
+  };
+  Result<project::Project> read = whole_dags();
   if (!read.ok())
     return Error(
         ErrorCode::Invalid,

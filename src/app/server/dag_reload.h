@@ -8,10 +8,10 @@
 // every few seconds for the schedule. A run that has begun keeps its Dag; one that is run again
 // takes the new one.
 //
-// Files with mistakes are not taken over: the Dags from before go on by their schedule, the status
-// tells the mistakes, and what people ask for is refused with them. What a server cannot change
-// under way (its target and the programs, from millrace.yml) is such a mistake, whose remedy is to
-// start the server anew.
+// Files with mistakes, also in the settings of a task, are not taken over: the Dags from before go on
+// by their schedule, the status tells the mistakes, and what people ask for is refused with them.
+// What a server cannot change under way (its target and the programs, from millrace.yml) is such a
+// mistake, whose remedy is to start the server anew.
 //
 // Files are read on a thread of their own, since a program may take 10 s to describe itself. Who
 // asks waits for that only where the file of his own Dag has changed.

@@ -113,6 +113,20 @@ TEST_F(Reloading, AChangeThatIsReadAtOnceIsSeenByWhoeverAsksNext) {
   EXPECT_TRUE(reload_->refresh("quick").ok());
 }
 
+TEST_F(Reloading, WhatATaskSaysIsLookedAtAndWhatOnlyOthersUseIsNot) {
+  write("pipelines/quick.yml", "tasks: [{id: a, kind: command, command: 'true', comand: x}]\n");
+  const Status told = reload_->refresh("quick");
+  ASSERT_FALSE(told.ok());
+  EXPECT_NE(told.error().message().find("did you mean 'command'?"), std::string::npos)
+      << told.error().message();
+  std::filesystem::create_directory(folder_.path() + "/models");
+  write("models/half.sql", "select {{ ref(");
+  write("pipelines/quick.yml",
+        "tasks: [{id: b, kind: command, command: 'true'}, {id: c, kind: sql_model, model: half}]\n");
+  const Status taken = reload_->refresh("quick");
+  EXPECT_TRUE(taken.ok()) << taken.error().message();
+}
+
 TEST_F(Reloading, NobodyWaitsForAServerThatIsBeingStopped) {
   hold();
   describe_slow_with("second");

@@ -1,5 +1,7 @@
 #include "tasks/check_project.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fmt/core.h>
@@ -15,8 +17,9 @@
 namespace millrace::tasks {
 namespace {
 
-void check_tasks(const project::Project& project, project::Problems& problems) {
-  const project::Problems before = problems;
+/// `before`: what is known to be wrong with the files.
+void check_tasks(const project::Project& project, const project::Problems& before,
+                 project::Problems& problems) {
   std::vector<std::string> kinds;
   for (const TaskKind* kind : all_kinds()) kinds.emplace_back(kind->name());
   for (const project::Pipeline& pipeline : project.pipelines)
@@ -88,12 +91,26 @@ void check_there_are_dags(const project::Project& project, project::Problems& pr
                       "project has no Dag and nothing can run; write one as pipelines/NAME.yml"});
 }
 
+/// In a file that a Dag's task only names.
+bool is_elsewhere(const project::Problem& problem) {
+  const std::string said = problem.str();  // a problem without a place names its file first
+  return std::ranges::any_of(std::array{"sources/", "models/", "expectations/", "features/"},
+                             [&](const char* folder) { return said.starts_with(folder); });
+}
+
 }  // namespace
+
+project::Problems problems_of_dags(const project::Loaded& loaded) {
+  project::Problems problems = loaded.problems;
+  std::erase_if(problems, is_elsewhere);
+  check_tasks(loaded.project, loaded.problems, problems);
+  return problems;
+}
 
 Status check_project(project::Loaded& loaded) {
   const bool readable = loaded.problems.empty();
   if (readable) check_there_are_dags(loaded.project, loaded.problems);
-  check_tasks(loaded.project, loaded.problems);
+  check_tasks(loaded.project, project::Problems(loaded.problems), loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
   if (readable) TRY(check_sql(loaded.project, loaded.problems));
   if (loaded.problems.empty()) loaded.warnings = TRY(warnings_of(loaded.project));

@@ -7,6 +7,11 @@
 
 namespace millrace::tasks {
 
+/// What is wrong with the Dags as they stand: in pipelines/, millrace.yml and the programs, and in the
+/// settings of tasks. A mistake in another folder is left out, and so is what its file would declare:
+/// a task asks for it when it begins. No engine.
+project::Problems problems_of_dags(const project::Loaded& loaded);
+
 /// Adds what is wrong to `loaded.problems`, and to `loaded.warnings` what check_warnings.h names,
 /// once nothing is wrong. Opens an engine without data.
 Status check_project(project::Loaded& loaded);
