@@ -1,8 +1,8 @@
 """Overhead of a task: a chain of 1,000 no-op commands
 
 The Dag is a chain of `true`; its wall and CPU time divided by its tasks, less those of a Dag of one task. The disk's
-fsync is measured before and after it, the lesser counts, as SQLite's log is written: appended pages, fdatasync. "10 times the work" is 9 times here,
-since a file of YAML holds 100,000 values; the bound is 9/10 of the goal's 11.
+fsync is measured before and after it, the lesser counts, as SQLite's log is written: appended pages, fdatasync. "10
+times the work" is 9 times here, since a file of YAML holds 100,000 values; the bound is 9/10 of the goal's 11.
 """
 import os
 import tempfile
