@@ -31,6 +31,10 @@ constexpr const char* kTime = "leak.time";
 constexpr const char* kRecorded = "leak_check_recorded";
 constexpr const char* kLabels = "leak_check_labels";
 constexpr const char* kRecomputed = "leak_check_recomputed";
+constexpr const char* kScales = "leak_check_scales";
+/// What another order of summation may change: a billionth, written as SQL. A double has 16 digits,
+/// and a model takes 32-bit floats, of 7.
+constexpr const char* kRounding = "1e-9";
 
 std::string base_copy(std::size_t i) {
   return fmt::format("leak_check_base_{}", i);
@@ -75,6 +79,8 @@ class LeakChecker {
   Status check_known_columns();
   Status recompute_all();
   Status compare();
+  static std::string pairs();
+  const columnar::DataType& type_of(const std::string& column) const;
   Result<std::vector<LeakExample>> examples_of(const std::string& feature);
   std::string key_list(const std::string& prefix) const;
 
@@ -321,7 +327,7 @@ Result<std::map<std::int64_t, Group>> LeakChecker::read_groups() {
       group.time = rows.column(1).text(row);
       for (std::size_t i = 0; i < joined_columns_.size(); ++i) {
         if (rows.column(i + 2).is_null(row)) continue;
-        const auto& type = training_[*training_.index_of(joined_columns_[i])].type;
+        const columnar::DataType& type = type_of(joined_columns_[i]);
         group.entities[joined_columns_[i]].push_back(fmt::format(
             "CAST({} AS {})", quote_literal(rows.column(i + 2).text(row)), columnar::to_sql(type)));
       }
@@ -363,50 +369,76 @@ Status LeakChecker::recompute_all() {
   return {};
 }
 
+/// Between r, a row as it was recorded, and c, the same made again; s has the greatest magnitudes.
+std::string differs(const std::string& name, Kind kind) {
+  const std::string distinct = fmt::format("r.{0} IS DISTINCT FROM c.{0}", name);
+  if (kind != Kind::Float32 && kind != Kind::Float64) return distinct;
+  // Halves: the difference of two doubles need not be one.
+  return fmt::format(
+      "({1} AND NOT coalesce(isfinite(r.{0}) AND isfinite(c.{0}) AND abs(r.{0} / 2.0 - c.{0} / 2.0)"
+      " <= {2} / 2.0 * greatest(abs(r.{0}), abs(c.{0}), s.{0}), false))",
+      name, distinct, kRounding);
+}
+
+/// What examples are ordered by: the clearest first. Words have no distance.
+std::string distance(const std::string& name, const columnar::DataType& type) {
+  if (!type.is_numeric()) return "";
+  // Null against a value comes first, and then what is no number.
+  return fmt::format(
+      "abs(CAST(r.{0} AS DOUBLE) / 2.0 - CAST(c.{0} AS DOUBLE) / 2.0) DESC NULLS FIRST, ", name);
+}
+
 Status LeakChecker::compare() {
   const auto& features = check_.set.features;
   if (features.empty()) return {};
+  std::string scales;
   std::string select;
   for (const FeatureReference& reference : features) {
     const std::string name = quote_identifier(reference.alias);
-    const Kind kind = training_[*training_.index_of(reference.alias)].type.kind;
-    const std::string differs = fmt::format("r.{0} IS DISTINCT FROM c.{0}", name);
-    select += fmt::format("{}count(*) FILTER (WHERE {})", select.empty() ? "" : ", ", differs);
-    select += kind == Kind::Float32 || kind == Kind::Float64
-                  ? fmt::format(
-                        ", coalesce(bool_and(coalesce(abs(r.{0} - c.{0}) <= 1e-9 * "
-                        "greatest(abs(r.{0}), abs(c.{0})), false)) FILTER (WHERE {1}), false)",
-                        name, differs)
-                  : std::string(", false");
+    const Kind kind = type_of(reference.alias).kind;
+    if (kind == Kind::Float32 || kind == Kind::Float64)
+      scales +=
+          fmt::format(", max(abs(CAST({0} AS DOUBLE))) FILTER (WHERE isfinite({0})) AS {0}", name);
+    select += fmt::format("count(*) FILTER (WHERE {}), ", differs(name, kind));
   }
-  const auto rows = TRY(session_.collect(
-      fmt::format("SELECT {}, count(*), count(DISTINCT {}) FROM {} AS r JOIN {} AS "
-                  "c USING ({})",
-                  select, quote_identifier(kRow), kRecorded, kRecomputed, quote_identifier(kRow)),
-      1));
+  TRY(session_.execute(fmt::format("CREATE OR REPLACE TABLE {} AS SELECT count(*) AS {}{} FROM {}",
+                                   kScales, quote_identifier(kRow), scales, kRecorded)));
+  const auto rows =
+      TRY(session_.collect(fmt::format("SELECT {}count(*), count(DISTINCT r.{}) FROM {}", select,
+                                       quote_identifier(kRow), pairs()),
+                           1));
   // A row that was lost on the way would count as one that does not differ.
-  const std::size_t behind = 2 * features.size();
+  const std::size_t behind = features.size();
   INVARIANT(rows.front().column(behind).integer(0) == verdict_.sampled &&
                 rows.front().column(behind + 1).integer(0) == verdict_.sampled,
             "the join gives back every sampled row once");
   for (std::size_t i = 0; i < features.size(); ++i) {
-    const std::int64_t differing = rows.front().column(2 * i).integer(0);
+    const std::int64_t differing = rows.front().column(i).integer(0);
     if (differing == 0) continue;
     std::vector<LeakExample> examples = TRY(examples_of(features[i].alias));
-    verdict_.leaks.push_back({features[i].alias, differing,
-                              rows.front().column(2 * i + 1).boolean(0), std::move(examples)});
+    verdict_.leaks.push_back({features[i].alias, differing, std::move(examples)});
   }
   return {};
 }
 
+/// Every sampled row, as it was recorded and as it was made again.
+std::string LeakChecker::pairs() {
+  return fmt::format("{0} AS r JOIN {1} AS c ON r.{2} = c.{2} CROSS JOIN {3} AS s", kRecorded,
+                     kRecomputed, quote_identifier(kRow), kScales);
+}
+
+const columnar::DataType& LeakChecker::type_of(const std::string& column) const {
+  return training_[*training_.index_of(column)].type;
+}
+
 Result<std::vector<LeakExample>> LeakChecker::examples_of(const std::string& feature) {
   const std::string name = quote_identifier(feature);
+  const columnar::DataType& type = type_of(feature);
   const auto batches = TRY(session_.collect(
-      fmt::format(
-          "SELECT r.{0}, c.{0}, CAST(r.{1} AS VARCHAR), {2} FROM {3} AS r JOIN {4} AS c USING "
-          "({5}) WHERE r.{0} IS DISTINCT FROM c.{0} ORDER BY r.{5} LIMIT {6}",
-          name, quote_identifier(kTime), key_list("r."), kRecorded, kRecomputed,
-          quote_identifier(kRow), kExamples),
+      fmt::format("SELECT r.{0}, c.{0}, CAST(r.{1} AS VARCHAR), {2} FROM {3} WHERE {4} "
+                  "ORDER BY {5}r.{6} LIMIT {7}",
+                  name, quote_identifier(kTime), key_list("r."), pairs(), differs(name, type.kind),
+                  distance(name, type), quote_identifier(kRow), kExamples),
       kExamples));
   std::vector<LeakExample> examples;
   for (const auto& rows : batches)
@@ -437,7 +469,6 @@ Json to_json(const LeakReport& verdict) {
                                   {"recomputed", example.recomputed}}));
     leaks.push(Json::object({{"feature", leak.feature},
                              {"rows_differing", leak.rows_differing},
-                             {"rounding", leak.rounding},
                              {"examples", std::move(examples)}}));
   }
   Json refused = Json::array();
@@ -458,10 +489,6 @@ std::string describe(const Leak& leak, const LeakReport& verdict) {
     text += fmt::format(": {} scored at {} recorded {}, could have known {}", example.key.dump(),
                         example.scoring_time, example.recorded.dump(), example.recomputed.dump());
   }
-  if (leak.rounding)
-    text +=
-        "; only the last digits differ: aggregate decimals or whole numbers, sums of doubles "
-        "depend on the order of the rows";
   return text;
 }
 

@@ -6,8 +6,13 @@
 // like one: an average over the day of the flight, a window frame that reaches one row ahead, a
 // dimension overwritten since. So nothing is inferred from names, timestamps or the text of the
 // SQL. For some training rows every feature is made again by the same SQL, on base tables cut to
-// the rows that had been delivered by the row's scoring time, and compared exactly. Any difference
-// is a leak.
+// the rows that had been delivered by the row's scoring time, and compared. Any difference is a
+// leak; null against a value is one, NaN against NaN is none.
+//
+// FLOAT and DOUBLE alone are compared with a tolerance: the last digits of an average depend on the
+// order in which the engine adds up the rows, and that on what else is in the table. A difference
+// counts when it is more than a billionth of the larger of the two values or of the feature's
+// greatest magnitude among the sampled rows (a difference of two large sums has the error of those).
 //
 // The label row itself had no outcome yet: only its key, its scoring time, the declared request
 // columns and the columns that features are joined by are taken from the recorded row. The latter
@@ -21,9 +26,10 @@
 //     on trust.
 //   - Rows that were not sampled. A leak in one of 10,000 rows needs a sample of that size.
 //   - What was deleted from a base table. The cut table has no row that the whole one lacks.
-// And what it sees beside leaks: a feature that does not come out twice alike (random(), now(), a
-// parallel average of doubles). Those are reported too, since the training rows cannot be
-// reproduced; `rounding` tells the last kind apart.
+//   - In a DOUBLE, what is smaller than the tolerance: a feature that stands at 1e18 for "never" hides
+//     differences of 1e9. Null says "never" better.
+// And what it sees beside leaks: a feature that does not come out twice alike (random(), now()).
+// Those are reported too, since the training rows cannot be reproduced.
 
 #include <cstdint>
 #include <functional>
@@ -68,8 +74,7 @@ struct LeakExample {
 struct Leak {
   std::string feature;  // the column of the training rows
   std::int64_t rows_differing = 0;
-  bool rounding = false;  // all differ in the last digits of a floating-point number only
-  std::vector<LeakExample> examples;  // at most 5
+  std::vector<LeakExample> examples;  // at most 5, those that differ most first
 };
 
 /// A column that may not be there at all.
@@ -97,8 +102,8 @@ Result<LeakReport> check_leaks(engine::Session& session, const LeakCheck& check)
 
 Json to_json(const LeakReport& verdict);
 
-/// One line for people: "dest_late_rate differs in 23 of 24 rows: flight 8012 scored 2013-03-01
-/// 05:00:00 recorded 0.41, could have known 0.35".
+/// One line for people, with the row that differs most: "dest_late_rate differs in 23 of 24 rows:
+/// flight 8012 scored 2013-03-01 05:00:00 recorded 0.41, could have known 0.35".
 std::string describe(const Leak& leak, const LeakReport& verdict);
 
 }  // namespace millrace::features
