@@ -10,7 +10,7 @@
 // same holdout (where that can score it: a feature of it may be gone), or when one of the leak checks
 // before it found something. A refused version stays, with the reasons. So does one of an older logical
 // date than that in Production: it is judged by the rest, but neither compared with a model that has
-// seen its holdout nor put in its place.
+// seen its holdout nor put in its place. A version of a date to come does not count as a later one.
 //
 // The gate decides who goes into Production and takes nobody out: a version that serves and is
 // judged again, by a stricter gate say, keeps its state and its tag; its reasons say that it would
@@ -242,7 +242,8 @@ class EvaluateTask final : public TaskKind {
     const Instant logical_date = candidate.manifest.logical_date;
     const train::Evaluation evaluation =
         TRY(score(holdout, *TRY(predictor_of(std::move(candidate)))));
-    train::GateInput gate{.metrics = evaluation.values(), .logical_date = logical_date};
+    train::GateInput gate{
+        .metrics = evaluation.values(), .logical_date = logical_date, .now = attempt.clock().now()};
     gate.thresholds = TRY(thresholds_of(attempt.request().config));
     gate.leaks = TRY(leaks_of(attempt));
     const Json& production = attempt.request().prepared["production"];

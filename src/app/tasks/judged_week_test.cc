@@ -101,6 +101,16 @@ TEST_F(JudgedWeek, OfAnOlderDateIsAcceptedButNotPutBeforeALaterOne) {
   EXPECT_EQ(version(1).tags, std::vector<std::string>{"Production"});
 }
 
+TEST_F(JudgedWeek, TakesThePlaceOfOneThatWasMadeForADateToCome) {
+  change("models/labels.sql", "cast('{{ var('logical_date') }}' as timestamptz)",
+         "least(cast('{{ var('logical_date') }}' as timestamptz), '2013-01-21 "
+         "00:00:00Z'::timestamptz)");
+  ASSERT_TRUE(good(run_all("2213-01-21"))["promoted"].as_bool());
+  const Json judged = good(run_all("2013-01-19"));
+  EXPECT_TRUE(judged["promoted"].as_bool()) << judged["summary"].dump();
+  EXPECT_EQ(version(2).tags, std::vector<std::string>{"Production"});
+}
+
 TEST_F(JudgedWeek, OfALaterDateIsComparedWithTheOneInProduction) {
   ASSERT_TRUE(good(run_all("2013-01-19"))["promoted"].as_bool());
   const Json judged = good(run_all("2013-01-21"));

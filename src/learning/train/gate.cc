@@ -66,17 +66,27 @@ struct Findings {
   void add(bool ok, std::string sentence) { (ok ? held : failed).push_back(std::move(sentence)); }
 };
 
+void compare_with_later(const GateInput& input, Findings& findings) {
+  const ProductionScore& later = *input.production;
+  if (later.logical_date > input.now)
+    findings.held.push_back(fmt::format(
+        "Version {} in Production was made for {}, a date to come, which does not count as the "
+        "latest: it may have learned from rows of this holdout, so the two are not compared.",
+        later.version, format_instant(later.logical_date)));
+  else
+    findings.later.push_back(fmt::format(
+        "Version {} in Production was made for {}, later than this one ({}): it has learned from "
+        "rows of this holdout, so the two are not compared, and it stays in Production.",
+        later.version, format_instant(later.logical_date), format_instant(input.logical_date)));
+}
+
 Status compare_with_production(const GateInput& input, Findings& findings) {
   if (!input.production) {
     findings.held.emplace_back("No version is in Production yet.");
     return {};
   }
   if (input.production->logical_date > input.logical_date) {
-    findings.later.push_back(fmt::format(
-        "Version {} in Production was made for {}, later than this one ({}): it has learned from "
-        "rows of this holdout, so the two are not compared, and it stays in Production.",
-        input.production->version, format_instant(input.production->logical_date),
-        format_instant(input.logical_date)));
+    compare_with_later(input, findings);
     return {};
   }
   if (!input.production->unscorable.empty()) {

@@ -50,6 +50,7 @@ struct LeakVerdict {
 struct GateInput {
   std::map<std::string, double> metrics;  // of the candidate, on the holdout
   Instant logical_date;                   // of the run that made the candidate
+  Instant now;                            // a logical date after it is one to come
   std::vector<Threshold> thresholds;
   /// Absent when no version is in Production yet.
   std::optional<ProductionScore> production;
@@ -63,7 +64,7 @@ struct GateInput {
 
 struct GateVerdict {
   bool accepted = false;  // every check held
-  bool promoted = false;  // and no version of a later logical date is in Production
+  bool promoted = false;  // and no version of a later logical date that has come is in Production
   /// Sentences for people: those that keep the version out of Production first, then the checks
   /// that held.
   std::vector<std::string> reasons;
@@ -75,8 +76,9 @@ struct GateVerdict {
 /// check, when one was made, found nothing. A metric that is NaN fails its checks.
 ///
 /// A run of an older week is judged as that week would have been: a version in Production of a
-/// later logical date is neither compared with (it has seen the holdout) nor replaced. Errors:
-/// NotFound with a suggestion for a metric that nobody measured.
+/// later logical date is neither compared with (it has seen the holdout) nor replaced. One of a date
+/// to come is not compared with either, and is replaced: it would shut out every real week until
+/// then. Errors: NotFound with a suggestion for a metric that nobody measured.
 Result<GateVerdict> decide_promotion(const GateInput& input);
 
 /// Whether a smaller value of the metric is better: the losses and errors.

@@ -41,6 +41,7 @@ TEST(Threshold, RefusesTheRest) {
 GateInput candidate(double auc) {
   return {.metrics = {{"auc", auc}, {"log_loss", 0.4}},
           .logical_date = {},
+          .now = *parse_instant("2014-01-01"),
           .thresholds = {{"auc", Relation::Above, 0.8}},
           .production = std::nullopt,
           .leaks = std::nullopt};
@@ -130,6 +131,27 @@ TEST(Gate, AnOlderWeekIsNeitherComparedWithNorPutBeforeALaterOne) {
   EXPECT_FALSE(decide_promotion(older)->accepted) << "its thresholds count all the same";
   older.logical_date = older.production->logical_date;
   EXPECT_FALSE(decide_promotion(older)) << "a version of the same date is compared with";
+}
+
+/// As a table does: a wrong year would shut out every real week until then.
+TEST(Gate, AVersionOfADateToComeIsNotComparedWithAndMakesWay) {
+  GateInput real = candidate(0.95);
+  real.logical_date = *parse_instant("2013-12-01T05:00:00Z");
+  real.production = serving(0.99);
+  real.production->logical_date = *parse_instant("2062-12-08T05:00:00Z");
+  real.production->metrics.clear();  // nobody scores it
+  const Result<GateVerdict> verdict = decide_promotion(real);
+  ASSERT_TRUE(verdict) << verdict.error().message();
+  EXPECT_TRUE(verdict->promoted);
+  EXPECT_EQ(verdict->reasons.back(),
+            "Version 3 in Production was made for 2062-12-08T05:00:00Z, a date to come, which does "
+            "not count as the latest: it may have learned from rows of this holdout, so the two "
+            "are not compared.");
+
+  real.metrics["auc"] = 0.7;
+  EXPECT_FALSE(decide_promotion(real)->accepted) << "its thresholds count all the same";
+  real.now = real.production->logical_date;
+  EXPECT_FALSE(decide_promotion(real)->promoted) << "the date has come";
 }
 
 TEST(Gate, ALeakCheckThatFoundNothingIsTheLastReason) {
