@@ -24,6 +24,7 @@ using orchestration::Preparation;
 
 constexpr std::size_t kPiece = 1U << 16U;
 constexpr std::size_t kMostXcoms = 64;
+constexpr std::size_t kMostReported = 64U << 20U;      // of the result and the xcoms together
 constexpr std::size_t kMostUnread = 2 * kLongestLine;  // of what it was told
 constexpr std::size_t kMostQuestions = 64;             // that wait for an answer
 constexpr std::size_t kMostLeft = 4U << 20U;    // read from a stream after the process has ended
@@ -240,8 +241,23 @@ Status LocalAttempt::take_xcom(const Json& message) {
   const std::string key = TRY(message.string_at("key"));
   if (xcoms_.as_object().size() >= kMostXcoms && !xcoms_.contains(key))
     return Error(ErrorCode::Invalid, fmt::format("more than {} xcom keys", kMostXcoms));
+  TRY(count("xcom " + key, message["value"]));
   xcoms_.set(key, message["value"]);
   return {};
+}
+
+/// As they are written in the end of the attempt, where a number can be longer than it was said
+/// ("1e15"): whoever keeps and passes on the end counts on it.
+Status LocalAttempt::count(const std::string& name, const Json& value) {
+  std::size_t& bytes = reported_bytes_[name];
+  all_reported_bytes_ -= bytes;
+  bytes = Json(name).dump().size() + value.dump().size();
+  all_reported_bytes_ += bytes;
+  if (all_reported_bytes_ <= kMostReported) return {};
+  return Error(ErrorCode::Invalid,
+               fmt::format("its result and its xcoms come to more than {} bytes as they are "
+                           "written; larger things are passed by reference",
+                           kMostReported));
 }
 
 Status LocalAttempt::take_result(const Json& message) {
@@ -252,6 +268,7 @@ Status LocalAttempt::take_result(const Json& message) {
         Outcome{message.bool_or("skip_downstream", false) ? Outcome::Kind::SuccessSkipDownstream
                                                           : Outcome::Kind::Success,
                 std::nullopt, ""};
+    TRY(count("result", message["value"]));
     result_ = message["value"];
   } else if (status == "skipped") {
     reported_ =

@@ -4,6 +4,7 @@
 // executor's thread when a descriptor has something, and never wait.
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +72,7 @@ class LocalAttempt {
   Status obey(const Json& message, orchestration::ExecutorListener& listener);
   Status take_result(const Json& message);
   Status take_xcom(const Json& message);
+  Status count(const std::string& name, const Json& value);
   orchestration::Outcome outcome(const ExitStatus& exit);
 
   orchestration::AttemptRequest request_;
@@ -91,6 +93,9 @@ class LocalAttempt {
   std::optional<orchestration::Outcome> reported_;
   Json result_;
   Json xcoms_ = Json::object();
+  // What of its end is reported so far: bytes as they are written, by name.
+  std::map<std::string, std::size_t> reported_bytes_;
+  std::size_t all_reported_bytes_ = 0;
 };
 
 }  // namespace millrace::execution

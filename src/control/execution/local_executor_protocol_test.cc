@@ -88,6 +88,28 @@ TEST_F(LocalExecutorTest, GarbageOnTheChannelEndsTheAttemptAndNamesTheLine) {
   EXPECT_NE(run(rude).outcome.message.find("must be a hello"), std::string::npos);
 }
 
+TEST_F(LocalExecutorTest, WhatItReportsIsBoundedAsItIsWritten) {
+  // 1e15 is written as 1000000000000000.0.
+  const AttemptEnd end = run(speaker("large", R"(numbers=$(yes 1e15 | head -n 200000 | paste -sd,)
+                  for key in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+                    echo '{"type":"xcom","key":"k'$key'","value":['$numbers']}'
+                  done >&3; sleep 1000)"));
+  EXPECT_EQ(end.outcome.kind, Outcome::Kind::Failed);
+  EXPECT_NE(end.outcome.message.find("its result and its xcoms come to more than 67108864 bytes"),
+            std::string::npos)
+      << end.outcome.message;
+}
+
+TEST_F(LocalExecutorTest, AnXcomThatIsSaidAgainCountsOnce) {
+  const AttemptEnd end =
+      run(speaker("again", R"(text=$(yes xxxxxxxxxxxxxxx | head -n 60000 | paste -sd,)
+                  i=0; while [ $i -lt 80 ]; do i=$((i+1))
+                    echo '{"type":"xcom","key":"same","value":"'$text'"}'
+                  done >&3; echo '{"type":"result","status":"success"}' >&3)"));
+  EXPECT_EQ(end.outcome.kind, Outcome::Kind::Success) << end.outcome.message;
+  EXPECT_EQ(end.xcoms["same"].as_string().size(), 60'000U * 16 - 1);
+}
+
 TEST_F(LocalExecutorTest, ARequestAboveTheLimitIsRefused) {
   AttemptRequest made = speaker("big", "exit 0");
   made.work.document = Json::object({{"text", std::string(2'000'000, 'x')}});
