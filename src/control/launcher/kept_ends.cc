@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,6 +21,11 @@ constexpr std::string_view kFirstLine = "{\"millrace_launcher_ended\":1}\n";
 // A file of ends that were all settled is not worth being made anew below this.
 constexpr std::uint64_t kSmallFile = 1U << 20U;
 
+bool is_larger_than(const FileDescriptor& file, std::uint64_t bytes) {
+  struct stat about{};
+  return ::fstat(file.get(), &about) == 0 && about.st_size > static_cast<off_t>(bytes);
+}
+
 }  // namespace
 
 Result<KeptEnds> KeptEnds::open(std::string path, Options options) {
@@ -32,7 +38,14 @@ Result<KeptEnds> KeptEnds::open(std::string path, Options options) {
 }
 
 Status KeptEnds::load() {
-  const std::string text = TRY(read_file(path_, 2 * options_.most_bytes));
+  Result<std::string> read = read_file(path_, 2 * options_.most_bytes);
+  if (!read.ok() && is_larger_than(file_, 2 * options_.most_bytes)) {
+    log_warning(
+        "what an earlier launcher has left is not read, since no launcher leaves as much: " +
+        read.error().message());
+    read = std::string();
+  }
+  const std::string text = TRY(std::move(read));
   std::string_view left = text;
   if (!left.empty() && !left.starts_with(kFirstLine)) {
     log_warning(
@@ -46,6 +59,13 @@ Status KeptEnds::load() {
     const std::size_t newline = std::min(left.find('\n'), left.size());
     const std::string_view line = left.substr(0, newline);
     left.remove_prefix(std::min(newline + 1, left.size()));
+    if (line.size() >= kLongestLine) {
+      log_warning(
+          fmt::format("an end of an attempt is left out, and its attempt counts as lost, since it "
+                      "is of {} bytes, and a server reads {}: {}",
+                      line.size(), kLongestLine - 1, path_));
+      continue;
+    }
     Result<Report> report = report_from(line);
     auto* end = report.ok() ? std::get_if<report::Finished>(&*report) : nullptr;
     if (end == nullptr) {

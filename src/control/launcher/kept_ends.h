@@ -26,7 +26,8 @@ class KeptEnds {
   };
 
   /// With the ends that an earlier launcher has left. A line that cannot be read (the launcher was
-  /// killed while it wrote it) is left out, with a warning. Errors: Denied, Unavailable.
+  /// killed while it wrote it) or that is too long for a server is left out, with a warning; so is a
+  /// file that no launcher has written. Errors: Denied, Unavailable.
   static Result<KeptEnds> open(std::string path, Options options);
   static Result<KeptEnds> open(std::string path) { return open(std::move(path), {}); }
 

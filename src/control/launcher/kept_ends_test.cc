@@ -95,6 +95,24 @@ TEST_F(KeptEndsTest, ALineThatWasNotWrittenWholeIsLeftOut) {
   }
 }
 
+TEST_F(KeptEndsTest, AnEndThatNoServerCouldReadIsLeftOut) {
+  ASSERT_TRUE(write_file(path_, "{\"millrace_launcher_ended\":1}\n" +
+                                    end_of("a", "a.1", static_cast<int>(kLongestLine)) +
+                                    end_of("b"))
+                  .ok());
+  const KeptEnds ends = open();
+  EXPECT_EQ(ends.find(attempt("a"), "a.1"), nullptr);
+  EXPECT_NE(ends.find(attempt("b"), "a.1"), nullptr);
+  EXPECT_LT(file().size(), 1'000U) << "it does not stay in the file either";
+}
+
+TEST_F(KeptEndsTest, AFileThatNoLauncherHasWrittenKeepsNoneFromStarting) {
+  ASSERT_TRUE(write_file(path_, std::string(10'000, '\0')).ok());
+  KeptEnds ends = open({.most_bytes = 3'000});
+  ends.add(attempt("b"), "a.1", end_of("b"));
+  EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr);
+}
+
 TEST_F(KeptEndsTest, WhatDoesNotFitIsKeptInMemoryUntilThereIsRoom) {
   KeptEnds ends = open({.most_bytes = 3'000});
   ends.add(attempt("a"), "a.1", end_of("a", "a.1", 2'000));

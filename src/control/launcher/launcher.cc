@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -53,6 +54,8 @@ class Launcher {
 
  private:
   Status take_lock();
+  bool is_in_place() const;
+  void listen_again();
   void welcome(FileDescriptor socket);
   void accept();
   void wait(std::vector<pollfd>& watched);
@@ -137,11 +140,29 @@ Status Launcher::open() {
 void Launcher::run() {
   std::vector<pollfd> watched;
   while (!desk_->is_done() && !has_nothing_to_do()) {
+    listen_again();
     wait(watched);
     serve(watched);
     desk_->tend();
   }
   say_goodbye();
+}
+
+/// Whether the folder at its path is the one that this launcher has locked.
+bool Launcher::is_in_place() const {
+  struct stat held{};
+  struct stat found{};
+  return ::fstat(lock_.get(), &held) == 0 &&
+         ::stat((options_.state + "/launcher.lock").c_str(), &found) == 0 &&
+         held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
+/// Who removed the socket's file took the way here from the next server.
+void Launcher::listen_again() {
+  const std::string path = socket_path(options_.state);
+  if (server_ || ::access(path.c_str(), F_OK) == 0 || errno != ENOENT || !is_in_place()) return;
+  auto listener = net::Listener::open(net::Listen::unix_socket(path));
+  if (listener.ok()) listener_.emplace(*std::move(listener));
 }
 
 bool Launcher::has_nothing_to_do() {
@@ -153,14 +174,15 @@ bool Launcher::has_nothing_to_do() {
   return false;
 }
 
-/// Until something comes; and now and then, since guests and leaving have their time.
+/// Until something comes; and now and then, since guests and leaving have their time, and the socket
+/// may be removed.
 void Launcher::wait(std::vector<pollfd>& watched) {
   constexpr int look_around = 1'000;
   watched.assign({{bell_.get(), POLLIN, 0}, {listener_->descriptor(), POLLIN, 0}});
   watched.push_back({server_ ? server_->fd.get() : -1, POLLIN, 0});
   if (outbox_.is_waiting()) watched.back().events |= POLLOUT;
   for (const Connection& guest : guests_) watched.push_back({guest.fd.get(), POLLIN, 0});
-  const bool timed = !guests_.empty() || (!server_ && !desk_->has_live_attempts());
+  const bool timed = !guests_.empty() || !server_;
   ::poll(watched.data(), watched.size(), timed ? look_around : -1);
 }
 

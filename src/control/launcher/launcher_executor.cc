@@ -1,5 +1,6 @@
 #include "launcher/launcher_executor.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -16,17 +17,58 @@
 #include "launcher/launcher_protocol.h"
 
 namespace millrace::launcher {
+namespace {
 
 using orchestration::AttemptId;
 using orchestration::AttemptRequest;
 using orchestration::ExecutorListener;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr int kMostLost = 3;  // launchers, while one answer is waited for
+
+/// How long a launcher that runs attempts, and so has something to say, has said nothing. It is asked
+/// while other threads wait for that launcher.
+class Silence {
+ public:
+  explicit Silence(Duration odd) : odd_(odd) {}
+
+  void speaks_with(pid_t launcher) {
+    launcher_ = launcher;
+    heard();
+  }
+  void heard() { since_ = std::chrono::steady_clock::now(); }
+  void wait_for_one() {
+    if (waits_for_++ == 0) heard();
+  }
+  void one_has_ended() { --waits_for_; }
+
+  /// In a sentence; "" while it is not odd.
+  std::string trouble() const {
+    if (waits_for_ == 0 || std::chrono::steady_clock::now() - since_.load() < odd_) return "";
+    // The same words as long as it is silent: who follows a run is told once.
+    return fmt::format(
+        "the launcher (pid {0}), the process that runs the attempts, has said nothing for more "
+        "than "
+        "{1} s; if it was stopped let it go on (`kill -CONT {0}`), or end it with its attempts "
+        "(`kill -9 {0}`)",
+        launcher_.load(), std::chrono::duration_cast<std::chrono::seconds>(odd_).count());
+  }
+
+ private:
+  const Duration odd_;
+  std::atomic<pid_t> launcher_ = 0;
+  std::atomic<int> waits_for_ = 0;  // attempts
+  std::atomic<SteadyTime> since_ = SteadyTime();
+};
+
+}  // namespace
 
 /// Callers speak to the launcher themselves, under the mutex; a thread hears what it says. That
 /// thread alone takes a link away, when it has ended.
 class LauncherExecutor::Client {
  public:
   explicit Client(LauncherExecutorOptions options)
-      : options_(std::move(options)), token_(new_uuid()) {}
+      : options_(std::move(options)), token_(new_uuid()), silence_(options_.odd_silence) {}
   ~Client() { leave(); }
 
   Status open();
@@ -39,6 +81,7 @@ class LauncherExecutor::Client {
   void kill(const AttemptId& attempt, Duration grace);
   void stop(Duration grace);
   void leave();
+  std::string trouble() const { return silence_.trouble(); }
 
  private:
   /// An attempt that was started or adopted, until its end has come and is settled.
@@ -49,10 +92,12 @@ class LauncherExecutor::Client {
   };
 
   Status connect();
+  void use(std::shared_ptr<LauncherLink> link);
   void send(const Order& order);
   Result<report::Answer> ask(std::unique_lock<std::mutex>& lock,
                              const std::function<Order(std::int64_t)>& order);
   void run();
+  void end_launcher(const std::string& why);
   void hear(const std::string& line);
   void hear(const report::Fence& fence);
   void hear(report::Finished finished);
@@ -64,6 +109,7 @@ class LauncherExecutor::Client {
 
   const LauncherExecutorOptions options_;
   const std::string token_;  // of what this server starts
+  Silence silence_;
   ExecutorListener* listener_ = nullptr;
 
   std::mutex mutex_;
@@ -81,7 +127,7 @@ class LauncherExecutor::Client {
 };
 
 Status LauncherExecutor::Client::open() {
-  link_ = TRY(LauncherLink::find(options_.state, options_.patience));
+  use(TRY(LauncherLink::find(options_.state, options_.patience)));
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -90,11 +136,18 @@ Status LauncherExecutor::Client::open() {
 Status LauncherExecutor::Client::connect() {
   if (leaving_) return Error(ErrorCode::Unavailable, "the executor was stopped");
   if (link_ != nullptr) return {};
-  link_ = TRY(LauncherLink::find(options_.state, options_.patience));
+  use(TRY(LauncherLink::find(options_.state, options_.patience)));
   if (link_ == nullptr)
-    link_ = TRY(LauncherLink::start(options_.state, options_.launcher, options_.patience));
-  changed_.notify_all();
+    use(TRY(LauncherLink::start(options_.state, options_.launcher, options_.patience)));
   return {};
+}
+
+/// Nothing happens when there is none.
+void LauncherExecutor::Client::use(std::shared_ptr<LauncherLink> link) {
+  if (link == nullptr) return;
+  link_ = std::move(link);
+  silence_.speaks_with(link_->pid());
+  changed_.notify_all();
 }
 
 /// What cannot be sent is lost with the link, which the thread notices.
@@ -124,6 +177,7 @@ Status LauncherExecutor::Client::start(AttemptRequest request) {
   TRY(connect());
   const AttemptId id = request.id;
   held_[id] = {token_, false, false};
+  silence_.wait_for_one();
   send(order::Start{std::move(request), token_});
   return {};
 }
@@ -136,19 +190,27 @@ bool LauncherExecutor::Client::adopt(const AttemptId& attempt, const std::string
   }
   // Its reports may come before this thread goes on.
   held_[attempt] = {token, false, false};
+  silence_.wait_for_one();
   const auto answer =
       ask(lock, [&](std::int64_t id) { return Order(order::Adopt{id, attempt, token}); });
   const bool adopted = answer.ok() && answer->ok;
-  if (!adopted) held_.erase(attempt);
+  if (!adopted && held_.erase(attempt) == 1) silence_.one_has_ended();
   return adopted;
 }
 
+/// Where the launcher is lost meanwhile, of the one that is there then; with one that has ended all
+/// of it has ended, and the next one begins with that.
 Status LauncherExecutor::Client::end_the_rest() {
   std::unique_lock lock(mutex_);
-  if (link_ == nullptr) return {};  // the next launcher begins with that
-  const auto answer = TRY(ask(lock, [](std::int64_t id) { return Order(order::EndTheRest{id}); }));
-  if (answer.ok) return {};
-  return Error(ErrorCode::Unavailable, answer.message);
+  for (int lost = 0; link_ != nullptr; ++lost) {
+    const std::shared_ptr<LauncherLink> asked = link_;
+    const auto answer = ask(lock, [](std::int64_t id) { return Order(order::EndTheRest{id}); });
+    if (answer.ok() && answer->ok) return {};
+    if (answer.ok()) return Error(ErrorCode::Unavailable, answer->message);
+    if (link_ == asked || lost == kMostLost) return answer.error();
+    if (link_ == nullptr) use(TRY(LauncherLink::find(options_.state, options_.patience)));
+  }
+  return {};
 }
 
 void LauncherExecutor::Client::settled(const AttemptId& attempt) {
@@ -203,21 +265,28 @@ void LauncherExecutor::Client::run() {
     if (link_ == nullptr) return;
     const std::shared_ptr<LauncherLink> link = link_;
     lock.unlock();
-    while (const std::optional<std::string> line = link->read()) hear(*line);
+    for (;;) {
+      const Result<std::optional<std::string>> line = link->read();
+      if (!line.ok()) end_launcher(line.error().message());
+      if (!line.ok() || !line->has_value()) break;
+      silence_.heard();
+      hear(**line);
+    }
     lock.lock();
     lose_link(lock);
   }
 }
 
+/// It would say the same again to the next server.
+void LauncherExecutor::Client::end_launcher(const std::string& why) {
+  log_error("the launcher said what cannot be understood, and is ended with its attempts: " + why);
+  const std::lock_guard lock(mutex_);
+  if (link_ != nullptr) static_cast<void>(link_->end_launcher(options_.patience));
+}
+
 void LauncherExecutor::Client::hear(const std::string& line) {
   Result<Report> heard = report_from(line);
-  if (!heard.ok()) {
-    log_error(fmt::format("the launcher said what cannot be understood, and is ended: {}: {}",
-                          heard.error().message(), line.substr(0, 200)));
-    const std::lock_guard lock(mutex_);
-    if (link_ != nullptr) static_cast<void>(link_->end_launcher(options_.patience));
-    return;
-  }
+  if (!heard.ok()) return end_launcher(heard.error().message() + ": " + line.substr(0, 200));
   if (auto* finished = std::get_if<report::Finished>(&*heard)) return hear(std::move(*finished));
   if (auto* answer = std::get_if<report::Answer>(&*heard)) return hear(std::move(*answer));
   if (const auto* fence = std::get_if<report::Fence>(&*heard)) return hear(*fence);
@@ -259,6 +328,7 @@ void LauncherExecutor::Client::end(const AttemptId& attempt, const std::function
     const auto found = held_.find(attempt);
     if (found == held_.end() || found->second.has_ended) return;
     found->second.has_ended = true;
+    silence_.one_has_ended();
     if (found->second.is_settled) held_.erase(found);
   }
   tell();
@@ -333,6 +403,9 @@ void LauncherExecutor::stop(Duration grace) {
 }
 void LauncherExecutor::detach(Duration) {
   client_->leave();
+}
+std::string LauncherExecutor::trouble() const {
+  return client_->trouble();
 }
 
 }  // namespace millrace::launcher

@@ -24,6 +24,9 @@ struct LauncherExecutorOptions {
   std::vector<std::string> program;  // for attempts that bring no command of their own
   /// How long an answer of the launcher is waited for.
   Duration patience = std::chrono::seconds(30);
+  /// After which the silence of a launcher that runs attempts is told (trouble): each attempt gives
+  /// a sign of life every 5 s.
+  Duration odd_silence = std::chrono::seconds(12);
 };
 
 class LauncherExecutor final : public orchestration::Executor {
@@ -46,6 +49,7 @@ class LauncherExecutor final : public orchestration::Executor {
   void kill(const orchestration::AttemptId& attempt, Duration grace) override;
   void stop(Duration grace) override;
   void detach(Duration grace) override;
+  std::string trouble() const override;
 
  private:
   class Client;

@@ -227,14 +227,14 @@ Status LauncherLink::send(const std::string& line) {
   return {};
 }
 
-std::optional<std::string> LauncherLink::read() {
+Result<std::optional<std::string>> LauncherLink::read() {
   for (;;) {
     if (std::optional<std::string> line = lines_.next()) return line;
     std::array<char, kPiece> piece;
     const ssize_t size = ::recv(socket_.get(), piece.data(), piece.size(), 0);
     if (size < 0 && errno == EINTR) continue;
-    if (size <= 0 || !lines_.feed({piece.data(), static_cast<std::size_t>(size)}).ok())
-      return std::nullopt;
+    if (size <= 0) return std::optional<std::string>();
+    TRY(lines_.feed({piece.data(), static_cast<std::size_t>(size)}));
   }
 }
 

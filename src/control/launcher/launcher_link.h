@@ -32,8 +32,9 @@ class LauncherLink {
   pid_t pid() const { return pid_; }
   /// Waits for nothing but room in the socket. Errors: Unavailable.
   Status send(const std::string& line);
-  /// Waits for the next line; none when the connection has ended.
-  std::optional<std::string> read();
+  /// Waits for the next line; none when the connection has ended. Errors: Invalid for a line that is
+  /// too long.
+  Result<std::optional<std::string>> read();
   /// Makes read() and send() of other threads end.
   void hang_up();
   /// Kills the launcher and its attempts; returns when it is gone, or after `patience`.

@@ -1,5 +1,6 @@
 // The launcher as a process: killed, told to stop, spoken to by strangers.
 #include <algorithm>
+#include <thread>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -170,10 +171,12 @@ TEST_F(LauncherTest, ALauncherOfAFolderThatWasMovedIsEndedWithItsAttempts) {
   second.executor->stop(Duration::zero());
 }
 
-/// A launcher as another version of this program would be: it listens, says `words`, and waits.
+/// A launcher as another version of this program would be: it listens, says `words`, then so many
+/// bytes without an end, and waits.
 TEST(Program, DISABLED_OtherLauncher) {
   const std::vector<std::string> arguments = testing::internal::GetArgvs();
-  const std::string& words = arguments[arguments.size() - 2];
+  const std::string& words = arguments[arguments.size() - 3];
+  const std::string endless(std::stoul(arguments[arguments.size() - 2]), 'x');
   const auto listener =
       net::Listener::open(net::Listen::unix_socket(socket_path(arguments.back())));
   ASSERT_TRUE(listener.ok()) << listener.error().message();
@@ -185,11 +188,13 @@ TEST(Program, DISABLED_OtherLauncher) {
     ::poll(&waiting, 1, -1);
     connections.emplace_back(::accept(listener->descriptor(), nullptr, nullptr));
     say(connections.back(), words);
+    say(connections.back(), endless);
   }
 }
 
 /// Returns its pid when it listens.
-pid_t start_other_launcher(const std::string& state, const std::string& words) {
+pid_t start_other_launcher(const std::string& state, const std::string& words,
+                           std::size_t endless = 0) {
   int out[2];
   EXPECT_EQ(::pipe2(out, O_CLOEXEC), 0);
   const FileDescriptor reading(out[0]);
@@ -199,7 +204,8 @@ pid_t start_other_launcher(const std::string& state, const std::string& words) {
   if (pid == 0) {
     ::dup2(out[1], STDOUT_FILENO);
     ::execl(program.c_str(), program.c_str(), "--gtest_filter=Program.DISABLED_OtherLauncher",
-            "--gtest_also_run_disabled_tests", words.c_str(), state.c_str(), nullptr);
+            "--gtest_also_run_disabled_tests", words.c_str(), std::to_string(endless).c_str(),
+            state.c_str(), nullptr);
     ::_exit(127);
   }
   writing.close();
@@ -243,6 +249,53 @@ TEST(LauncherProcess, OneThatDoesNotFitIsEndedAndAnotherStarted) {
     EXPECT_EQ(next.recorder.wait_for_end(made.id).exit_code, 0);
     next.executor->stop(Duration::zero());
   }
+}
+
+TEST(LauncherProcess, OneThatSaysALineWithoutAnEndIsEndedAndNotAskedAgain) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string hello = to_line(Report(report::Hello{kProtocolVersion, folder.path()}));
+  const pid_t other = start_other_launcher(folder.path(), hello, kLongestLine + 1);
+  FakeServer server(folder.path());
+  const Status ended = server.executor->end_the_rest();
+  EXPECT_TRUE(ended.ok()) << ended.error().message();
+  int status = 0;
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST_F(LauncherTest, ALauncherThatRunsAttemptsAndSaysNothingIsTold) {
+  LauncherExecutorOptions options = options_for(state());
+  options.odd_silence = Duration::zero();
+  FakeServer server(options);
+  EXPECT_EQ(server.executor->trouble(), "");
+  const AttemptRequest made = shell("lives", "exec sleep 1000");
+  ASSERT_TRUE(server.executor->start(made).ok());
+  server.recorder.wait_for_start(made.id);
+  const std::string launcher = std::to_string(launcher_of(state()));
+  const std::string trouble = server.executor->trouble();
+  EXPECT_NE(trouble.find("the launcher (pid " + launcher + ")"), std::string::npos) << trouble;
+  EXPECT_NE(trouble.find("`kill -9 " + launcher + "`"), std::string::npos) << trouble;
+  server.executor->kill(made.id, Duration::zero());
+  server.recorder.wait_for_end(made.id);
+  EXPECT_EQ(server.executor->trouble(), "") << "nothing is waited for";
+}
+
+TEST_F(LauncherTest, ASocketThatWasRemovedIsThereAgainForTheNextServer) {
+  const AttemptRequest made = shell("lives", "exec sleep 1000");
+  const std::string token = start(made);
+  ASSERT_EQ(::unlink(socket_path(state()).c_str()), 0);
+  server_->die();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (::access(socket_path(state()).c_str(), F_OK) != 0 &&
+         std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  server_ = std::make_unique<FakeServer>(state());
+  EXPECT_TRUE(executor().adopt(made.id, token));
+}
+
+TEST_F(LauncherTest, ALauncherThatHasJustSpokenIsNoTrouble) {
+  start(shell("lives", "exec sleep 1000"));
+  EXPECT_EQ(executor().trouble(), "");
 }
 
 TEST(LauncherProcess, WhyItCannotServeIsSaid) {

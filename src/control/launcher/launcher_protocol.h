@@ -16,8 +16,8 @@
 namespace millrace::launcher {
 
 inline constexpr std::int64_t kProtocolVersion = 1;
-/// Of a line, with its newline. An end is the largest: a result and 64 xcoms of 1 MiB each, which
-/// written anew are half as long again at most.
+/// Of a line, with its newline. An end is the largest: the attempt's result and xcoms, of which
+/// execution takes 64 MiB together as they are written.
 inline constexpr std::size_t kLongestLine = 128U << 20U;
 
 /// What a server says.

@@ -124,6 +124,9 @@ class Executor {
   /// Lets go of the attempts that can live without this server, for another to adopt, and ends the
   /// rest as stop does.
   virtual void detach(Duration grace) { stop(grace); }
+  /// What keeps attempts from being started, heard or ended just now, and how to mend it; "" when
+  /// nothing does. Answers at once, whatever other threads wait for.
+  virtual std::string trouble() const { return ""; }
 };
 
 /// Calls a function within start(): for tests and for work that takes no time.

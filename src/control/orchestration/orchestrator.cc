@@ -69,8 +69,11 @@ Status Orchestrator::cancel(const RunKey& run) {
 }
 
 std::string Orchestrator::trouble() const {
-  const std::lock_guard lock(shell_->finished_mutex_);
-  return shell_->trouble_;
+  {
+    const std::lock_guard lock(shell_->finished_mutex_);
+    if (!shell_->trouble_.empty()) return shell_->trouble_;
+  }
+  return shell_->executor_.trouble();
 }
 
 Status Orchestrator::health() const {

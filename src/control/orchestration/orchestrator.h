@@ -95,8 +95,8 @@ class Orchestrator {
   /// Errors: NotFound. A finished run is left alone.
   Status cancel(const RunKey& run);
 
-  /// What keeps it from going on just now: its store does not answer, and is asked again and again.
-  /// "" when nothing does.
+  /// What keeps it from going on just now: its store does not answer, and is asked again and again;
+  /// or what troubles the executor. "" when nothing does.
   std::string trouble() const;
   /// Whether it still works. Errors: Unavailable when it has given up, since its store did not
   /// answer for store_patience: nothing is scheduled or stored any more, and who follows a run
