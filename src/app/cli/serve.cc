@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <stop_token>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -22,7 +24,9 @@ namespace millrace::cli {
 namespace {
 
 constexpr int kPatienceToStart = 300;  // tenths of a second
-constexpr int kPatienceToStop = 300;
+// A server waits 10 s for its attempts, 30 s more for a launcher that does not answer, and 10 s for
+// who still asks.
+constexpr int kPatienceToStop = 600;
 constexpr std::string_view kError = "error: ";  // of fail(), not said twice
 
 /// A server comes up with SQL that does not bind, since it answers predictions, too: what runs over
@@ -118,12 +122,15 @@ Result<Json> detach(const Common& common) {
                "the server does not answer after 30 s; its words are in " + log);
 }
 
-/// Not whether the socket's file is there: the folder may have been moved under the server.
-bool listens(const project::Project& project) {
+/// What keeps a server that stops from its end, "" when nothing does; none when it has ended. Not by
+/// whether the socket's file is there: the folder may have been moved under the server.
+std::optional<std::string> trouble_of_stopping(const project::Project& project) {
   net::HttpClient client(
       {.unix_path = server::socket_path(project), .timeout = std::chrono::seconds(1)});
-  const auto answer = client.send(net::Method::Get, "/api/v1/status");
-  return answer.ok() || answer.error().code() != ErrorCode::Unavailable;
+  const auto status = client.get_json("/api/v1/status");
+  if (status.ok()) return status->string_or("trouble", "");
+  if (status.error().code() == ErrorCode::Unavailable) return std::nullopt;
+  return "";
 }
 
 Result<Json> stop_running(const Common& common, const DownArguments& arguments) {
@@ -132,12 +139,17 @@ Result<Json> stop_running(const Common& common, const DownArguments& arguments) 
   Connection connection = TRY(Connection::to_running(project));
   TRY(connection.post_json("/api/v1/shutdown",
                            Json::object({{"keep_attempts", arguments.keep_attempts}})));
+  std::string told;
   for (int i = 0; i < kPatienceToStop; ++i) {
-    if (!listens(project))
-      return Json::object({{"stopped", true}, {"pid", status.integer_or("pid", 0)}});
+    const auto trouble = trouble_of_stopping(project);
+    if (!trouble) return Json::object({{"stopped", true}, {"pid", status.integer_or("pid", 0)}});
+    if (!trouble->empty() && *trouble != std::exchange(told, *trouble))
+      warn("the server is stopping, and waits: " + *trouble);
     ::poll(nullptr, 0, 100);
   }
-  return Error(ErrorCode::Timeout, "the server is still stopping after 30 s");
+  return Error(ErrorCode::Timeout,
+               fmt::format("the server is still stopping after {} s{}", kPatienceToStop / 10,
+                           told.empty() ? "" : ": " + told));
 }
 
 }  // namespace
