@@ -432,6 +432,9 @@ class TestBackfill(Servers):
             answer = self.assertRuns(project.millrace("backfill", *days, *clear, "--json"))
             self.assertEqual([run["state"] for run in answer.json()["runs"]], ["success"] * 5)
             self.assertEqual(len((project.root / "ran").read_text().split()), expected)
+        told = self.assertRuns(project.millrace("backfill", *days)).out
+        self.assertRegex(told, r"2013-01-05T00:00:00Z +success .* had succeeded, 2\d{3}-")
+        self.assertIn("5 runs, 0 failed, 5 had succeeded before (`--clear` runs them again)", told)
 
     def test_dates_that_nobody_can_mean_are_refused(self):
         project = self.commands(quick="true")

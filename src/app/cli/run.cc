@@ -67,6 +67,25 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
   return ended;
 }
 
+/// Of an answer to a backfill: whether the run had succeeded before, and so was not run again.
+bool had_succeeded(const Json& answer, const std::string& run) {
+  const Json& done = answer["had_succeeded"];
+  return done.is_array() && std::ranges::find(done.as_array(), Json(run)) != done.as_array().end();
+}
+
+/// One run of a backfill in a line.
+std::string line_of(const Json& run) {
+  const auto took = duration_of(run);
+  const std::string outcome = outcome_of(run);
+  const std::string before =
+      run.bool_or("had_succeeded", false)
+          ? fmt::format("had succeeded, {}{}", to_the_second(run.string_or("finished_at", "")),
+                        outcome.empty() ? "" : ": ")
+          : "";
+  return fmt::format("  {:<28} {:<9} {:>8}  {}{}", run.string_or("run_id", ""), standing_of(run),
+                     took ? format_duration(*took) : "", before, outcome);
+}
+
 Result<Json> backfill_all(const Common& common, const BackfillArguments& arguments,
                           Terminal& terminal) {
   const project::Project project = TRY(open_checked_project(common));
@@ -91,12 +110,10 @@ Result<Json> backfill_all(const Common& common, const BackfillArguments& argumen
                     Terminal::bar(static_cast<double>(i) / static_cast<double>(ids.size())), i + 1,
                     ids.size(), id));
     RunFollower follower(connection, terminal, true);
-    const Json run = TRY(follower.follow(dag, id, 0));
-    const auto took = duration_of(run);
-    if (!common.json)
-      terminal.line(fmt::format("  {:<28} {:<9} {:>8}  {}", id, standing_of(run),
-                                took ? format_duration(*took) : "", outcome_of(run)));
-    runs.push(run);
+    Json run = TRY(follower.follow(dag, id, 0));
+    run.set("had_succeeded", had_succeeded(answer, id));
+    if (!common.json) terminal.line(line_of(run));
+    runs.push(std::move(run));
   }
   if (asked.cancelled()) return interrupted("the backfill");
   return Json::object({{"dag", dag}, {"runs", std::move(runs)}});
@@ -171,7 +188,8 @@ bool succeeded(const Json& run) {
   return run.string_or("state", "") == "success";
 }
 
-/// "6 runs, 1 failed, 1 cancelled, 2 with a refusal"; without what there is none of, but failures.
+/// "6 runs, 1 failed, 1 cancelled, 2 with a refusal, 3 had succeeded before"; without what there is
+/// none of, but failures.
 std::string tally_of(const Json::Array& runs) {
   const auto count = [&](const auto& holds) { return std::ranges::count_if(runs, holds); };
   const auto was_cancelled = [](const Json& run) {
@@ -187,6 +205,9 @@ std::string tally_of(const Json::Array& runs) {
                   static_cast<std::ptrdiff_t>(runs.size()) - count(succeeded) - cancelled);
   if (cancelled > 0) text += fmt::format(", {} cancelled", cancelled);
   if (refused > 0) text += fmt::format(", {} with a refusal", refused);
+  const auto before = count([](const Json& run) { return run.bool_or("had_succeeded", false); });
+  if (before > 0)
+    text += fmt::format(", {} had succeeded before (`--clear` runs them again)", before);
   return text;
 }
 

@@ -158,14 +158,16 @@ Result<Json> request_run(const Parts& parts, const Request& request) {
 }
 
 /// Those of the runs that have ended already.
-Result<std::vector<RunKey>> finished_at(const Parts& parts, const orchestration::Dag& dag,
-                                        const std::vector<Instant>& points, const Json& params) {
-  std::vector<RunKey> finished;
+Result<std::vector<orchestration::RunRecord>> finished_at(const Parts& parts,
+                                                          const orchestration::Dag& dag,
+                                                          const std::vector<Instant>& points,
+                                                          const Json& params) {
+  std::vector<orchestration::RunRecord> finished;
   for (const Instant point : points) {
     const auto planned =
         TRY(orchestration::plan_run(dag, point, params, orchestration::RunReason::Backfill));
     const auto run = TRY(parts.orchestrator.find_run(planned.key));
-    if (run.has_value() && is_finished(run->state)) finished.push_back(planned.key);
+    if (run.has_value() && is_finished(run->state)) finished.push_back(*run);
   }
   return finished;
 }
@@ -179,7 +181,13 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   const Instant to = TRY(stretch_of(zone, TRY(body.text("to")))).last;
   const auto points = TRY(orchestration::points_of_backfill(*dag, from, to));
   const bool clear = TRY(body.flag_or("clear", false));
-  if (clear) TRY(forget_results(parts, TRY(finished_at(parts, *dag, points, params))));
+  std::vector<RunKey> forgotten;
+  Json done = Json::array();
+  for (const auto& run : TRY(finished_at(parts, *dag, points, params))) {
+    if (clear) forgotten.push_back(run.key);
+    if (!clear && run.state == orchestration::RunState::Success) done.push(run.key.run.str());
+  }
+  if (clear) TRY(forget_results(parts, forgotten));
   Json ids = Json::array();
   for (const RunId& run : TRY(parts.orchestrator.backfill(
            dag->id(), from, to, params,
@@ -189,6 +197,7 @@ Result<Json> request_backfill(const Parts& parts, const Request& request) {
   return Json::object(
       {{"dag", dag->id().str()},
        {"run_ids", std::move(ids)},
+       {"had_succeeded", std::move(done)},  // and are not run again
        {"warning", ahead ? oddity_of(*dag, points.back(), parts.clock.now()) : ""}});
 }
 
