@@ -57,6 +57,13 @@ std::string oddity_of(const orchestration::Dag& dag, Instant logical_date, Insta
   const Schedule& schedule = dag.schedule();
   const auto before = schedule.previous_at_or_before(logical_date);
   if (!schedule.has_points() || before == logical_date) return "";
+  const orchestration::DagSpec& spec = dag.spec();
+  if (spec.start_date && logical_date < *spec.start_date)
+    return fmt::format("the logical date {} lies before the start_date of the Dag '{}', {}", date,
+                       dag.id().str(), format_instant(*spec.start_date));
+  if (spec.end_date && logical_date > *spec.end_date)
+    return fmt::format("the logical date {} lies after the end_date of the Dag '{}', {}", date,
+                       dag.id().str(), format_instant(*spec.end_date));
   std::string dates = before ? format_instant(*before) : "";
   if (const auto after = schedule.next_after(logical_date))
     dates += (dates.empty() ? "" : " and ") + format_instant(*after);

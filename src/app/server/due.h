@@ -25,8 +25,8 @@ Result<Stretch> stretch_of(const TimeZone& zone, std::string_view text);
 /// due several times.
 Result<Instant> due_at(const orchestration::Dag& dag, std::string_view text);
 
-/// What is odd about a logical date that was asked for: it lies in the future, or is no point of the
-/// schedule. "" when nothing is.
+/// What is odd about a logical date that was asked for: it lies in the future, outside of the Dag's
+/// start_date and end_date, or is no point of the schedule. "" when nothing is.
 std::string oddity_of(const orchestration::Dag& dag, Instant logical_date, Instant now);
 
 }  // namespace millrace::server

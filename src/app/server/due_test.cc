@@ -60,5 +60,19 @@ TEST(Due, WhatIsInTheFutureOrOffTheScheduleIsOdd) {
   EXPECT_EQ(oddity_of(*due(""), at("2013-12-03T05:00:00Z"), now), "");
 }
 
+TEST(Due, WhatLiesOutsideOfTheDagsDatesIsNotCalledOffTheSchedule) {
+  orchestration::DagSpec spec = orchestration::chain_of("hourly", {"a"});
+  spec.schedule = "0 * * * *";
+  spec.start_date = at("2013-12-03T18:00:00Z");
+  spec.end_date = at("2013-12-04T18:00:00Z");
+  const auto dag = good(orchestration::Dag::make(spec));
+  const Instant now = at("2013-12-10T00:00:00Z");
+  EXPECT_EQ(oddity_of(*dag, at("2013-12-03T18:00:00Z"), now), "");
+  EXPECT_HAS(oddity_of(*dag, at("2013-12-03T15:00:00Z"), now),
+             "lies before the start_date of the Dag 'hourly', 2013-12-03T18:00:00Z");
+  EXPECT_HAS(oddity_of(*dag, at("2013-12-04T19:00:00Z"), now),
+             "lies after the end_date of the Dag 'hourly', 2013-12-04T18:00:00Z");
+}
+
 }  // namespace
 }  // namespace millrace::server
