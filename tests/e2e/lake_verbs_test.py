@@ -187,6 +187,14 @@ class TestValidate(LakeTest):
         self.assertFalse(told["success"])
         self.assertEqual(told["results"][1]["result"]["unexpected_count"], 2)
 
+    def test_what_is_a_warning_only_is_told_and_fails_nothing(self):
+        self.lake.write("expectations/soft.yml", "name: soft\nexpectations:\n"
+                        "  - {type: expect_column_values_to_be_between, column: id, max_value: 20, "
+                        "severity: warning}\n")
+        answer = self.validate(suite="soft", table="raw.orders")
+        self.assertRegex(answer.out, "warning +expect_column_values_to_be_between +id")
+        self.assertIn("0 of 1 expectations met", answer.out)
+
     def test_an_older_version_and_some_of_the_rows(self):
         self.validate("--at", "0", suite="orders", table="raw.orders")
         self.validate("--where", "id <= 20 and id > 10", suite="orders", table="raw.orders")

@@ -60,6 +60,13 @@ Result<Answer> answer_of(const Common& common, const ValidateArguments& argument
   return answer;
 }
 
+std::string result_of(const Terminal& terminal, const quality::Verdict& verdict) {
+  const quality::Severity severity = verdict.expectation.severity;
+  if (verdict.success) return terminal.paint(Colour::Green, "met");
+  if (severity == quality::Severity::Critical) return terminal.paint(Colour::Red, "failed");
+  return terminal.paint(Colour::Yellow, quality::to_string(severity));
+}
+
 /// Those that failed last, where they are seen.
 void print_verdict(const quality::SuiteVerdict& verdict) {
   Terminal terminal(stdout);
@@ -67,10 +74,9 @@ void print_verdict(const quality::SuiteVerdict& verdict) {
   for (const bool success : {true, false})
     for (const quality::Verdict& each : verdict.results)
       if (each.success == success)
-        rows.push_back(
-            {success ? terminal.paint(Colour::Green, "met") : terminal.paint(Colour::Red, "failed"),
-             each.expectation.type, printable(quality::subject_of(each)),
-             printable(quality::finding_of(each))});
+        rows.push_back({result_of(terminal, each), each.expectation.type,
+                        printable(quality::subject_of(each)),
+                        printable(quality::finding_of(each))});
   terminal.table({"RESULT", "EXPECTATION", "OF", "FOUND"}, rows);
   terminal.line(
       fmt::format("{} of {} expectations met", verdict.successful(), verdict.results.size()));
@@ -87,7 +93,8 @@ int validate(const Common& common, const ValidateArguments& arguments) {
   else
     print_verdict(verdict);
   if (!answer->hint.empty()) std::fprintf(stderr, "hint: %s\n", answer->hint.c_str());
-  return verdict.success ? kSuccess : kFailed;
+  // As the task does: what is a warning only is told.
+  return verdict.worst_failure() == quality::Severity::Critical ? kFailed : kSuccess;
 }
 
 }  // namespace millrace::cli

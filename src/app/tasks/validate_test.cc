@@ -52,6 +52,16 @@ TEST_F(Validate, LooksAtTheNewestVersionWhenNoTaskBeforeItWroteTheTable) {
   EXPECT_EQ(good(run("by_itself", kBad))["summary"].as_string(), "1 of 1 expectations met");
 }
 
+TEST_F(Validate, AnUnmetWarningIsToldInItsLine) {
+  change("expectations/best.yml", "max_value: 390}", "max_value: 390, severity: warning}");
+  make_both();
+  const std::string summary = good(run("validate", kBad))["summary"].as_string();
+  EXPECT_NE(summary.find("0 of 1 expectations met; unmet (warning): "
+                         "expect_column_values_to_be_between of orders"),
+            std::string::npos)
+      << summary;
+}
+
 TEST_F(Validate, StandsWhileTableAndSuiteAreTheSame) {
   make_both();
   good(run("validate", kGood));
