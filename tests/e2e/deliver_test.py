@@ -12,6 +12,7 @@ from weekly import EXAMPLE, PIPELINE, WeeklyProject, deliver, deliveries
 
 LAND_ALL = """
 timezone: America/New_York
+params: {score_at: departure}  # a SQL model asks for it
 tasks:
   - {id: land, kind: land, source: airline}
 """

@@ -121,8 +121,9 @@ TEST_F(Reloading, WhatATaskSaysIsLookedAtAndWhatOnlyOthersUseIsNot) {
       << told.error().message();
   std::filesystem::create_directory(folder_.path() + "/models");
   write("models/half.sql", "select {{ ref(");
-  write("pipelines/quick.yml",
-        "tasks: [{id: b, kind: command, command: 'true'}, {id: c, kind: sql_model, model: half}]\n");
+  write(
+      "pipelines/quick.yml",
+      "tasks: [{id: b, kind: command, command: 'true'}, {id: c, kind: sql_model, model: half}]\n");
   const Status taken = reload_->refresh("quick");
   EXPECT_TRUE(taken.ok()) << taken.error().message();
 }
