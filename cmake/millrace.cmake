@@ -91,7 +91,7 @@ function(millrace_room place)
     endif()
     add_dependencies(unit_tests ${room}_test)
     add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
-    set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 300
+    set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600
                          ENVIRONMENT "MILLRACE_DEPS=${MILLRACE_DEPS}")
   endif()
 endfunction()
