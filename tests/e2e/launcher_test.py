@@ -178,6 +178,20 @@ class TestServerStopped(Launcher):
         self.assertRuns(project.millrace("down"))
 
 
+class TestTaskThatRunsMillrace(Launcher):
+    def test_the_run_that_it_started_in_another_project_ends_with_it(self):
+        inner = self.commands(waits=f"echo $$ >pid; touch began; {GO}")
+        outer = self.commands(asks=f"cd {inner.root} && {MILLRACE} run --logical-date 2013-01-01")
+        self.next_server(outer)
+        self.start_run(outer)
+        self.began(inner)
+        self.assertRuns(outer.millrace("cancel", "chain", "2013-01-01"))
+        wait_until(lambda: inner.launcher() is None, "the launcher of the other project has left")
+        self.assertIn(state_of(int((inner.root / "pid").read_text())), ("Z", None))
+        self.assertEqual([run["state"] for run in json.loads(inner.millrace("runs", "chain", "--json").out)],
+                         ["failed"], "its own server has ended it, and stored that")
+
+
 class TestLauncherKilled(Launcher):
     def test_its_attempts_are_lost_and_tried_again_with_another(self):
         project = self.commands(retries=1, waits=f"echo $$ >>pids; touch began; {GO}")

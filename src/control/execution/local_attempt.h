@@ -59,6 +59,9 @@ class LocalAttempt {
 
   // When it is killed for good; when it gives its next sign of life (those that do not speak).
   std::optional<SteadyTime> kill_at;
+  // One of its group, while what is left of that has its grace: its own process has ended, and is not
+  // reaped, so that the group's number stays its own.
+  FileDescriptor rest;
   SteadyTime beats_at;
   std::uint64_t peak_group_bytes = 0;
 

@@ -74,7 +74,7 @@ class LocalExecutor::Loop {
   void stop(Duration grace);
 
  private:
-  enum class What : std::uint8_t { Ended, Channel, Output, Errors };
+  enum class What : std::uint8_t { Ended, RestEnded, Channel, Output, Errors };
   /// What a descriptor of the epoll set stands for.
   struct Watched {
     LocalAttempt* attempt = nullptr;
@@ -93,6 +93,7 @@ class LocalExecutor::Loop {
   void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
   void pass_questions(LocalAttempt& attempt);
   void listen_for_writing(const LocalAttempt& attempt);
+  void end_with_its_group(LocalAttempt& attempt);
   void end(LocalAttempt& attempt);
   void fail(const AttemptId& attempt, const Error& error);
   void keep_time();
@@ -267,6 +268,7 @@ void LocalExecutor::Loop::begin_kill(LocalAttempt& attempt, Duration grace) {
   const SteadyTime at = std::chrono::steady_clock::now() + grace;
   if (grace <= Duration::zero()) {
     spawner_->signal(attempt.child(), SIGKILL);
+    if (attempt.rest.is_open()) attempt.kill_at = at;
   } else if (!attempt.kill_at || *attempt.kill_at > at) {
     if (!attempt.kill_at) spawner_->signal(attempt.child(), SIGTERM);
     attempt.kill_at = at;
@@ -293,7 +295,8 @@ void LocalExecutor::Loop::serve_or_end(int fd, std::uint32_t events) {
   const auto found = watched_.find(fd);
   if (found == watched_.end()) return;  // of an attempt that ended in this round
   const AttemptId id = found->second.attempt->id();
-  const bool was_ending = found->second.what == What::Ended;
+  const bool was_ending =
+      found->second.what == What::Ended || found->second.what == What::RestEnded;
   const Status served = guarded(id, [&] { serve(fd, events); });
   const auto attempt = attempts_.find(id);
   if (served.ok() || attempt == attempts_.end()) return;
@@ -313,7 +316,9 @@ void LocalExecutor::Loop::serve(int fd, std::uint32_t events) {
   bool open = true;
   switch (found->second.what) {
     case What::Ended:
-      return end(attempt);
+    case What::RestEnded:
+      unwatch(fd);
+      return end_with_its_group(attempt);
     case What::Channel:
       return serve_channel(attempt, fd, events);
     case What::Output:
@@ -368,12 +373,24 @@ void LocalExecutor::Loop::listen_for_writing(const LocalAttempt& attempt) {
     writing_.erase(fd);
 }
 
+/// Its own process has ended. Where it was asked to end, what it has started (`cd x && tool`) has the
+/// rest of the grace as well. There is no descriptor of a group, so that one process of it is watched
+/// after the other, until none lives.
+void LocalExecutor::Loop::end_with_its_group(LocalAttempt& attempt) {
+  attempt.rest.close();
+  const bool has_grace =
+      attempt.kill_at && *attempt.kill_at < SteadyTime::max() && !attempt.condemned();
+  if (has_grace) attempt.rest = hold_one_of(attempt.child().pid);
+  if (attempt.rest.is_open() && watch(attempt.rest.get(), attempt, What::RestEnded)) return;
+  end(attempt);
+}
+
 void LocalExecutor::Loop::end(LocalAttempt& attempt) {
   // While it is not reaped its group's number is its own: what is left of the group ends with it.
   spawner_->signal(attempt.child(), SIGKILL);
   const ExitStatus exit = spawner_->reap(attempt.child());
-  for (const int fd :
-       {attempt.child().pidfd, attempt.output_fd(), attempt.error_fd(), attempt.channel_fd()})
+  for (const int fd : {attempt.child().pidfd, attempt.rest.get(), attempt.output_fd(),
+                       attempt.error_fd(), attempt.channel_fd()})
     if (fd >= 0) unwatch(fd);
   const AttemptId id = attempt.id();
   AttemptEnd how = attempt.finish(exit, *listener_);
@@ -383,10 +400,12 @@ void LocalExecutor::Loop::end(LocalAttempt& attempt) {
 
 void LocalExecutor::Loop::keep_time() {
   const SteadyTime now = std::chrono::steady_clock::now();
+  std::vector<int> rests;
   for (const auto& [id, attempt] : attempts_) {
     if (attempt->kill_at && *attempt->kill_at <= now) {
       spawner_->signal(attempt->child(), SIGKILL);
       attempt->kill_at = SteadyTime::max();
+      if (attempt->rest.is_open()) rests.push_back(attempt->rest.get());
     }
     // For those that do not speak, being there is the sign of life.
     if (attempt->request().work.speaks == Preparation::Speaks::Nothing &&
@@ -395,6 +414,8 @@ void LocalExecutor::Loop::keep_time() {
       listener_->heartbeat(id);
     }
   }
+  // Also where one of them cannot be ended (another user's).
+  for (const int fd : rests) serve_or_end(fd, 0);
   if (now < memory_at_) return;
   memory_at_ = now + options_.memory_check;
   check_memory();

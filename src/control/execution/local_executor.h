@@ -6,7 +6,8 @@
 // (docs/formats/attempt.md) is listened to, its memory is watched where it has a limit, and its end
 // is noticed at once by its pidfd. One thread serves them all.
 //
-// An attempt ends for us when its own process ends; what is left of its group is killed then. When
+// An attempt ends for us when its own process ends; what is left of its group is killed then. One that
+// was asked to end does so when its whole group has ended, or its grace is over. When
 // this process dies, however it dies, the kernel kills the attempts' own processes; what those had
 // started is ended by the next executor of the same owner, before it starts anything.
 
@@ -49,7 +50,7 @@ class LocalExecutor final : public orchestration::Executor {
   /// Errors: Unavailable after stop(); Invalid for a request document above the protocol's limit.
   /// That a command cannot be run is told by finished().
   Status start(orchestration::AttemptRequest request) override;
-  /// SIGTERM to the group, SIGKILL after `grace`.
+  /// SIGTERM to the group, SIGKILL to what is left of it after `grace`.
   void kill(const orchestration::AttemptId& attempt, Duration grace) override;
   void stop(Duration grace) override;
 

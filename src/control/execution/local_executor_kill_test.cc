@@ -18,14 +18,55 @@ TEST_F(LocalExecutorTest, AChildThatIgnoresSigtermIsKilledAfterItsGrace) {
 
 TEST_F(LocalExecutorTest, AChildThatHeedsSigtermMayCleanUp) {
   const std::string ready = fifo("ready");
-  ASSERT_TRUE(executor_
-                  ->start(shell("heeds", "trap 'echo cleaned; exit 9' TERM; echo ready > " + ready +
-                                             "; sleep 1000 & wait"))
-                  .ok());
+  ASSERT_TRUE(
+      executor_
+          ->start(shell("heeds", "trap 'echo cleaned; exit 9' TERM; sleep 1000 & echo ready > " +
+                                     ready + "; wait"))
+          .ok());
   EXPECT_EQ(read_first_line(ready), "ready");
   executor_->kill(attempt_id("heeds"), kPatience);
   EXPECT_EQ(listener_.wait_for_end(attempt_id("heeds")).exit_code, 9);
   EXPECT_NE(log("heeds").find("cleaned"), std::string::npos);
+}
+
+TEST_F(LocalExecutorTest, WhatACommandStartedMayCleanUpAlsoWhereTheCommandItselfEndsFirst) {
+  const std::string said = fifo("said");
+  const std::string gate = fifo("gate");
+  // Open for both, so that no script waits for us, nor we for one that was killed.
+  const FileDescriptor way(::open(gate.c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(
+      executor_
+          ->start(shell("leader", "(trap 'read x < " + gate +
+                                      "; echo cleaned; exit' TERM; sleep 1000 & echo $$ > " + said +
+                                      "; wait) & wait"))
+          .ok());
+  const std::string leader = read_first_line(said);
+  executor_->kill(attempt_id("leader"), kPatience);
+  expect_gone(leader);
+  run(shell("other", "exit 0"));  // behind the leader's end, in the same thread
+  EXPECT_EQ(listener_.ends(), 1U);
+  ASSERT_EQ(::write(way.get(), "go\n", 3), 3);
+  EXPECT_EQ(listener_.wait_for_end(attempt_id("leader")).signal, SIGTERM);
+  EXPECT_NE(log("leader").find("cleaned"), std::string::npos) << log("leader");
+}
+
+TEST_F(LocalExecutorTest, WhatACommandStartedAndHeedsNothingEndsWithTheGrace) {
+  const std::string said = fifo("said");
+  for (const Duration hurry : {Duration(milliseconds(50)), Duration::zero()}) {
+    const std::string task = hurry > Duration::zero() ? "in_time" : "at_once";
+    ASSERT_TRUE(
+        executor_
+            ->start(shell(task, "(trap '' TERM; echo $$ > " + said + "; exec sh -c 'echo $$ > " +
+                                    said + "; while :; do read x < /dev/zero; done') & wait"))
+            .ok());
+    const std::vector<std::string> pids = read_lines(said, 2);
+    executor_->kill(attempt_id(task), kPatience * 10);
+    expect_gone(pids[0]);
+    run(shell("behind_" + task, "exit 0"));  // the end of the command itself
+    executor_->kill(attempt_id(task), hurry);
+    EXPECT_EQ(listener_.wait_for_end(attempt_id(task)).signal, SIGTERM);
+    expect_gone(pids[1]);
+  }
 }
 
 TEST_F(LocalExecutorTest, GrandchildrenEndWithTheAttempt) {

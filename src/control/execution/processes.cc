@@ -7,9 +7,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-
-#include "base/file_descriptor.h"
 
 extern char** environ;
 
@@ -88,6 +87,21 @@ std::vector<Process> list_processes() {
   }
   ::closedir(folder);
   return all;
+}
+
+FileDescriptor hold(const Process& process) {
+  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  const std::optional<Process> now = find_process(process.pid);
+  if (!now || now->started != process.started) pidfd.close();
+  return pidfd;
+}
+
+FileDescriptor hold_one_of(pid_t group) {
+  for (const Process& process : list_processes()) {
+    if (process.group != group) continue;
+    if (FileDescriptor pidfd = hold(process); pidfd.is_open()) return pidfd;
+  }
+  return {};
 }
 
 bool was_started_with(pid_t pid, const std::string& name_and_value) {

@@ -10,6 +10,8 @@
 
 #include <sys/types.h>
 
+#include "base/file_descriptor.h"
+
 namespace millrace::execution {
 
 struct Process {
@@ -27,6 +29,13 @@ std::optional<Process> find_process(pid_t pid);
 
 /// One walk through /proc: about 10 us a process of the machine.
 std::vector<Process> list_processes();
+
+/// A descriptor of the process, readable when it has ended; closed when it is not the one that was
+/// seen. From then on its number cannot become another's.
+FileDescriptor hold(const Process& process);
+
+/// The same of one that lives in the group, whichever; closed when none does.
+FileDescriptor hold_one_of(pid_t group);
 
 /// Whether the process was started with NAME=value in its environment. What it changed there itself
 /// does not count. False for a process of another user, and for one that has ended.

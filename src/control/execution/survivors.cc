@@ -46,15 +46,6 @@ std::vector<Process> find_survivors(const std::string& owner, const Spared& spar
   return all;
 }
 
-/// A descriptor of the process, closed when it is not the one that was seen: from then on its
-/// number cannot become another's.
-FileDescriptor hold(const Process& process) {
-  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
-  const std::optional<Process> now = find_process(process.pid);
-  if (!now || now->started != process.started) pidfd.close();
-  return pidfd;
-}
-
 void wait_for_end(const FileDescriptor& pidfd, SteadyTime deadline) {
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
