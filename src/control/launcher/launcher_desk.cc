@@ -12,7 +12,21 @@ namespace millrace::launcher {
 using orchestration::AttemptEnd;
 using orchestration::AttemptId;
 using orchestration::AttemptMessage;
+using orchestration::AttemptRequest;
 using orchestration::Outcome;
+
+namespace {
+
+// Of an attempt in whose place another one is started, and that nobody has asked to end.
+constexpr Duration kGraceOfReplaced = std::chrono::seconds(10);
+
+AttemptEnd failed(ErrorCode code, std::string why) {
+  AttemptEnd end;
+  end.outcome = {Outcome::Kind::Failed, code, std::move(why)};
+  return end;
+}
+
+}  // namespace
 
 LauncherDesk::LauncherDesk(orchestration::Executor& executor, KeptEnds ends,
                            EndSurvivors end_survivors, Send send, std::function<void()> wake)
@@ -61,17 +75,60 @@ Status LauncherDesk::take(order::Start start) {
   work.environment.insert(server_.environment.begin(), server_.environment.end());
   if (work.working_folder.empty()) work.working_folder = server_.working_folder;
   live_[id] = {start.token, true, false};
-  Status accepted = stopping_ ? Error(ErrorCode::Unavailable, "the launcher is stopping")
-                              : executor_.start(std::move(start.request));
-  if (accepted.ok()) return {};
-  AttemptEnd end;
-  end.outcome = {Outcome::Kind::Failed, accepted.error().code(), accepted.error().message()};
-  keep_end({id, start.token, std::move(end)});
+  for (const AttemptId& other : others_of_its_task(id)) {
+    log_warning(fmt::format("attempt {} begins when attempt {} is gone, which is ended", id.str(),
+                            other.str()));
+    kill(other, kGraceOfReplaced);
+  }
+  if (others_of_its_task(id).empty())
+    begin(std::move(start.request));
+  else
+    live_[id].waiting = std::move(start.request);
   return {};
 }
 
-Status LauncherDesk::take(const order::Kill& kill) {
-  executor_.kill(kill.attempt, kill.grace);
+void LauncherDesk::begin(AttemptRequest request) {
+  const AttemptId id = request.id;
+  const Status accepted = stopping_ ? Error(ErrorCode::Unavailable, "the launcher is stopping")
+                                    : executor_.start(std::move(request));
+  if (!accepted.ok())
+    keep_end({id, live_[id].token, failed(accepted.error().code(), accepted.error().message())});
+}
+
+std::set<AttemptId> LauncherDesk::live_attempts() const {
+  std::set<AttemptId> all;
+  for (const auto& entry : live_) all.insert(entry.first);
+  return all;
+}
+
+std::set<AttemptId> LauncherDesk::others_of_its_task(const AttemptId& attempt) const {
+  std::set<AttemptId> others = live_attempts();
+  std::erase_if(others, [&](const AttemptId& id) {
+    return id == attempt || id.run != attempt.run || id.task != attempt.task ||
+           id.map_index != attempt.map_index;
+  });
+  return others;
+}
+
+void LauncherDesk::begin_what_waited_for(const AttemptId& ended) {
+  const std::set<AttemptId> others = others_of_its_task(ended);
+  // At most one waits: the start of another one ends it.
+  if (others.size() != 1) return;
+  std::optional<AttemptRequest> request =
+      std::exchange(live_[*others.begin()].waiting, std::nullopt);
+  if (request) begin(*std::move(request));
+}
+
+/// One that has not begun is over at once.
+void LauncherDesk::kill(const AttemptId& attempt, Duration grace) {
+  const auto found = live_.find(attempt);
+  if (found == live_.end() || !found->second.waiting) return executor_.kill(attempt, grace);
+  keep_end({attempt, found->second.token,
+            failed(ErrorCode::Cancelled, "it was ended before it had begun")});
+}
+
+Status LauncherDesk::take(const order::Kill& order) {
+  kill(order.attempt, order.grace);
   return {};
 }
 
@@ -94,12 +151,13 @@ Status LauncherDesk::take(const order::Adopt& adopt) {
 }
 
 Status LauncherDesk::take(const order::EndTheRest& end) {
-  for (auto& [attempt, live] : live_) {
-    if (live.told) continue;
+  for (const AttemptId& attempt : live_attempts()) {
+    const auto found = live_.find(attempt);
+    if (found == live_.end() || found->second.told) continue;
     log_info(fmt::format("attempt {} is ended, since the server of now does not know it",
                          attempt.str()));
-    live.is_settled = true;
-    executor_.kill(attempt, Duration::zero());
+    found->second.is_settled = true;
+    kill(attempt, Duration::zero());
   }
   for (const AttemptId& attempt : ends_.attempts())
     if (!told_ends_.contains(attempt)) ends_.remove(attempt);
@@ -127,7 +185,7 @@ Status LauncherDesk::take(const order::FenceAnswer& answer) {
 
 Status LauncherDesk::take(const order::Stop& stop) {
   stopping_ = true;
-  for (const auto& entry : live_) executor_.kill(entry.first, stop.grace);
+  for (const AttemptId& attempt : live_attempts()) kill(attempt, stop.grace);
   wake_();
   return {};
 }
@@ -141,8 +199,7 @@ void LauncherDesk::tend() {
   std::unique_lock lock(mutex_);
   if (!rest_asked_by_ || waits_for_the_rest()) return;
   const std::int64_t id = *std::exchange(rest_asked_by_, std::nullopt);
-  std::set<AttemptId> living;
-  for (const auto& entry : live_) living.insert(entry.first);
+  const std::set<AttemptId> living = live_attempts();
   lock.unlock();
   const Status ended = end_survivors_(living);
   lock.lock();
@@ -202,15 +259,13 @@ void LauncherDesk::finished(const AttemptId& attempt, AttemptEnd end) {
 }
 
 void LauncherDesk::lost(const AttemptId& attempt, std::string why) {
-  AttemptEnd end;
-  end.outcome = {Outcome::Kind::Failed, ErrorCode::Unavailable, std::move(why)};
-  finished(attempt, std::move(end));
+  finished(attempt, failed(ErrorCode::Unavailable, std::move(why)));
 }
 
 /// The attempt is over: whoever hears of it hears that, and what somebody may ask for is kept.
 void LauncherDesk::keep_end(report::Finished finished) {
   const auto found = live_.find(finished.attempt);
-  const Live live = found->second;
+  const Live live = std::move(found->second);
   live_.erase(found);
   std::erase_if(questions_,
                 [&](const auto& entry) { return entry.second.attempt == finished.attempt; });
@@ -222,6 +277,7 @@ void LauncherDesk::keep_end(report::Finished finished) {
     if (live.told) told_ends_.insert(finished.attempt);
   }
   if (live.told && server_is_there_) send_(line, Need::Always);
+  begin_what_waited_for(finished.attempt);
   if (live_.empty() || rest_asked_by_) wake_();
 }
 

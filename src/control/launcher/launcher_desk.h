@@ -6,6 +6,9 @@
 // Attempts belong to no server. One that has just come hears of those that it started or adopted;
 // what it does not adopt ends. While none is there attempts go on: their ends are kept, their
 // questions wait, and what they only have to tell (progress) is dropped; their logs have it.
+//
+// Of one task one attempt runs at a time, whatever a server believes that has heard nothing of the
+// earlier one for long (this process was stopped): that one is ended, and the next begins then.
 
 #include <functional>
 #include <map>
@@ -73,6 +76,8 @@ class LauncherDesk final : public orchestration::ExecutorListener {
     std::string token;
     bool told = true;         // the server of now hears of it: it has started or adopted it
     bool is_settled = false;  // nobody will ask for its end
+    /// What is begun when the earlier attempt of its task is gone; none once it has begun.
+    std::optional<orchestration::AttemptRequest> waiting = std::nullopt;
   };
   struct Question {
     orchestration::AttemptId attempt;
@@ -87,6 +92,12 @@ class LauncherDesk final : public orchestration::ExecutorListener {
   Status take(const order::Settled& settled);
   Status take(const order::FenceAnswer& answer);
   Status take(const order::Stop& stop);
+  void begin(orchestration::AttemptRequest request);
+  void begin_what_waited_for(const orchestration::AttemptId& ended);
+  void kill(const orchestration::AttemptId& attempt, Duration grace);
+  std::set<orchestration::AttemptId> live_attempts() const;
+  std::set<orchestration::AttemptId> others_of_its_task(
+      const orchestration::AttemptId& attempt) const;
   void keep_end(report::Finished finished);
   void tell(const Report& report, Need need = Need::Always);
   bool hears(const orchestration::AttemptId& attempt) const;

@@ -1,5 +1,6 @@
 #include "launcher/launcher_desk.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -18,8 +19,8 @@ using orchestration::Outcome;
 using orchestration::RunId;
 using orchestration::TaskId;
 
-AttemptId attempt(const std::string& task) {
-  return {{DagId("d"), RunId("r")}, TaskId(task), 1};
+AttemptId attempt(const std::string& task, int epoch = 1) {
+  return {{DagId("d"), RunId("r")}, TaskId(task), epoch};
 }
 
 /// Notes what it is told; the test says what attempts do.
@@ -249,6 +250,75 @@ TEST_F(LauncherDeskTest, ToStopEndsAllAndKeepsNoneOfTheirEnds) {
   make_desk();
   server_comes();
   EXPECT_FALSE(adopt("a")) << "it was interrupted, and that counts for nothing";
+}
+
+TEST_F(LauncherDeskTest, OfATaskOneAttemptRunsAtATime) {
+  server_comes();
+  start("a");
+  order::Start next;
+  next.request.id = attempt("a", 2);
+  next.token = "a.1";
+  obey(next);
+  ASSERT_EQ(executor_.killed_.size(), 1U) << "nobody has to have asked for that";
+  EXPECT_EQ(executor_.killed_[0].first, attempt("a"));
+  EXPECT_GT(executor_.killed_[0].second, Duration::zero());
+  EXPECT_EQ(executor_.started_.size(), 1U) << "the earlier one lives";
+  start("b");
+  EXPECT_EQ(executor_.started_.size(), 2U) << "another task does not wait";
+  end("a", 1);
+  ASSERT_EQ(executor_.started_.size(), 3U);
+  EXPECT_EQ(executor_.started_[2].id, attempt("a", 2));
+  EXPECT_EQ(executor_.started_[2].work.working_folder, "/w");
+}
+
+TEST_F(LauncherDeskTest, WhatWaitsForAnEarlierAttemptIsAdoptedEndedAndStoppedLikeTheRest) {
+  order::Start next;
+  next.request.id = attempt("a", 2);
+  next.token = "a.1";
+  const auto ends_of_next = [this] {
+    const std::vector<report::Finished> ends = heard<report::Finished>();
+    return std::count_if(ends.begin(), ends.end(), [](const report::Finished& end) {
+      return end.attempt == attempt("a", 2) && end.end.outcome.error == ErrorCode::Cancelled;
+    });
+  };
+  const auto begin = [&] {
+    make_desk();
+    executor_.started_.clear();
+    server_comes();
+    start("a");
+    obey(next);
+  };
+  begin();
+  server_comes();
+  obey(order::Adopt{1, attempt("a", 2), "a.1"});
+  EXPECT_TRUE(heard<report::Answer>().at(0).ok);
+  obey(order::Kill{attempt("a", 2), Duration::zero()});
+  EXPECT_EQ(ends_of_next(), 1);
+  end("a", 1);
+  EXPECT_EQ(executor_.started_.size(), 1U) << "it does not begin any more";
+
+  begin();
+  server_comes();
+  obey(order::EndTheRest{1});
+  end("a", 1);
+  EXPECT_EQ(executor_.started_.size(), 1U);
+  EXPECT_FALSE(desk_->has_live_attempts());
+
+  begin();
+  obey(order::Stop{std::chrono::seconds(10)});
+  EXPECT_EQ(ends_of_next(), 1);
+  end("a", 1);
+  EXPECT_TRUE(desk_->is_done());
+  EXPECT_EQ(executor_.started_.size(), 1U);
+
+  begin();
+  order::Start third = next;
+  third.request.id = attempt("a", 3);
+  obey(third);
+  EXPECT_EQ(ends_of_next(), 1) << "its place is taken before it has begun";
+  end("a", 1);
+  ASSERT_EQ(executor_.started_.size(), 2U);
+  EXPECT_EQ(executor_.started_[1].id, attempt("a", 3));
 }
 
 TEST_F(LauncherDeskTest, ASecondStartOfWhatRunsIsRefused) {
