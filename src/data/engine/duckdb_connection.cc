@@ -1,5 +1,8 @@
 #include "engine/duckdb_connection.h"
 
+#include <chrono>
+#include <thread>
+
 #include <fmt/core.h>
 
 #include "engine/duckdb_error.h"
@@ -87,6 +90,28 @@ Result<Prepared> Connection::prepare_one(const Extracted& statements, idx_t inde
   return prepared;
 }
 
+namespace {
+
+/// Works on the statement's tasks until its answer can begin or an error ends it, as duckdb_execute_pending does; but
+/// that one spins while only other threads have tasks left.
+Status work_until_ready(const Pending& pending) {
+  constexpr std::chrono::microseconds kPause{100};
+  for (;;) {
+    switch (duckdb_pending_execute_task(pending.get())) {
+      case DUCKDB_PENDING_RESULT_READY:
+        return {};
+      case DUCKDB_PENDING_ERROR:
+        return duckdb_failure(duckdb_pending_error(pending.get()));
+      case DUCKDB_PENDING_RESULT_NOT_READY:
+        break;
+      case DUCKDB_PENDING_NO_TASKS_AVAILABLE:
+        std::this_thread::sleep_for(kPause);
+    }
+  }
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Answer>> Connection::stream(const Prepared& statement) {
   // In two steps, since DuckDB forgets an interrupt when a statement begins, which it does in the
   // first: a cancel before it is seen by us, a later one by DuckDB.
@@ -96,6 +121,7 @@ Result<std::unique_ptr<Answer>> Connection::stream(const Prepared& statement) {
     return duckdb_failure(duckdb_pending_error(pending.get()));
   }
   TRY(check_not_cancelled(cancelled_));
+  TRY(work_until_ready(pending));
   auto answer = std::make_unique<Answer>(cancelled_);
   if (duckdb_execute_pending(pending.get(), answer->get()) != DuckDBSuccess) {
     return duckdb_failure(duckdb_result_error(answer->get()));
