@@ -8,6 +8,9 @@
 
 #include <unistd.h>
 
+#include "base/caught.h"
+#include "base/log.h"
+
 namespace millrace::tasks {
 namespace {
 
@@ -18,7 +21,10 @@ constexpr auto kEvery = std::chrono::milliseconds(20);
 MemoryWatch::MemoryWatch(std::uint64_t limit_bytes, std::function<void()> stop) {
   if (limit_bytes == 0) return;
   thread_ = std::jthread([this, limit_bytes, stop = std::move(stop)](const std::stop_token& end) {
-    watch(end, limit_bytes, stop);
+    const Status watched = caught([&] { watch(end, limit_bytes, stop); });
+    if (!watched.ok())
+      log_warning("memory is not watched any more, the executor's limit holds: " +
+                  watched.error().message());
   });
 }
 

@@ -13,7 +13,7 @@ namespace millrace::tasks {
 class MemoryWatch {
  public:
   /// `stop` is called from that thread at each look at which the process holds more than
-  /// `limit_bytes`; 0 watches nothing. It may not throw.
+  /// `limit_bytes`; 0 watches nothing. What it throws ends the watch, with a warning.
   MemoryWatch(std::uint64_t limit_bytes, std::function<void()> stop);
 
   bool has_stopped() const { return stopped_; }

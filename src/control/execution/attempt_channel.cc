@@ -20,8 +20,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/caught.h"
 #include "base/file.h"
 #include "base/file_descriptor.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "execution/attempt_protocol.h"
 
@@ -109,6 +111,7 @@ class AttemptChannel::Inside {
 
  private:
   void run();
+  void run_or_leave();
   void hear();
   void take(const std::string& line);
   void cancel();
@@ -153,7 +156,7 @@ Status AttemptChannel::Inside::open() {
   bell_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!signals_.is_open() || !bell_.is_open()) return file_error(errno, "the attempt's signals");
   TRY(send(Json::object({{"type", "hello"}, {"millrace_attempt", kProtocolVersion}})));
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] { run_or_leave(); });
   return {};
 }
 
@@ -279,6 +282,15 @@ void AttemptChannel::Inside::run() {
       if (!send(Json::object({{"type", "heartbeat"}})).ok()) supervisor_left();
     }
   }
+}
+
+/// Without its thread the attempt would be there, say nothing, and not hear that it is to end.
+void AttemptChannel::Inside::run_or_leave() {
+  const Status ran = caught([this] { run(); });
+  if (ran.ok()) return;
+  log_error("the attempt's channel met an error of ours, and the attempt ends: " +
+            ran.error().message());
+  ::_exit(kExitTemporary);
 }
 
 AttemptChannel::AttemptChannel(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}

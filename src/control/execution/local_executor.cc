@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/caught.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
@@ -41,21 +42,20 @@ constexpr Duration kPatienceWithSurvivors = std::chrono::seconds(10);
 /// would end with it.
 template <typename Work>
 Status guarded(const AttemptId& attempt, Work&& work) {
-  const auto broken = [&](const std::string& what) {
-    Error error(
-        ErrorCode::Internal,
-        fmt::format("attempt {} met an error of the executor's own: {}", attempt.str(), what));
-    log_error(error.message());
-    return error;
-  };
-  try {
-    work();
-    return {};
-  } catch (const std::exception& error) {
-    return broken(error.what());
-  } catch (...) {
-    return broken("an exception without words");
-  }
+  Status done = caught(work);
+  if (!done.ok())
+    done =
+        Error(ErrorCode::Internal, fmt::format("attempt {} met an error of the executor's own: {}",
+                                               attempt.str(), done.error().message()));
+  if (!done.ok()) log_error(done.error().message());
+  return done;
+}
+
+/// The same of what concerns no attempt, or many.
+template <typename Work>
+void guarded(Work&& work) {
+  const Status done = caught(work);
+  if (!done.ok()) log_error("the executor met an error of its own: " + done.error().message());
 }
 
 }  // namespace
@@ -199,8 +199,10 @@ void LocalExecutor::Loop::run() {
     }
     // Last, since a new attempt's descriptors may take numbers that this round has closed, and an
     // old event must not be taken for one of theirs.
-    if (rung) take_orders();
-    keep_time();
+    guarded([&] {
+      if (rung) take_orders();
+    });
+    guarded([this] { keep_time(); });
   }
 }
 
@@ -212,7 +214,7 @@ void LocalExecutor::Loop::take_orders() {
     const std::lock_guard lock(mutex_);
     orders.swap(orders_);
   }
-  for (const auto& order : orders) order();
+  for (const auto& order : orders) guarded(order);
 }
 
 void LocalExecutor::Loop::begin_or_fail(AttemptRequest request) {

@@ -76,7 +76,7 @@ Status KeptEnds::load() {
       continue;
     }
     kept_bytes_ += line.size() + 1;
-    ends_[end->attempt] = {end->token, std::string(line) + "\n", true};
+    ends_[end->attempt] = {end->token, make_line(std::string(line) + "\n"), true};
   }
   rewrite();  // what is wrong in it does not stay
   return {};
@@ -104,23 +104,27 @@ bool KeptEnds::append(std::string_view bytes) {
   return true;
 }
 
-void KeptEnds::add(const AttemptId& attempt, std::string token, std::string line) {
+bool KeptEnds::has_room_for(std::size_t bytes) const {
+  return kept_bytes_ + bytes <= 2 * options_.most_bytes;
+}
+
+void KeptEnds::add(const AttemptId& attempt, std::string token, Line line) {
   remove(attempt);
   Kept kept{std::move(token), std::move(line), false};
-  kept.in_file = append(kept.line);
+  kept.in_file = append(*kept.line);
   if (!kept.in_file)
     log_warning(
         fmt::format("the end of attempt {} is kept in memory alone until a server has "
                     "stored it: {}: {}",
                     attempt.str(), path_, std::strerror(errno)));
-  kept_bytes_ += kept.line.size();
+  kept_bytes_ += kept.line->size();
   ends_[attempt] = std::move(kept);
 }
 
 void KeptEnds::remove(const AttemptId& attempt) {
   const auto found = ends_.find(attempt);
   if (found == ends_.end()) return;
-  kept_bytes_ -= found->second.line.size();
+  kept_bytes_ -= found->second.line->size();
   ends_.erase(found);
   if (ends_.empty() || file_bytes_ > 2 * kept_bytes_ + kSmallFile) rewrite();
 }
@@ -134,7 +138,7 @@ void KeptEnds::rewrite() {
     return;
   }
   std::string text(kFirstLine);
-  for (const auto& entry : ends_) text += entry.second.line;
+  for (const auto& entry : ends_) text += *entry.second.line;
   if (text.size() > options_.most_bytes) return;
   Status written = write_file(path_, text);
   if (written.ok()) {
@@ -147,9 +151,9 @@ void KeptEnds::rewrite() {
   for (auto& entry : ends_) entry.second.in_file = true;
 }
 
-const std::string* KeptEnds::find(const AttemptId& attempt, const std::string& token) const {
+Line KeptEnds::find(const AttemptId& attempt, const std::string& token) const {
   const auto found = ends_.find(attempt);
-  return found == ends_.end() || found->second.token != token ? nullptr : &found->second.line;
+  return found == ends_.end() || found->second.token != token ? nullptr : found->second.line;
 }
 
 std::set<AttemptId> KeptEnds::attempts() const {

@@ -31,13 +31,16 @@ class KeptEnds {
   static Result<KeptEnds> open(std::string path, Options options);
   static Result<KeptEnds> open(std::string path) { return open(std::move(path), {}); }
 
+  /// Whether an end of so many bytes does not make them more than are kept in memory: twice
+  /// `most_bytes`.
+  bool has_room_for(std::size_t bytes) const;
   /// Of this start of the attempt, as the line that reports it; replaces an end of an earlier one of
   /// that name.
-  void add(const orchestration::AttemptId& attempt, std::string token, std::string line);
+  void add(const orchestration::AttemptId& attempt, std::string token, Line line);
   /// Nothing happens when there is none.
   void remove(const orchestration::AttemptId& attempt);
   /// The end of this start, as the line that reports it; nullptr when it is not here.
-  const std::string* find(const orchestration::AttemptId& attempt, const std::string& token) const;
+  Line find(const orchestration::AttemptId& attempt, const std::string& token) const;
   std::set<orchestration::AttemptId> attempts() const;
   /// Whether all of them are in the file; tries to make it so.
   bool are_in_file();
@@ -45,7 +48,7 @@ class KeptEnds {
  private:
   struct Kept {
     std::string token;
-    std::string line;
+    Line line;
     bool in_file = false;
   };
   KeptEnds(std::string path, Options options) : path_(std::move(path)), options_(options) {}

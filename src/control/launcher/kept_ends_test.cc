@@ -34,11 +34,11 @@ class KeptEndsTest : public testing::Test {
 TEST_F(KeptEndsTest, AnotherLauncherFindsWhatWasNotSettled) {
   {
     KeptEnds ends = open();
-    ends.add(attempt("a"), "a.1", end_of("a"));
-    ends.add(attempt("b"), "a.1", end_of("b"));
-    ends.add(attempt("c"), "a.1", end_of("c"));
+    ends.add(attempt("a"), "a.1", make_line(end_of("a")));
+    ends.add(attempt("b"), "a.1", make_line(end_of("b")));
+    ends.add(attempt("c"), "a.1", make_line(end_of("c")));
     ends.remove(attempt("b"));
-    ends.add(attempt("c"), "a.2", end_of("c", "a.2"));
+    ends.add(attempt("c"), "a.2", make_line(end_of("c", "a.2")));
   }
   const KeptEnds again = open();
   ASSERT_NE(again.find(attempt("a"), "a.1"), nullptr);
@@ -51,8 +51,8 @@ TEST_F(KeptEndsTest, AnotherLauncherFindsWhatWasNotSettled) {
 TEST_F(KeptEndsTest, WhenAllAreSettledTheFileIsEmptyAgain) {
   KeptEnds ends = open();
   for (int i = 0; i < 3; ++i) {
-    ends.add(attempt("a"), "a.1", end_of("a"));
-    ends.add(attempt("b"), "a.1", end_of("b"));
+    ends.add(attempt("a"), "a.1", make_line(end_of("a")));
+    ends.add(attempt("b"), "a.1", make_line(end_of("b")));
     ends.remove(attempt("a"));
     ends.remove(attempt("b"));
     EXPECT_EQ(file(), "{\"millrace_launcher_ended\":1}\n");
@@ -61,9 +61,9 @@ TEST_F(KeptEndsTest, WhenAllAreSettledTheFileIsEmptyAgain) {
 
 TEST_F(KeptEndsTest, TheFileDoesNotGrowByWhatWasSettled) {
   KeptEnds ends = open();
-  ends.add(attempt("stays"), "a.1", end_of("stays"));
+  ends.add(attempt("stays"), "a.1", make_line(end_of("stays")));
   for (int i = 0; i < 100; ++i) {
-    ends.add(attempt("goes"), "a.1", end_of("goes", "a.1", 100'000));
+    ends.add(attempt("goes"), "a.1", make_line(end_of("goes", "a.1", 100'000)));
     ends.remove(attempt("goes"));
   }
   EXPECT_LT(file().size(), 2'000'000U);
@@ -90,7 +90,7 @@ TEST_F(KeptEndsTest, ALineThatWasNotWrittenWholeIsLeftOut) {
     KeptEnds ends = open();
     EXPECT_EQ(ends.find(attempt("a"), "a.1") != nullptr, c.has_a);
     EXPECT_EQ(ends.attempts().size(), c.has_a ? 1U : 0U);
-    ends.add(attempt("b"), "a.1", end_of("b"));
+    ends.add(attempt("b"), "a.1", make_line(end_of("b")));
     EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr) << "what follows is read again";
   }
 }
@@ -109,15 +109,15 @@ TEST_F(KeptEndsTest, AnEndThatNoServerCouldReadIsLeftOut) {
 TEST_F(KeptEndsTest, AFileThatNoLauncherHasWrittenKeepsNoneFromStarting) {
   ASSERT_TRUE(write_file(path_, std::string(10'000, '\0')).ok());
   KeptEnds ends = open({.most_bytes = 3'000});
-  ends.add(attempt("b"), "a.1", end_of("b"));
+  ends.add(attempt("b"), "a.1", make_line(end_of("b")));
   EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr);
 }
 
 TEST_F(KeptEndsTest, WhatDoesNotFitIsKeptInMemoryUntilThereIsRoom) {
   KeptEnds ends = open({.most_bytes = 3'000});
-  ends.add(attempt("a"), "a.1", end_of("a", "a.1", 2'000));
+  ends.add(attempt("a"), "a.1", make_line(end_of("a", "a.1", 2'000)));
   EXPECT_TRUE(ends.are_in_file());
-  ends.add(attempt("b"), "a.1", end_of("b", "a.1", 2'000));
+  ends.add(attempt("b"), "a.1", make_line(end_of("b", "a.1", 2'000)));
   EXPECT_FALSE(ends.are_in_file());
   EXPECT_NE(ends.find(attempt("b"), "a.1"), nullptr);
   EXPECT_EQ(open().find(attempt("b"), "a.1"), nullptr);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/caught.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -68,7 +69,7 @@ class Launcher {
   bool read(Connection& from) const;
   void hear();
   void lose_server(const std::string& why);
-  void send(const std::string& line, LauncherDesk::Need need);
+  void send(Line line, LauncherDesk::Need need);
   void ring() const;
   bool has_nothing_to_do();
   void say_goodbye();
@@ -128,7 +129,7 @@ Status Launcher::open() {
         TRY(execution::end_survivors(options_.state, kPatienceWithSurvivors, spared));
         return {};
       },
-      [this](const std::string& line, LauncherDesk::Need need) { send(line, need); },
+      [this](Line line, LauncherDesk::Need need) { send(std::move(line), need); },
       [this] { ring(); });
   if (options_.first_connection >= 0) {
     ::fcntl(options_.first_connection, F_SETFD, FD_CLOEXEC);
@@ -140,10 +141,16 @@ Status Launcher::open() {
 void Launcher::run() {
   std::vector<pollfd> watched;
   while (!desk_->is_done() && !has_nothing_to_do()) {
-    listen_again();
-    wait(watched);
-    serve(watched);
-    desk_->tend();
+    const Status served = caught([&] {
+      listen_again();
+      wait(watched);
+      serve(watched);
+      desk_->tend();
+    });
+    if (served.ok()) continue;
+    // All attempts would end with this process. Who was being heard may say it again.
+    log_error("serving met an error of ours: " + served.error().message());
+    if (server_) lose_server("an order may have been lost by that");
   }
   say_goodbye();
 }
@@ -297,9 +304,9 @@ void Launcher::lose_server(const std::string& why) {
   server_.reset();
 }
 
-void Launcher::send(const std::string& line, LauncherDesk::Need need) {
+void Launcher::send(Line line, LauncherDesk::Need need) {
   // The launcher's thread sends the rest, or sees that nobody reads.
-  if (!outbox_.send(line, need)) ring();
+  if (!outbox_.send(std::move(line), need)) ring();
 }
 
 void Launcher::ring() const {
@@ -310,7 +317,7 @@ void Launcher::ring() const {
 
 void Launcher::say_goodbye() {
   listener_->remove_file();
-  send(to_line(Report(report::Stopped{})), LauncherDesk::Need::Always);
+  send(make_line(to_line(Report(report::Stopped{}))), LauncherDesk::Need::Always);
   const SteadyTime deadline = std::chrono::steady_clock::now() + kPatienceAtTheEnd;
   while (outbox_.is_waiting() && outbox_.flush() && std::chrono::steady_clock::now() < deadline) {
     pollfd writable{server_->fd.get(), POLLOUT, 0};

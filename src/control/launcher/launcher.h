@@ -4,7 +4,8 @@
 // the servers that come and go. What it is told and what it tells: docs/formats/launcher.md.
 //
 // It holds <state>/launcher.lock, listens on <state>/launcher.sock, which only this user may open,
-// and runs the attempts by a LocalExecutor. When it is killed, the kernel ends the attempts with it.
+// and runs the attempts by a LocalExecutor. When it is killed, the kernel ends the first process of
+// each attempt with it, and the next launcher what those had started.
 
 #include <chrono>
 #include <string>

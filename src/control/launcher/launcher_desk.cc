@@ -5,7 +5,9 @@
 
 #include <fmt/core.h>
 
+#include "base/caught.h"
 #include "base/log.h"
+#include "base/size.h"
 
 namespace millrace::launcher {
 
@@ -24,6 +26,21 @@ AttemptEnd failed(ErrorCode code, std::string why) {
   AttemptEnd end;
   end.outcome = {Outcome::Kind::Failed, code, std::move(why)};
   return end;
+}
+
+/// Of an end for which there is no more room: without results it is small, whatever happened.
+Line without_its_result(report::Finished& finished, std::size_t bytes) {
+  AttemptEnd& end = finished.end;
+  end.result = Json();
+  end.xcoms = Json::object();
+  if (end.outcome.kind != Outcome::Kind::Failed)
+    end.outcome = {
+        Outcome::Kind::Failed, ErrorCode::Exhausted,
+        fmt::format("its result, of {}, has no place beside those of other attempts that "
+                    "wait for a server to store them; start one (`millrace up`), and pass "
+                    "larger things by reference",
+                    format_bytes(bytes))};
+  return make_line(to_line(Report(finished)));
 }
 
 }  // namespace
@@ -142,11 +159,11 @@ Status LauncherDesk::take(const order::Adopt& adopt) {
       if (question.attempt == adopt.attempt) tell(report::Fence{id, adopt.attempt});
     return {};
   }
-  const std::string* end = ends_.find(adopt.attempt, adopt.token);
+  Line end = ends_.find(adopt.attempt, adopt.token);
   tell(report::Answer{adopt.id, end != nullptr, ""});
   if (end == nullptr || !server_is_there_) return {};
   told_ends_.insert(adopt.attempt);
-  send_(*end, Need::Always);
+  send_(std::move(end), Need::Always);
   return {};
 }
 
@@ -222,7 +239,7 @@ bool LauncherDesk::may_leave() {
 }
 
 void LauncherDesk::tell(const Report& report, Need need) {
-  if (server_is_there_) send_(to_line(report), need);
+  if (server_is_there_) send_(make_line(to_line(report)), need);
 }
 
 bool LauncherDesk::hears(const AttemptId& attempt) const {
@@ -254,8 +271,13 @@ void LauncherDesk::may_commit(const AttemptId& attempt, std::function<void(bool)
 
 void LauncherDesk::finished(const AttemptId& attempt, AttemptEnd end) {
   const std::lock_guard lock(mutex_);
-  if (const auto live = live_.find(attempt); live != live_.end())
-    keep_end({attempt, live->second.token, std::move(end)});
+  const auto live = live_.find(attempt);
+  if (live == live_.end()) return;
+  const std::string token = live->second.token;
+  const Status kept = caught([&] { keep_end({attempt, token, std::move(end)}); });
+  // An error of ours (memory) before it was kept: how the attempt ended is not known, but that.
+  if (!kept.ok() && live_.contains(attempt))
+    keep_end({attempt, token, failed(kept.error().code(), kept.error().message())});
 }
 
 void LauncherDesk::lost(const AttemptId& attempt, std::string why) {
@@ -264,19 +286,20 @@ void LauncherDesk::lost(const AttemptId& attempt, std::string why) {
 
 /// The attempt is over: whoever hears of it hears that, and what somebody may ask for is kept.
 void LauncherDesk::keep_end(report::Finished finished) {
+  Line line = make_line(to_line(Report(finished)));
+  if (!ends_.has_room_for(line->size())) line = without_its_result(finished, line->size());
   const auto found = live_.find(finished.attempt);
   const Live live = std::move(found->second);
   live_.erase(found);
   std::erase_if(questions_,
                 [&](const auto& entry) { return entry.second.attempt == finished.attempt; });
-  std::string line = to_line(Report(finished));
   // When it was told to stop the attempt was interrupted, and what it says of that counts for
   // nobody who comes later.
   if (!live.is_settled && !stopping_) {
     ends_.add(finished.attempt, finished.token, line);
     if (live.told) told_ends_.insert(finished.attempt);
   }
-  if (live.told && server_is_there_) send_(line, Need::Always);
+  if (live.told && server_is_there_) send_(std::move(line), Need::Always);
   begin_what_waited_for(finished.attempt);
   if (live_.empty() || rest_asked_by_) wake_();
 }

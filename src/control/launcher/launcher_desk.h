@@ -31,7 +31,7 @@ class LauncherDesk final : public orchestration::ExecutorListener {
     Always,
   };
   /// Sends a line to the server of now; called by several threads, one at a time. It does not wait.
-  using Send = std::function<void(const std::string& line, Need need)>;
+  using Send = std::function<void(Line line, Need need)>;
   /// Ends processes that attempts have left, but not those of `spared` attempts.
   using EndSurvivors = std::function<Status(const std::set<orchestration::AttemptId>& spared)>;
 

@@ -45,16 +45,16 @@ class LauncherDeskTest : public testing::Test {
  protected:
   LauncherDeskTest() { make_desk(); }
 
-  void make_desk() {
+  void make_desk(KeptEnds::Options options = {}) {
     desk_.reset();
     desk_.emplace(
-        executor_, *KeptEnds::open(folder_.path() + "/launcher.ended"),
+        executor_, *KeptEnds::open(folder_.path() + "/launcher.ended", options),
         [this](const std::set<AttemptId>& spared) -> Status {
           spared_ = spared;
           return survivors_;
         },
-        [this](const std::string& line, LauncherDesk::Need) {
-          heard_.push_back(*report_from(std::string_view(line).substr(0, line.size() - 1)));
+        [this](const Line& line, LauncherDesk::Need) {
+          heard_.push_back(*report_from(std::string_view(*line).substr(0, line->size() - 1)));
         },
         [this] { ++rings_; });
   }
@@ -78,8 +78,9 @@ class LauncherDeskTest : public testing::Test {
     obey(std::move(start));
     executor_.listener_->started(attempt(task));
   }
-  void end(const std::string& task, int exit_code = 0) {
+  void end(const std::string& task, int exit_code = 0, const std::string& result = "") {
     AttemptEnd end;
+    end.result = result;
     end.exit_code = exit_code;
     if (exit_code != 0) end.outcome = {Outcome::Kind::Failed, std::nullopt, "it failed"};
     executor_.listener_->finished(attempt(task), std::move(end));
@@ -250,6 +251,25 @@ TEST_F(LauncherDeskTest, ToStopEndsAllAndKeepsNoneOfTheirEnds) {
   make_desk();
   server_comes();
   EXPECT_FALSE(adopt("a")) << "it was interrupted, and that counts for nothing";
+}
+
+TEST_F(LauncherDeskTest, WhatIsKeptForAServerThatDoesNotComeHasABound) {
+  make_desk({.most_bytes = 5'000});
+  server_comes();
+  for (const char* task : {"a", "b", "c", "d"}) start(task);
+  desk_->server_left();
+  for (const char* task : {"a", "b", "c"}) end(task, 0, std::string(4'000, 'x'));
+  end("d", 7, std::string(4'000, 'x'));
+  server_comes();
+  for (const char* task : {"a", "b", "c", "d"}) EXPECT_TRUE(adopt(task));
+  const std::vector<report::Finished> ends = heard<report::Finished>();
+  ASSERT_EQ(ends.size(), 4U);
+  EXPECT_EQ(ends[1].end.outcome.kind, Outcome::Kind::Success);
+  EXPECT_EQ(ends[2].end.outcome.error, ErrorCode::Exhausted) << "what is lost is told";
+  EXPECT_EQ(ends[2].end.outcome.message.find("its result, of 4."), 0U)
+      << ends[2].end.outcome.message;
+  EXPECT_EQ(ends[3].end.outcome.message, "it failed") << "that needs no result";
+  EXPECT_EQ(ends[3].end.exit_code, 7);
 }
 
 TEST_F(LauncherDeskTest, OfATaskOneAttemptRunsAtATime) {

@@ -1,6 +1,5 @@
 #include "launcher/launcher_executor.h"
 
-#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -10,11 +9,13 @@
 
 #include <fmt/core.h>
 
+#include "base/caught.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "execution/local_executor.h"
 #include "launcher/launcher_link.h"
 #include "launcher/launcher_protocol.h"
+#include "launcher/silence.h"
 
 namespace millrace::launcher {
 namespace {
@@ -22,49 +23,17 @@ namespace {
 using orchestration::AttemptId;
 using orchestration::AttemptRequest;
 using orchestration::ExecutorListener;
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr int kMostLost = 3;  // launchers, while one answer is waited for
 
-/// How long a launcher that runs attempts, and so has something to say, has said nothing. It is asked
-/// while other threads wait for that launcher.
-class Silence {
- public:
-  explicit Silence(Duration odd) : odd_(odd) {}
-
-  void speaks_with(pid_t launcher) {
-    launcher_ = launcher;
-    heard();
-  }
-  void heard() { since_ = std::chrono::steady_clock::now(); }
-  void wait_for_one() {
-    if (waits_for_++ == 0) heard();
-  }
-  void one_has_ended() { --waits_for_; }
-
-  /// In a sentence; "" while it is not odd.
-  std::string trouble() const {
-    if (waits_for_ == 0 || std::chrono::steady_clock::now() - since_.load() < odd_) return "";
-    // The same words as long as it is silent: who follows a run is told once.
-    return fmt::format(
-        "the launcher (pid {0}), the process that runs the attempts, has said nothing for more "
-        "than "
-        "{1} s; if it was stopped let it go on (`kill -CONT {0}`), or end it with its attempts "
-        "(`kill -9 {0}`)",
-        launcher_.load(), std::chrono::duration_cast<std::chrono::seconds>(odd_).count());
-  }
-
- private:
-  const Duration odd_;
-  std::atomic<pid_t> launcher_ = 0;
-  std::atomic<int> waits_for_ = 0;  // attempts
-  std::atomic<SteadyTime> since_ = SteadyTime();
-};
+// Errors of ours while its words are heard, with no end of an attempt heard between them.
+constexpr int kMostErrors = 3;
 
 }  // namespace
 
 /// Callers speak to the launcher themselves, under the mutex; a thread hears what it says. That
-/// thread alone takes a link away, when it has ended.
+/// thread alone takes a link away, when it has ended. Whoever connects is alone in that, and does not
+/// hold the mutex: it may take a minute.
 class LauncherExecutor::Client {
  public:
   explicit Client(LauncherExecutorOptions options)
@@ -89,14 +58,18 @@ class LauncherExecutor::Client {
     std::string token;
     bool has_ended = false;  // the listener has heard so
     bool is_settled = false;
+    std::optional<Duration> kill_grace;  // it is to end
   };
+  enum class IfThereIsNone : std::uint8_t { Start, Leave };
 
-  Status connect();
+  Status connect(std::unique_lock<std::mutex>& lock, IfThereIsNone if_none);
+  Status reach(std::unique_lock<std::mutex>& lock, IfThereIsNone if_none);
   void use(std::shared_ptr<LauncherLink> link);
   void send(const Order& order);
   Result<report::Answer> ask(std::unique_lock<std::mutex>& lock,
                              const std::function<Order(std::int64_t)>& order);
   void run();
+  void hear_all(LauncherLink& link);
   void end_launcher(const std::string& why);
   void hear(const std::string& line);
   void hear(const report::Fence& fence);
@@ -104,6 +77,7 @@ class LauncherExecutor::Client {
   void hear(report::Answer answer);
   void end(const AttemptId& attempt, const std::function<void()>& tell);
   void lose_link(std::unique_lock<std::mutex>& lock);
+  void take_up_again(std::unique_lock<std::mutex>& lock, LauncherLink& lost);
   void ask_for_ends();
   void give_up_all(std::unique_lock<std::mutex>& lock);
 
@@ -115,6 +89,7 @@ class LauncherExecutor::Client {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::shared_ptr<LauncherLink> link_;
+  bool connecting_ = false;  // somebody is; the others wait for what comes of it
   std::map<AttemptId, Held> held_;
   // Orders that are answered, by id: those that somebody waits for, and those that ask the next
   // launcher for an attempt of the last one, which is lost otherwise.
@@ -123,6 +98,7 @@ class LauncherExecutor::Client {
   std::string why_lost_;
   std::int64_t last_id_ = 0;
   bool leaving_ = false;
+  int errors_ = 0;  // the thread's
   std::thread thread_;
 };
 
@@ -132,13 +108,32 @@ Status LauncherExecutor::Client::open() {
   return {};
 }
 
-/// A launcher is there when it returns ok.
-Status LauncherExecutor::Client::connect() {
+/// A launcher is there when it returns ok, if it was to be started.
+Status LauncherExecutor::Client::connect(std::unique_lock<std::mutex>& lock,
+                                         IfThereIsNone if_none) {
+  changed_.wait(lock, [this] { return !connecting_; });
   if (leaving_) return Error(ErrorCode::Unavailable, "the executor was stopped");
   if (link_ != nullptr) return {};
-  use(TRY(LauncherLink::find(options_.state, options_.patience)));
-  if (link_ == nullptr)
-    use(TRY(LauncherLink::start(options_.state, options_.launcher, options_.patience)));
+  connecting_ = true;
+  const Status connected = reach(lock, if_none);
+  connecting_ = false;
+  changed_.notify_all();
+  return connected;
+}
+
+Status LauncherExecutor::Client::reach(std::unique_lock<std::mutex>& lock, IfThereIsNone if_none) {
+  std::unique_ptr<LauncherLink> link;
+  lock.unlock();
+  const Status reached = caught([&]() -> Status {
+    link = TRY(LauncherLink::find(options_.state, options_.patience));
+    if (link == nullptr && if_none == IfThereIsNone::Start)
+      link = TRY(LauncherLink::start(options_.state, options_.launcher, options_.patience));
+    return {};
+  });
+  lock.lock();
+  TRY(reached);
+  if (leaving_) return Error(ErrorCode::Unavailable, "the executor was stopped");
+  use(std::move(link));
   return {};
 }
 
@@ -157,6 +152,8 @@ void LauncherExecutor::Client::send(const Order& order) {
 
 Result<report::Answer> LauncherExecutor::Client::ask(
     std::unique_lock<std::mutex>& lock, const std::function<Order(std::int64_t)>& order) {
+  // Of many questions the first one waits.
+  if (silence_.owes_an_answer()) return Error(ErrorCode::Unavailable, silence_.no_answer());
   const std::int64_t id = ++last_id_;
   waiting_[id] = std::nullopt;
   const std::shared_ptr<LauncherLink> asked = link_;
@@ -166,17 +163,19 @@ Result<report::Answer> LauncherExecutor::Client::ask(
   std::optional<report::Answer> answer = std::move(waiting_[id]);
   waiting_.erase(id);
   if (answer) return *std::move(answer);
-  return Error(ErrorCode::Unavailable,
-               in_time ? "the launcher has ended" : "the launcher does not answer");
+  if (in_time) return Error(ErrorCode::Unavailable, "the launcher has ended");
+  silence_.did_not_answer();
+  log_warning(silence_.no_answer());
+  return Error(ErrorCode::Unavailable, silence_.no_answer());
 }
 
 Status LauncherExecutor::Client::start(AttemptRequest request) {
   TRY(execution::LocalExecutor::check(request));
   if (request.work.command.empty()) request.work.command = options_.program;
-  const std::lock_guard lock(mutex_);
-  TRY(connect());
+  std::unique_lock lock(mutex_);
+  TRY(connect(lock, IfThereIsNone::Start));
   const AttemptId id = request.id;
-  held_[id] = {token_, false, false};
+  held_.insert_or_assign(id, Held{token_, false, false, std::nullopt});
   silence_.wait_for_one();
   send(order::Start{std::move(request), token_});
   return {};
@@ -184,12 +183,12 @@ Status LauncherExecutor::Client::start(AttemptRequest request) {
 
 bool LauncherExecutor::Client::adopt(const AttemptId& attempt, const std::string& token) {
   std::unique_lock lock(mutex_);
-  if (const Status connected = connect(); !connected.ok()) {
+  if (const Status connected = connect(lock, IfThereIsNone::Start); !connected.ok()) {
     log_warning(connected.error().message());
     return false;
   }
   // Its reports may come before this thread goes on.
-  held_[attempt] = {token, false, false};
+  held_.insert_or_assign(attempt, Held{token, false, false, std::nullopt});
   silence_.wait_for_one();
   const auto answer =
       ask(lock, [&](std::int64_t id) { return Order(order::Adopt{id, attempt, token}); });
@@ -208,7 +207,7 @@ Status LauncherExecutor::Client::end_the_rest() {
     if (answer.ok() && answer->ok) return {};
     if (answer.ok()) return Error(ErrorCode::Unavailable, answer->message);
     if (link_ == asked || lost == kMostLost) return answer.error();
-    if (link_ == nullptr) use(TRY(LauncherLink::find(options_.state, options_.patience)));
+    TRY(connect(lock, IfThereIsNone::Leave));
   }
   return {};
 }
@@ -226,13 +225,16 @@ void LauncherExecutor::Client::settled(const AttemptId& attempt) {
 
 void LauncherExecutor::Client::kill(const AttemptId& attempt, Duration grace) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = held_.find(attempt); found != held_.end() && !found->second.has_ended)
-    send(order::Kill{attempt, grace});
+  const auto found = held_.find(attempt);
+  if (found == held_.end() || found->second.has_ended) return;
+  found->second.kill_grace = grace;
+  send(order::Kill{attempt, grace});
 }
 
 void LauncherExecutor::Client::stop(Duration grace) {
   {
     std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !connecting_; });
     if (!leaving_ && link_ != nullptr) {
       leaving_ = true;
       const std::shared_ptr<LauncherLink> told = link_;
@@ -265,15 +267,31 @@ void LauncherExecutor::Client::run() {
     if (link_ == nullptr) return;
     const std::shared_ptr<LauncherLink> link = link_;
     lock.unlock();
-    for (;;) {
-      const Result<std::optional<std::string>> line = link->read();
-      if (!line.ok()) end_launcher(line.error().message());
-      if (!line.ok() || !line->has_value()) break;
-      silence_.heard();
-      hear(**line);
+    const Status heard = caught([&] { hear_all(*link); });
+    if (!heard.ok()) {
+      log_error("hearing the launcher met an error of ours, and begins anew: " +
+                heard.error().message());
+      if (++errors_ >= kMostErrors) end_launcher("it broke this server again and again");
+      link->hang_up();
     }
     lock.lock();
-    lose_link(lock);
+    const Status lost = caught([&] { lose_link(lock); });
+    if (!lost.ok())
+      log_error("losing the launcher met an error of ours: " + lost.error().message());
+    if (!lock.owns_lock()) lock.lock();
+    connecting_ = false;
+    changed_.notify_all();
+  }
+}
+
+/// Until the connection ends.
+void LauncherExecutor::Client::hear_all(LauncherLink& link) {
+  for (;;) {
+    const Result<std::optional<std::string>> line = link.read();
+    if (!line.ok()) end_launcher(line.error().message());
+    if (!line.ok() || !line->has_value()) return;
+    silence_.heard();
+    hear(**line);
   }
 }
 
@@ -307,6 +325,7 @@ void LauncherExecutor::Client::hear(const report::Fence& fence) {
 
 void LauncherExecutor::Client::hear(report::Finished finished) {
   end(finished.attempt, [&] { listener_->finished(finished.attempt, std::move(finished.end)); });
+  errors_ = 0;
 }
 
 void LauncherExecutor::Client::hear(report::Answer answer) {
@@ -331,31 +350,58 @@ void LauncherExecutor::Client::end(const AttemptId& attempt, const std::function
     silence_.one_has_ended();
     if (found->second.is_settled) held_.erase(found);
   }
-  tell();
+  try {
+    tell();
+  } catch (...) {
+    // It is asked for again, and told then.
+    const std::lock_guard lock(mutex_);
+    if (const auto found = held_.find(attempt); found != held_.end()) {
+      found->second.has_ended = false;
+      silence_.wait_for_one();
+    }
+    throw;
+  }
 }
 
-/// Another launcher may know how attempts of this one ended: from the file that it left.
+/// run() says when it is over: until then nobody else connects.
 void LauncherExecutor::Client::lose_link(std::unique_lock<std::mutex>& lock) {
   const std::shared_ptr<LauncherLink> lost = std::exchange(link_, nullptr);
   asked_again_.clear();
+  connecting_ = true;
   changed_.notify_all();
-  if (leaving_) return;
-  const std::string how = lost->how_it_ended();
-  why_lost_ = fmt::format("the launcher (pid {}), the process that ran the attempt, {}",
-                          lost->pid(), how.empty() ? "has ended" : how);
+  if (!leaving_) take_up_again(lock, *lost);
+}
+
+/// Another launcher may know how attempts of this one ended: from the file that it left. Where only
+/// the connection has ended it is this one again.
+void LauncherExecutor::Client::take_up_again(std::unique_lock<std::mutex>& lock,
+                                             LauncherLink& lost) {
+  lock.unlock();
+  const std::string how = lost.how_it_ended();
+  lock.lock();
+  why_lost_ = fmt::format("the launcher (pid {}), the process that ran the attempt, {}", lost.pid(),
+                          how.empty() ? "has ended the connection" : how);
   log_error(fmt::format("{}; {} attempts with it", why_lost_, held_.size()));
   if (held_.empty()) return;
-  const Status connected = connect();
+  // Another launcher would say the same.
+  if (errors_ >= kMostErrors) {
+    errors_ = 0;
+    return give_up_all(lock);
+  }
+  const Status connected = reach(lock, IfThereIsNone::Start);
   if (connected.ok()) return ask_for_ends();
   log_error(connected.error().message());
   give_up_all(lock);
 }
 
+/// And says again what may not have come to the ears of a launcher that lives.
 void LauncherExecutor::Client::ask_for_ends() {
   for (const auto& [attempt, held] : held_) {
     const std::int64_t id = ++last_id_;
     asked_again_[id] = attempt;
     send(order::Adopt{id, attempt, held.token});
+    if (held.kill_grace) send(order::Kill{attempt, *held.kill_grace});
+    if (held.is_settled) send(order::Settled{attempt});
   }
   send(order::EndTheRest{++last_id_});
 }

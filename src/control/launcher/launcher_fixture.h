@@ -3,9 +3,11 @@
 // Launchers that are real processes: this test program runs itself as one.
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <set>
 
@@ -78,6 +80,7 @@ class Recorder final : public orchestration::ExecutorListener {
     if (answers_) answer(allows_);
   }
   void finished(const AttemptId& attempt, AttemptEnd end) override {
+    if (throws_-- > 0) throw std::bad_alloc();
     note([&] {
       EXPECT_FALSE(ends_.contains(attempt)) << "an attempt ends once";
       ends_[attempt] = std::move(end);
@@ -95,6 +98,8 @@ class Recorder final : public orchestration::ExecutorListener {
     answers_ = allows.has_value();
     allows_ = allows.value_or(false);
   }
+  /// So often, when an end is told.
+  void throw_at_ends(int times) { throws_ = times; }
   void wait_for_start(const AttemptId& attempt) { wait(starts_, attempt); }
   AttemptEnd wait_for_end(const AttemptId& attempt) { return wait(ends_, attempt); }
   std::string wait_for_loss(const AttemptId& attempt) { return wait(lost_, attempt); }
@@ -102,6 +107,10 @@ class Recorder final : public orchestration::ExecutorListener {
   void wait_for_question(const AttemptId& attempt) {
     std::unique_lock lock(mutex_);
     EXPECT_TRUE(changed_.wait_for(lock, kPatience, [&] { return asked_.contains(attempt); }));
+  }
+  std::size_t losses() {
+    const std::lock_guard lock(mutex_);
+    return lost_.size();
   }
   std::size_t ends() {
     const std::lock_guard lock(mutex_);
@@ -125,6 +134,7 @@ class Recorder final : public orchestration::ExecutorListener {
     return values[attempt];
   }
 
+  std::atomic<int> throws_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<AttemptId, int> starts_;

@@ -35,6 +35,8 @@ constexpr int kConnectionFd = 3;
 // Descriptors that the child places lie above those that it places them on.
 constexpr int kAboveAll = 10;
 constexpr off_t kLongestLog = 4 << 20;
+// In which a launcher that lives sees that its socket's file was removed.
+constexpr Duration kPatienceForSocket = std::chrono::seconds(3);
 
 /// False when the socket is not readable by then.
 bool wait_for_input(int fd, SteadyTime deadline) {
@@ -68,6 +70,35 @@ Result<FileDescriptor> connect_to(const std::string& path) {
     return socket;
   if (errno == ENOENT || errno == ECONNREFUSED) return FileDescriptor();
   return file_error(errno, path).while_doing("reaching the launcher");
+}
+
+FileDescriptor open_process(pid_t pid) {
+  return FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+bool has_hung_up(const FileDescriptor& socket) {
+  pollfd watched{socket.get(), 0, 0};
+  return ::poll(&watched, 1, 0) > 0;
+}
+
+/// Whether a launcher lives, though nobody may listen.
+Result<bool> is_locked(const std::string& state) {
+  const std::string path = state + "/launcher.lock";
+  const FileDescriptor lock(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!lock.is_open() && errno == ENOENT) return false;
+  if (!lock.is_open()) return file_error(errno, path);
+  return !TRY(try_lock_exclusively(lock, path));
+}
+
+/// Closed when no launcher lives, or when there is no way to it.
+Result<FileDescriptor> connect_to_launcher(const std::string& state) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kPatienceForSocket;
+  for (;;) {
+    FileDescriptor socket = TRY(connect_to(socket_path(state)));
+    if (socket.is_open() || std::chrono::steady_clock::now() >= deadline) return socket;
+    if (!TRY(is_locked(state))) return socket;
+    ::poll(nullptr, 0, 20);
+  }
 }
 
 /// What the child's process is made with. The descriptors live until it is there.
@@ -136,7 +167,7 @@ Result<FileDescriptor> open_log(const std::string& state) {
 
 Result<std::unique_ptr<LauncherLink>> LauncherLink::find(const std::string& state,
                                                          Duration patience) {
-  FileDescriptor socket = TRY(connect_to(socket_path(state)));
+  FileDescriptor socket = TRY(connect_to_launcher(state));
   if (!socket.is_open()) return nullptr;
   ucred peer{};
   socklen_t size = sizeof(peer);
@@ -147,8 +178,12 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::find(const std::string& stat
                  fmt::format("the launcher of this project (pid {}) belongs to another user (uid "
                              "{}); run as that user, or have it end the launcher",
                              peer.pid, peer.uid));
+  FileDescriptor process = open_process(peer.pid);
+  // Had it ended before that, so that the number could be another's, its connection had as well.
+  if (has_hung_up(socket)) return nullptr;
   limit_sending(socket.get(), patience);
-  std::unique_ptr<LauncherLink> link(new LauncherLink(std::move(socket), peer.pid, false));
+  std::unique_ptr<LauncherLink> link(
+      new LauncherLink(std::move(socket), peer.pid, std::move(process), false));
   const Result<Greeting> greeting = link->greet(state, patience);
   if (greeting.ok() && *greeting == Greeting::Fits) return link;
   if (greeting.ok() && *greeting == Greeting::IsLeaving) return nullptr;
@@ -173,7 +208,8 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::start(const std::string& sta
   const pid_t pid = TRY(Spawning().spawn(command, theirs.get(), log.get()));
   theirs.close();
   limit_sending(ours.get(), patience);
-  std::unique_ptr<LauncherLink> link(new LauncherLink(std::move(ours), pid, true));
+  std::unique_ptr<LauncherLink> link(
+      new LauncherLink(std::move(ours), pid, open_process(pid), true));
   Result<Greeting> greeting = link->greet(state, patience);
   if (greeting.ok() && *greeting == Greeting::Fits) return link;
   static_cast<void>(link->end_launcher(patience));
@@ -243,10 +279,10 @@ void LauncherLink::hang_up() {
 }
 
 Status LauncherLink::end_launcher(Duration patience) {
-  const FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (!pidfd.is_open()) return {};
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-  if (wait_for_input(pidfd.get(), std::chrono::steady_clock::now() + patience)) return {};
+  if (process_.is_open()) {
+    ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+    if (wait_for_input(process_.get(), std::chrono::steady_clock::now() + patience)) return {};
+  }
   return Error(ErrorCode::Unavailable,
                fmt::format("the launcher with pid {} cannot be ended; end it (kill -9), then try "
                            "again",
@@ -254,13 +290,12 @@ Status LauncherLink::end_launcher(Duration patience) {
 }
 
 std::string LauncherLink::how_it_ended() {
-  // It has hung up, so its end is a moment away, if it has not come.
-  const FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (pidfd.is_open())
-    wait_for_input(pidfd.get(), std::chrono::steady_clock::now() + std::chrono::seconds(1));
-  if (!is_child_) return "";
+  if (process_.is_open() &&
+      !wait_for_input(process_.get(), std::chrono::steady_clock::now() + std::chrono::seconds(1)))
+    return "";
+  // A child's number is its own until this.
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) != pid_) return "";
+  if (!is_child_ || ::waitpid(pid_, &status, WNOHANG) != pid_) return "has ended";
   is_child_ = false;
   if (WIFSIGNALED(status)) return fmt::format("was killed by signal {}", WTERMSIG(status));
   return fmt::format("ended with status {}", WEXITSTATUS(status));

@@ -20,8 +20,8 @@ namespace millrace::launcher {
 class LauncherLink {
  public:
   /// To the launcher of the folder that lives; none when there is none. One that does not fit
-  /// (another version, another place) is ended. Errors: Denied for another user's; Unavailable when
-  /// it cannot be ended.
+  /// (another version, another place) is ended; one whose socket's file was removed has a moment to
+  /// make it anew. Errors: Denied for another user's; Unavailable when it cannot be ended.
   static Result<std::unique_ptr<LauncherLink>> find(const std::string& state, Duration patience);
   /// Starts one by `command`, whose descriptor 3 is the connection. Errors: what it says when it
   /// cannot serve; Unavailable, Exhausted.
@@ -39,18 +39,20 @@ class LauncherLink {
   void hang_up();
   /// Kills the launcher and its attempts; returns when it is gone, or after `patience`.
   Status end_launcher(Duration patience);
-  /// How the launcher ended, for people: "was killed by signal 9"; "" when that is not known.
+  /// How the launcher ended, for people: "was killed by signal 9", "has ended" when no more is known;
+  /// "" when it lives. Gives it a second, since one that has hung up may be about to end.
   std::string how_it_ended();
 
  private:
-  LauncherLink(FileDescriptor socket, pid_t pid, bool is_child)
-      : socket_(std::move(socket)), pid_(pid), is_child_(is_child) {}
+  LauncherLink(FileDescriptor socket, pid_t pid, FileDescriptor process, bool is_child)
+      : socket_(std::move(socket)), pid_(pid), process_(std::move(process)), is_child_(is_child) {}
   enum class Greeting : std::uint8_t { Fits, DoesNotFit, IsLeaving };
   Result<Greeting> greet(const std::string& state, Duration patience);
 
   FileDescriptor socket_;
   execution::LineReader lines_{kLongestLine};
-  pid_t pid_;
+  pid_t pid_;               // for people: it may be another's one day
+  FileDescriptor process_;  // its pidfd
   bool is_child_;
 };
 

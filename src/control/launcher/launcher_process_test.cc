@@ -1,6 +1,5 @@
 // The launcher as a process: killed, told to stop, spoken to by strangers.
 #include <algorithm>
-#include <thread>
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -180,6 +179,7 @@ TEST(Program, DISABLED_OtherLauncher) {
   const auto listener =
       net::Listener::open(net::Listen::unix_socket(socket_path(arguments.back())));
   ASSERT_TRUE(listener.ok()) << listener.error().message();
+  ::signal(SIGPIPE, SIG_IGN);
   std::puts("it listens");
   std::fflush(stdout);
   std::vector<FileDescriptor> connections;
@@ -187,17 +187,32 @@ TEST(Program, DISABLED_OtherLauncher) {
     pollfd waiting{listener->descriptor(), POLLIN, 0};
     ::poll(&waiting, 1, -1);
     connections.emplace_back(::accept(listener->descriptor(), nullptr, nullptr));
+    std::puts("it was found");
+    std::fflush(stdout);
     say(connections.back(), words);
     say(connections.back(), endless);
   }
 }
 
-/// Returns its pid when it listens.
+void wait_for_words(const FileDescriptor& from, const std::string& words) {
+  std::string said;
+  char piece[256];
+  while (said.find(words) == std::string::npos) {
+    pollfd ready{from.get(), POLLIN, 0};
+    const ssize_t size =
+        ::poll(&ready, 1, 60'000) == 1 ? ::read(from.get(), piece, sizeof(piece)) : 0;
+    EXPECT_GT(size, 0) << said;
+    if (size <= 0) return;
+    said.append(piece, static_cast<std::size_t>(size));
+  }
+}
+
+/// Returns its pid when it listens. `output`: where what it says besides can be read.
 pid_t start_other_launcher(const std::string& state, const std::string& words,
-                           std::size_t endless = 0) {
+                           std::size_t endless = 0, FileDescriptor* output = nullptr) {
   int out[2];
   EXPECT_EQ(::pipe2(out, O_CLOEXEC), 0);
-  const FileDescriptor reading(out[0]);
+  FileDescriptor reading(out[0]);
   FileDescriptor writing(out[1]);
   const std::string program = own_program();
   const pid_t pid = ::fork();
@@ -209,14 +224,8 @@ pid_t start_other_launcher(const std::string& state, const std::string& words,
     ::_exit(127);
   }
   writing.close();
-  std::string said;
-  char piece[256];
-  while (said.find("it listens") == std::string::npos) {
-    const ssize_t size = ::read(reading.get(), piece, sizeof(piece));
-    EXPECT_GT(size, 0) << said;
-    if (size <= 0) break;
-    said.append(piece, static_cast<std::size_t>(size));
-  }
+  wait_for_words(reading, "it listens");
+  if (output != nullptr) *output = std::move(reading);
   return pid;
 }
 
@@ -263,6 +272,70 @@ TEST(LauncherProcess, OneThatSaysALineWithoutAnEndIsEndedAndNotAskedAgain) {
   EXPECT_TRUE(WIFSIGNALED(status));
 }
 
+TEST(LauncherProcess, OfOneThatDoesNotAnswerIsAskedOnceForAll) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string hello = to_line(Report(report::Hello{kProtocolVersion, folder.path()}));
+  const pid_t other = start_other_launcher(folder.path(), hello);
+  LauncherExecutorOptions options = options_for(folder.path());
+  options.patience = std::chrono::seconds(1);
+  FakeServer server(options);
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i)
+    EXPECT_FALSE(server.executor->adopt(execution::attempt_id(std::to_string(i)), "a.1"));
+  const Status rest = server.executor->end_the_rest();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(50));
+  EXPECT_EQ(rest.error().code(), ErrorCode::Unavailable);
+  EXPECT_NE(rest.error().message().find("`kill -9 " + std::to_string(other) + "`"),
+            std::string::npos)
+      << rest.error().message();
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+}
+
+TEST_F(LauncherTest, WhileAnotherLauncherIsWaitedForNobodyElseWaits) {
+  const AttemptRequest made = shell("lives", "exec sleep 1000");
+  start(made);
+  ASSERT_EQ(::unlink(socket_path(state()).c_str()), 0);
+  FileDescriptor output;
+  const pid_t other = start_other_launcher(state(), "", 0, &output);  // it does not say hello
+  ASSERT_EQ(::kill(launcher_of(state()), SIGKILL), 0);
+  wait_for_words(output, "it was found");
+  executor().kill(made.id, Duration::zero());
+  EXPECT_EQ(recorder().losses(), 0U) << "it is still waited for";
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+  recorder().wait_for_loss(made.id);
+}
+
+TEST_F(LauncherTest, AnErrorOfOursWhileAnEndIsToldCostsTheConnectionAndNotTheServer) {
+  recorder().throw_at_ends(1);
+  const AttemptRequest made = shell("exits", "exit 7");
+  start(made);
+  EXPECT_EQ(recorder().wait_for_end(made.id).exit_code, 7) << "told again";
+  start(shell("next", "exit 8"));
+  EXPECT_EQ(recorder().wait_for_end(execution::attempt_id("next")).exit_code, 8);
+}
+
+TEST_F(LauncherTest, ALauncherThatBreaksTheServerAgainAndAgainIsEnded) {
+  recorder().throw_at_ends(1'000);
+  const AttemptRequest made = shell("exits", "exit 7");
+  start(made);
+  const pid_t launcher = launcher_of(state());
+  recorder().wait_for_loss(made.id);
+  expect_gone(launcher);
+  recorder().throw_at_ends(0);
+}
+
+TEST_F(LauncherTest, WhatWasOrderedWhileTheConnectionWasGoneIsOrderedAgain) {
+  const AttemptRequest made = shell("lives", "exec sleep 1000");
+  start(made);
+  // Another one who says hello takes the place of the server, and goes.
+  const FileDescriptor impostor = connect_to(socket_path(state()));
+  say(impostor, to_line(Order(order::Hello{kProtocolVersion, state(), "/", {}})));
+  executor().kill(made.id, Duration::zero());
+  EXPECT_EQ(recorder().wait_for_end(made.id).signal, SIGKILL);
+}
+
 TEST_F(LauncherTest, ALauncherThatRunsAttemptsAndSaysNothingIsTold) {
   LauncherExecutorOptions options = options_for(state());
   options.odd_silence = Duration::zero();
@@ -284,12 +357,7 @@ TEST_F(LauncherTest, ASocketThatWasRemovedIsThereAgainForTheNextServer) {
   const AttemptRequest made = shell("lives", "exec sleep 1000");
   const std::string token = start(made);
   ASSERT_EQ(::unlink(socket_path(state()).c_str()), 0);
-  server_->die();
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (::access(socket_path(state()).c_str(), F_OK) != 0 &&
-         std::chrono::steady_clock::now() < deadline)
-    std::this_thread::yield();
-  server_ = std::make_unique<FakeServer>(state());
+  next_server();
   EXPECT_TRUE(executor().adopt(made.id, token));
 }
 

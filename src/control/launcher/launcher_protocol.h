@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "base/result.h"
@@ -113,6 +115,12 @@ struct Stopped {};
 using Report =
     std::variant<report::Hello, report::Refused, report::Started, report::Heartbeat, report::Said,
                  report::Fence, report::Finished, report::Answer, report::Stopped>;
+
+/// A line as it is said, with its newline. It may be large, and is kept and sent at once.
+using Line = std::shared_ptr<const std::string>;
+inline Line make_line(std::string text) {
+  return std::make_shared<const std::string>(std::move(text));
+}
 
 /// With the newline.
 std::string to_line(const Order& order);

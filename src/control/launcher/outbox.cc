@@ -16,13 +16,15 @@ void Outbox::address_to(int socket) {
   const std::lock_guard lock(mutex_);
   socket_ = socket;
   waiting_.clear();
+  sent_ = waiting_bytes_ = 0;
 }
 
-bool Outbox::send(const std::string& line, LauncherDesk::Need need) {
+bool Outbox::send(Line line, LauncherDesk::Need need) {
   const std::lock_guard lock(mutex_);
   if (socket_ < 0) return true;
-  if (need == LauncherDesk::Need::IfThereIsRoom && waiting_.size() > kMostWaiting) return false;
-  waiting_ += line;
+  if (need == LauncherDesk::Need::IfThereIsRoom && waiting_bytes_ > kMostWaiting) return false;
+  waiting_bytes_ += line->size();
+  waiting_.push_back(std::move(line));
   return flush_locked() && waiting_.empty();
 }
 
@@ -37,18 +39,20 @@ bool Outbox::is_waiting() {
 }
 
 bool Outbox::flush_locked() {
-  std::size_t sent = 0;
-  bool open = socket_ >= 0;
-  while (open && sent < waiting_.size()) {
-    const ssize_t size = ::send(socket_, waiting_.data() + sent, waiting_.size() - sent,
-                                MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (socket_ >= 0 && !waiting_.empty()) {
+    const std::string& line = *waiting_.front();
+    const ssize_t size =
+        ::send(socket_, line.data() + sent_, line.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno == EAGAIN) break;
-    if (size <= 0) open = false;
-    if (size > 0) sent += static_cast<std::size_t>(size);
+    if (size < 0 && errno == EAGAIN) return true;
+    if (size <= 0) return false;
+    sent_ += static_cast<std::size_t>(size);
+    if (sent_ < line.size()) continue;
+    waiting_bytes_ -= line.size();
+    waiting_.pop_front();
+    sent_ = 0;
   }
-  waiting_.erase(0, sent);
-  return open;
+  return socket_ >= 0;
 }
 
 }  // namespace millrace::launcher

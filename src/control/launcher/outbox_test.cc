@@ -23,6 +23,7 @@ class OutboxTest : public testing::Test {
     theirs_ = FileDescriptor(pair[1]);
     outbox_.address_to(ours_.get());
   }
+  bool send(std::string line, Need need) { return outbox_.send(make_line(std::move(line)), need); }
   std::string read_some() {
     std::array<char, 1U << 16U> piece;
     const ssize_t size = ::recv(theirs_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
@@ -35,18 +36,18 @@ class OutboxTest : public testing::Test {
 };
 
 TEST_F(OutboxTest, ALineGoesOutAtOnce) {
-  EXPECT_TRUE(outbox_.send("one\n", Need::Always));
+  EXPECT_TRUE(send("one\n", Need::Always));
   EXPECT_EQ(read_some(), "one\n");
   EXPECT_FALSE(outbox_.is_waiting());
 }
 
 TEST_F(OutboxTest, OneThatDoesNotReadIsNotWaitedForAndGetsAllThatItNeeds) {
   const std::string line = std::string(99'999, 'x') + "\n";
-  while (outbox_.send(line, Need::Always)) {
+  while (send(line, Need::Always)) {
   }
-  for (int i = 0; i < 50; ++i) EXPECT_FALSE(outbox_.send(line, Need::Always));
-  for (int i = 0; i < 50; ++i) EXPECT_FALSE(outbox_.send("left out\n", Need::IfThereIsRoom));
-  outbox_.send("last\n", Need::Always);
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(send(line, Need::Always));
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(send("left out\n", Need::IfThereIsRoom));
+  send("last\n", Need::Always);
   std::string heard;
   for (std::string more = read_some(); !more.empty(); more = read_some()) {
     heard += more;
@@ -58,20 +59,20 @@ TEST_F(OutboxTest, OneThatDoesNotReadIsNotWaitedForAndGetsAllThatItNeeds) {
 }
 
 TEST_F(OutboxTest, WhatWaitedForOneIsNotForTheNext) {
-  while (outbox_.send(std::string(100'000, 'x'), Need::Always)) {
+  while (send(std::string(100'000, 'x'), Need::Always)) {
   }
   outbox_.address_to(-1);
-  EXPECT_TRUE(outbox_.send("nobody\n", Need::Always));
+  EXPECT_TRUE(send("nobody\n", Need::Always));
   while (!read_some().empty()) {
   }
   outbox_.address_to(ours_.get());
-  EXPECT_TRUE(outbox_.send("next\n", Need::Always));
+  EXPECT_TRUE(send("next\n", Need::Always));
   EXPECT_EQ(read_some(), "next\n");
 }
 
 TEST_F(OutboxTest, ThatNobodyReadsAnyMoreIsSeen) {
   theirs_.close();
-  EXPECT_FALSE(outbox_.send("one\n", Need::Always));
+  EXPECT_FALSE(send("one\n", Need::Always));
   EXPECT_FALSE(outbox_.flush());
 }
 
