@@ -5,13 +5,29 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import unittest
 
 from harness import MILLRACE, ProjectTest, free_port, state_of, wait_until
 
+# As another version of the program would be: its hello is all that is the same.
+OTHER_LAUNCHER = """
+import json, os, pathlib, socket
+listener = socket.socket(socket.AF_UNIX)
+pathlib.Path("launcher.sock").unlink(missing_ok=True)
+listener.bind("launcher.sock")
+listener.listen()
+print("it listens", flush=True)
+while True:
+    server, _ = listener.accept()
+    server.sendall(json.dumps({"type": "hello", "millrace_launcher": 2, "new": []}).encode() + b"\\n")
+    while server.recv(65536):
+        pass
+"""
 GO = "until [ -f go ]; do sleep 0.02; done"
 
 
@@ -40,6 +56,12 @@ class Launcher(ProjectTest):
 
     def began(self, project, file="began"):
         wait_until((project.root / file).exists, f"a task made {file}")
+
+    def running(self, project):
+        """A run whose first task has begun."""
+        child = self.start_run(project)
+        self.began(project)
+        return child
 
     def kill(self, child):
         child.kill()
@@ -176,6 +198,84 @@ class TestServerStopped(Launcher):
         self.ended_run(project, "success")
         self.assertEqual(self.attempts(project, "waits"), 1)
         self.assertRuns(project.millrace("down"))
+
+
+class TestUpgrade(Launcher):
+    """Between two builds of one version of the launcher's protocol, and between two versions."""
+
+    def test_another_build_takes_up_what_runs(self):
+        project = self.commands(first=f"touch began; {GO}; echo x >>ran", second="echo y >>ran")
+        # What the first build was, and is not there any more when the second one comes.
+        old = project.temporary / "millrace"
+        shutil.copy(MILLRACE, old)
+        subprocess.run([old, "up", "--detach"], cwd=project.root, check=True, stdout=subprocess.DEVNULL)
+        self.running(project)
+        launcher = project.launcher()
+        self.assertEqual(os.readlink(f"/proc/{launcher}/exe"), str(old.resolve()))
+        subprocess.run([old, "down", "--keep-attempts"], cwd=project.root, check=True, stdout=subprocess.DEVNULL)
+        old.unlink()
+        self.next_server(project)
+        project.write("go", "")
+        self.ended_run(project, "success")
+        self.assertEqual((project.root / "ran").read_text().split(), ["x", "y"])
+        self.assertEqual([self.attempts(project, task) for task in ("first", "second")], [1, 1])
+        self.assertEqual(project.launcher(), launcher, "it goes on, and runs what this server starts")
+
+    def test_a_launcher_of_another_version_is_ended_and_its_attempts_start_again(self):
+        project = self.commands(waits=f"touch began; {GO}; echo x >>ran")
+        self.kill(self.running(project))
+        os.kill(project.launcher(), signal.SIGKILL)
+        wait_until(lambda: project.launcher() is None, "the launcher is gone")
+        other = subprocess.Popen([sys.executable, "-c", OTHER_LAUNCHER], cwd=project.root / ".millrace",
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(other.stdout.close)
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        self.assertEqual(other.stdout.readline(), "it listens\n")
+        project.write("go", "")
+        self.next_server(project)
+        self.assertEqual(other.wait(timeout=60), -signal.SIGKILL)
+        self.ended_run(project, "success")
+        self.assertEqual(self.attempts(project, "waits"), 2)
+        self.assertIn("it is of another version", (project.root / ".millrace/server.log").read_text())
+
+
+class TestLauncherStopped(Launcher):
+    def test_who_waits_is_told_which_process_does_not_answer(self):
+        project = self.commands(waits=f"touch began; {GO}")
+        self.next_server(project)
+        self.running(project)
+        launcher = project.launcher()
+        os.kill(launcher, signal.SIGSTOP)
+        self.addCleanup(self.go_on, launcher)
+        cancel = subprocess.Popen([MILLRACE, "cancel", "chain", "2013-01-01"], cwd=project.root, text=True,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(cancel.stderr.close)
+        self.addCleanup(cancel.kill)
+        named = f"the launcher (pid {launcher}), the process that runs the attempts, has said nothing"
+        wait_until(lambda: named in project.millrace("status").out, "`status` names it")
+        wait_until(lambda: named in (project.root / ".millrace/server.log").read_text(), "the server's log names it")
+        self.assertIn(named, cancel.stderr.readline())
+        self.go_on(launcher)
+        self.assertEqual(cancel.wait(timeout=60), 0)
+        self.assertRuns(project.millrace("down"))
+
+    def go_on(self, launcher):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(launcher, signal.SIGCONT)
+
+
+class TestMemory(Launcher):
+    def test_the_limit_of_a_task_holds_while_no_server_is_there(self):
+        hog = f"x = bytearray(300_000_000); open('held', 'w'); import time; time.sleep(1000)"
+        project = self.commands(hogs=f"touch began; {GO}; {sys.executable} -c \"{hog}\"")
+        project.edit("pipelines/chain.yml", ("retries: 0", "retries: 0\n    resources: {memory: 100MB}"))
+        self.kill(self.running(project))
+        project.write("go", "")
+        wait_until(lambda: self.ends(project) == 1, "the launcher ends it, and keeps that")
+        self.next_server(project)
+        task = self.ended_run(project, "failed")["hogs"]
+        self.assertRegex(task["message"], r"it used \d+\.\d MB of memory, more than its limit of 100\.0 MB")
 
 
 class TestTaskThatRunsMillrace(Launcher):

@@ -26,10 +26,21 @@ bool is_larger_than(const FileDescriptor& file, std::uint64_t bytes) {
   return ::fstat(file.get(), &about) == 0 && about.st_size > static_cast<off_t>(bytes);
 }
 
+/// A folder in the file's place is nobody's of ours, and no task could run.
+void put_folder_aside(const std::string& path) {
+  struct stat about{};
+  if (::stat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode)) return;
+  const std::string aside = path + ".aside";
+  if (::rename(path.c_str(), aside.c_str()) == 0)
+    log_warning(
+        fmt::format("{} is a folder, where ends of attempts are kept; it is {} now", path, aside));
+}
+
 }  // namespace
 
 Result<KeptEnds> KeptEnds::open(std::string path, Options options) {
   KeptEnds ends(std::move(path), options);
+  put_folder_aside(ends.path_);
   ends.file_ =
       FileDescriptor(::open(ends.path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!ends.file_.is_open()) return file_error(errno, ends.path_);

@@ -1,6 +1,7 @@
 #include "launcher/kept_ends.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -111,6 +112,13 @@ TEST_F(KeptEndsTest, AFileThatNoLauncherHasWrittenKeepsNoneFromStarting) {
   KeptEnds ends = open({.most_bytes = 3'000});
   ends.add(attempt("b"), "a.1", make_line(end_of("b")));
   EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr);
+}
+
+TEST_F(KeptEndsTest, AFolderInItsPlaceIsPutAside) {
+  ASSERT_TRUE(make_folders(path_ + "/within").ok());
+  open().add(attempt("b"), "a.1", make_line(end_of("b")));
+  EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr);
+  EXPECT_EQ(::access((path_ + ".aside/within").c_str(), F_OK), 0);
 }
 
 TEST_F(KeptEndsTest, WhatDoesNotFitIsKeptInMemoryUntilThereIsRoom) {

@@ -1,5 +1,6 @@
 #include "launcher/launcher_executor.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -26,6 +27,7 @@ using orchestration::ExecutorListener;
 
 constexpr int kMostLost = 3;  // launchers, while one answer is waited for
 
+constexpr Duration kShortestWhile = std::chrono::milliseconds(100);
 // Errors of ours while its words are heard, with no end of an attempt heard between them.
 constexpr int kMostErrors = 3;
 
@@ -286,11 +288,18 @@ void LauncherExecutor::Client::run() {
 
 /// Until the connection ends.
 void LauncherExecutor::Client::hear_all(LauncherLink& link) {
+  const Duration a_while = std::max<Duration>(options_.odd_silence / 2, kShortestWhile);
+  std::string told;
+  const auto tell_silence = [&] {
+    const std::string trouble = silence_.trouble();
+    if (!trouble.empty() && trouble != std::exchange(told, trouble)) log_warning(trouble);
+  };
   for (;;) {
-    const Result<std::optional<std::string>> line = link.read();
+    const Result<std::optional<std::string>> line = link.read(a_while, tell_silence);
     if (!line.ok()) end_launcher(line.error().message());
     if (!line.ok() || !line->has_value()) return;
     silence_.heard();
+    told.clear();
     hear(**line);
   }
 }

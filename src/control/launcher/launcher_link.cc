@@ -263,9 +263,11 @@ Status LauncherLink::send(const std::string& line) {
   return {};
 }
 
-Result<std::optional<std::string>> LauncherLink::read() {
+Result<std::optional<std::string>> LauncherLink::read(Duration a_while,
+                                                      const std::function<void()>& silent) {
   for (;;) {
     if (std::optional<std::string> line = lines_.next()) return line;
+    while (!wait_for_input(socket_.get(), std::chrono::steady_clock::now() + a_while)) silent();
     std::array<char, kPiece> piece;
     const ssize_t size = ::recv(socket_.get(), piece.data(), piece.size(), 0);
     if (size < 0 && errno == EINTR) continue;

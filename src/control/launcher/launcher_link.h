@@ -3,6 +3,7 @@
 // LauncherLink: a server's connection to its launcher, from the search for one that lives to the
 // first lines both ways.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,9 +33,9 @@ class LauncherLink {
   pid_t pid() const { return pid_; }
   /// Waits for nothing but room in the socket. Errors: Unavailable.
   Status send(const std::string& line);
-  /// Waits for the next line; none when the connection has ended. Errors: Invalid for a line that is
-  /// too long.
-  Result<std::optional<std::string>> read();
+  /// Waits for the next line; none when the connection has ended. `silent` is called whenever nothing
+  /// has come for `a_while`. Errors: Invalid for a line that is too long.
+  Result<std::optional<std::string>> read(Duration a_while, const std::function<void()>& silent);
   /// Makes read() and send() of other threads end.
   void hang_up();
   /// Kills the launcher and its attempts; returns when it is gone, or after `patience`.

@@ -368,11 +368,11 @@ TEST_F(LauncherTest, ALauncherThatHasJustSpokenIsNoTrouble) {
 
 TEST(LauncherProcess, WhyItCannotServeIsSaid) {
   const TemporaryFolder folder = *TemporaryFolder::make();
-  ASSERT_TRUE(make_folders(folder.path() + "/launcher.ended").ok());  // a folder in a file's place
+  ASSERT_TRUE(make_folders(folder.path() + "/launcher.sock/x").ok());  // a folder in its place
   FakeServer server(folder.path());
   const Status started = server.executor->start({.id = execution::attempt_id("any")});
   ASSERT_FALSE(started.ok());
-  EXPECT_NE(started.error().message().find("launcher.ended"), std::string::npos)
+  EXPECT_NE(started.error().message().find("launcher.sock"), std::string::npos)
       << started.error().message();
 }
 
