@@ -68,6 +68,7 @@ struct SourceTable {
 struct SuiteFile {
   quality::Suite suite;
   Place place;
+  std::optional<Node> node;  // as it stands in its file, where that is known
 };
 
 struct Project {

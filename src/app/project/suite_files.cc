@@ -27,8 +27,10 @@ void add_suite(Json document, const Node* places, const std::string& file, Proje
     problems.push_back(
         {{file}, "the suite expects nothing, so every table would pass; give it 'expectations'"});
   const std::string name = suite->name;
+  std::optional<Node> node;
+  if (places != nullptr) node = *places;
   const auto [at, fresh] =
-      project.suites.try_emplace(name, SuiteFile{*std::move(suite), Place{file}});
+      project.suites.try_emplace(name, SuiteFile{*std::move(suite), Place{file}, std::move(node)});
   if (!fresh)
     problems.push_back(
         {{file}, fmt::format("the suite '{}' is also in {}", name, at->second.place.str())});

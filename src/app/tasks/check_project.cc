@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "engine/engine.h"
+#include "tasks/check_suites.h"
 #include "tasks/check_training_sets.h"
 #include "tasks/check_warnings.h"
 #include "tasks/table_rehearsal.h"
@@ -38,22 +39,39 @@ void check_tasks(const project::Project& project, const project::Problems& befor
     }
 }
 
-/// The values that var() can have before there is a run: those of the project, the defaults of
-/// every Dag, and any time.
-transform::Variables variables_of(const project::Project& project) {
+/// The values that var() can have before there is a run: the defaults of `dag` (null: of none before
+/// others), those of the project, the defaults of every Dag, and any time.
+transform::Variables variables_of(const project::Project& project, const project::Pipeline* dag) {
   transform::Variables variables;
-  for (const project::Pipeline& pipeline : project.pipelines)
-    for (const auto& [name, value] : pipeline.dag.params.as_object())
-      variables.emplace(name, value);
-  for (const auto& [name, value] : project.vars.as_object())
-    variables.insert_or_assign(name, value);
+  const auto fill_in = [&](const Json& values) {
+    for (const auto& [name, value] : values.as_object()) variables.emplace(name, value);
+  };
+  if (dag != nullptr) fill_in(dag->dag.params);
+  fill_in(project.vars);
+  for (const project::Pipeline& pipeline : project.pipelines) fill_in(pipeline.dag.params);
   variables.insert_or_assign("logical_date", "2000-01-02T00:00:00Z");
   variables.insert_or_assign("interval_start", "2000-01-01T00:00:00Z");
   variables.insert_or_assign("run_id", "2000-01-02T00:00:00Z");
   return variables;
 }
 
-Status check_sql(const project::Project& project, project::Problems& problems) {
+/// Each Dag asks its suites of what its own parameters make of the SQL models.
+void check_suites_of_dags(project::Loaded& loaded,
+                          const std::map<std::string, columnar::Schema>& sources,
+                          const SuiteSubjects& subjects) {
+  for (const project::Pipeline& pipeline : loaded.project.pipelines) {
+    if (!asks_a_suite(pipeline)) continue;
+    std::vector<Error> errors;
+    transform::check_models(subjects.session, loaded.project.models, sources,
+                            variables_of(loaded.project, &pipeline), errors);
+    // With the values of all Dags they bind; what these values break, a run will tell.
+    if (errors.empty()) check_suites(pipeline, subjects, loaded);
+  }
+}
+
+Status check_sql(project::Loaded& loaded) {
+  const project::Project& project = loaded.project;
+  project::Problems& problems = loaded.problems;
   const auto engine =
       engine::open_duckdb({.threads = 1, .memory_bytes = project.target.memory_bytes});
   if (!engine.ok()) {
@@ -71,13 +89,15 @@ Status check_sql(const project::Project& project, project::Problems& problems) {
   std::map<std::string, columnar::Schema> schemas;
   for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
   std::vector<Error> errors;
-  transform::check_models(*session, project.models, schemas, variables_of(project), errors);
+  transform::check_models(*session, project.models, schemas, variables_of(project, nullptr),
+                          errors);
   for (const Error& error : errors)
     problems.push_back(project::problem_with_place("models/", error.message()));
   for (const transform::SqlModel* model : project.models.in_order())
     if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
   check_training_sets(project, *session, problems);
+  check_suites_of_dags(loaded, schemas, {rehearsal.landed(), **engine, *session});
   return {};
 }
 
@@ -112,8 +132,10 @@ Status check_project(project::Loaded& loaded) {
   if (readable) check_there_are_dags(loaded.project, loaded.problems);
   check_tasks(loaded.project, project::Problems(loaded.problems), loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
-  if (readable) TRY(check_sql(loaded.project, loaded.problems));
-  if (loaded.problems.empty()) loaded.warnings = TRY(warnings_of(loaded.project));
+  if (readable) TRY(check_sql(loaded));
+  if (loaded.problems.empty())
+    for (project::Problem& warning : TRY(warnings_of(loaded.project)))
+      loaded.warnings.push_back(std::move(warning));
   return {};
 }
 

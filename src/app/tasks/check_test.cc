@@ -61,7 +61,7 @@ TEST_F(Check, EveryReferenceIsLookedUp) {
        "the training set 'orders' has no 'split'"},
       {"when a column is known", "features/orders.yml", "rain, known_at: placed_at",
        "rain, known_at: placed_att",
-       "the column 'rain', known_at 'placed_att' is not a moment "
+       "request_columns 2 (rain): known_at: 'placed_att' is not a moment "
        "that can be read from the labels (a column of theirs such as scored_at, or SQL over them)"},
   };
   for (const Case& c : cases) {
@@ -89,9 +89,24 @@ TEST_F(Check, AllMistakesOfATrainingSetAreToldAtOnceEachWithItsPlace) {
                           "models.labels has no column 'prt'; did you mean 'part'?");
   EXPECT_EQ(found[2], "features/orders.yml:11:16: " + set +
                           "models.labels has no column 'rian'; did you mean 'rain'?");
-  EXPECT_TRUE(found[3].starts_with("features/orders.yml:10:16: " + set +
-                                   "the column 'cups', known_at 'pla' is not a moment"))
+  EXPECT_TRUE(found[3].starts_with("features/orders.yml:10:32: " + set +
+                                   "request_columns 1 (cups): known_at: 'pla' is not a moment"))
       << found[3];
+}
+
+TEST_F(Check, AColumnWhoseNameIsAWordOfSqlIsQuotedInKnownAt) {
+  change("models/labels.sql", "select id,", "select id, placed_at as at,");
+  change("features/orders.yml", "rain, known_at: placed_at", "rain, known_at: at");
+  change("features/orders.yml", "key: [id]", "key: [id, rain]");
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 1U) << testing::PrintToString(found);
+  EXPECT_EQ(
+      found[0],
+      "features/orders.yml:11:32: training set orders: request_columns 2 (rain): known_at: "
+      "'at' is a word of SQL, which known_at is; the column of this name is written in double "
+      "quotes: known_at: '\"at\"'");
+  change("features/orders.yml", "known_at: at", "known_at: '\"at\"'");
+  EXPECT_EQ(problems(), std::vector<std::string>());
 }
 
 TEST_F(Check, AMistakeOfAViewIsToldOnceHoweverManySetsReadIt) {
@@ -119,6 +134,93 @@ TEST_F(Check, ALabelThatNoObjectiveTakesIsRefusedBeforeAnythingRuns) {
           "features/orders.yml:7:12: training set orders: label: 'late' is VARCHAR in "
           "models.labels, and the task 'train' learns from a number or a BOOLEAN; write it as "
           "one in the SQL model"}));
+}
+
+/// A suite is asked of three kinds of tables, and each is known before anything runs.
+TEST_F(Check, ASuiteThatNamesAColumnWhichItsTableDoesNotHaveIsRefused) {
+  struct Case {
+    const char* why;
+    const char* table;
+    const char* model;
+    const char* asked_of;
+  };
+  const std::vector<Case> cases = {
+      {"a training set", "", "view", "the training set 'orders'"},
+      {"a source", ", table: raw.orders", "view", "raw.orders"},
+      {"a SQL model", ", table: models.labels", "table", "models.labels"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    write("models/labels.sql",
+          fmt::format("{{{{ config(materialized='{}') }}}}\n", c.model) + kLabels);
+    write("pipelines/daily.yml", std::string(kPipeline) +
+                                     "  - {id: ask, kind: validate, upstream: [training_data], "
+                                     "suite: good" +
+                                     c.table + "}\n");
+    const auto suite = [&](const char* column) {
+      write("expectations/good.yml",
+            fmt::format("expectations:\n"
+                        "  - {{type: expect_table_columns_to_match_set, column_set: [other]}}\n"
+                        "  - {{type: expect_column_values_to_not_be_null, column: {}}}\n",
+                        column));
+    };
+    suite("cups");
+    EXPECT_EQ(problems(), std::vector<std::string>());
+    suite("cusp");
+    EXPECT_EQ(
+        problems(),
+        (std::vector<std::string>{fmt::format(
+            "expectations/good.yml:3:57: expectation 2 (expect_column_values_to_not_be_null): "
+            "The column \"cusp\" does not exist; did you mean 'cups'? (task 'ask' of the Dag "
+            "'daily' asks this of {})",
+            c.asked_of)}));
+  }
+}
+
+constexpr const char* kAsk =
+    "  - {id: ask, kind: validate, upstream: [land], suite: good, table: raw.orders}\n";
+
+std::string not_null(const char* column, const char* severity = "critical") {
+  return fmt::format(
+      "expectations:\n  - {{type: expect_column_values_to_not_be_null, column: {}, severity: "
+      "{}}}\n",
+      column, severity);
+}
+
+TEST_F(Check, AnExpectationThatStopsNothingIsOnlyWarnedOf) {
+  write("pipelines/daily.yml", std::string(kPipeline) + kAsk);
+  write("expectations/good.yml", not_null("cusp", "warning"));
+  EXPECT_EQ(warnings(), (std::vector<std::string>{
+                            "expectations/good.yml:2:57: expectation 1 "
+                            "(expect_column_values_to_not_be_null): The column \"cusp\" does not "
+                            "exist; did you mean 'cups'? (task 'ask' of the Dag 'daily' asks this "
+                            "of raw.orders)"}));
+}
+
+TEST_F(Check, ASuiteMayNameWhatLandingAddsAndWhatOnlyTheLakeHasKept) {
+  write("pipelines/daily.yml", std::string(kPipeline) + kAsk);
+  ASSERT_TRUE(run("land").ok());
+  change("sources/cafe.yml", "      - {name: rain, type: DOUBLE}\n", "");
+  change("models/labels.sql", "rain", "0 as rain");
+  for (const char* column : {"event_date", "_file", "rain"}) {
+    SCOPED_TRACE(column);
+    write("expectations/good.yml", not_null(column));
+    EXPECT_EQ(problems(), std::vector<std::string>());
+  }
+}
+
+TEST_F(Check, ASuiteIsAskedOfWhatTheParametersOfItsOwnDagMake) {
+  change("models/labels.sql", "select id", "select cups as {{ var('extra') }}, id");
+  change("models/labels.sql", "\nselect", "{{ config(materialized='table') }}\nselect");
+  change("pipelines/daily.yml", "{set: orders}", "{set: orders, extra: first}");
+  write("pipelines/other.yml",
+        "params: {extra: second}\ntasks:\n"
+        "  - {id: make, kind: sql_model, model: labels}\n"
+        "  - {id: ask, kind: validate, upstream: [make], suite: good, table: models.labels}\n");
+  write("expectations/good.yml", not_null("second"));
+  EXPECT_EQ(problems(), std::vector<std::string>());
+  write("expectations/good.yml", not_null("first"));
+  ASSERT_EQ(problems().size(), 1U);
 }
 
 TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {

@@ -50,18 +50,35 @@ class TrainingSetCheck {
 
   void check_known_at(const features::TrainingSet& set, const columnar::Schema& labels) {
     const auto table = sql::quoted_table_name(set.labels);
-    for (const auto* columns : {&set.request_columns, &set.entity_columns})
-      for (const features::KnownColumn& column : *columns) {
-        if (!labels.index_of(column.name).has_value()) continue;  // said already
+    const auto check = [&](std::string_view list,
+                           const std::vector<features::KnownColumn>& columns) {
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        if (!labels.index_of(columns[i].name).has_value()) continue;  // said already
         const auto bound =
-            session_.bind(fmt::format("SELECT ({}) FROM {}", column.known_at, *table));
+            session_.bind(fmt::format("SELECT ({}) FROM {}", columns[i].known_at, *table));
         if (!bound.ok())
           problem(in_set(
               set.name,
-              fmt::format("the column '{}', known_at '{}' is not a moment that can be read from "
-                          "the labels (a column of theirs such as {}, or SQL over them): {}",
-                          column.name, column.known_at, set.timestamp, bound.error().message())));
+              fmt::format("{} {} ({}): known_at: {}", list, i + 1, columns[i].name,
+                          no_moment(set, labels, columns[i].known_at, bound.error().message()))));
       }
+    };
+    check("request_columns", set.request_columns);
+    check("entity_columns", set.entity_columns);
+  }
+
+  /// `why`: the engine's words, which do not help where the column's name is a word of SQL.
+  static std::string no_moment(const features::TrainingSet& set, const columnar::Schema& labels,
+                               const std::string& known_at, const std::string& why) {
+    if (labels.index_of(known_at).has_value())
+      return fmt::format(
+          "'{0}' is a word of SQL, which known_at is; the column of this name is "
+          "written in double quotes: known_at: '\"{0}\"'",
+          known_at);
+    return fmt::format(
+        "'{}' is not a moment that can be read from the labels (a column of theirs "
+        "such as {}, or SQL over them): {}",
+        known_at, set.timestamp, why);
   }
 
   /// What every objective would refuse, once there are rows.

@@ -50,7 +50,9 @@ Status TableRehearsal::land_nothing(const project::SourceTable& source) {
     partition_by.push_back(spec.partition);
   }
   const std::string owner = fmt::format("the source '{}'", source.name);
-  TRY(make(source.table, owner, columnar::Schema(std::move(fields)), partition_by));
+  const auto& columns =
+      landed_.insert_or_assign(source.table, columnar::Schema(std::move(fields))).first->second;
+  TRY(make(source.table, owner, columns, partition_by));
   const columnar::Schema letters({{"reason", columnar::simple(columnar::Kind::String), true}});
   return make(TRY(ingest::rejected_table(spec.table)).text(),
               fmt::format("the rejected rows of {}", owner), letters, {});

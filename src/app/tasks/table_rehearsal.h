@@ -31,6 +31,9 @@ class TableRehearsal {
   /// Columns and partitioning of a SQL model that is defined in the session and is no view.
   void write(const transform::SqlModel& model);
 
+  /// The columns of the tables that sources have landed in, by the table's name in the lake.
+  const std::map<std::string, columnar::Schema>& landed() const { return landed_; }
+
  private:
   Status land_nothing(const project::SourceTable& source);
   /// `owner`: "the source 'shop.orders'". Errors: also AlreadyExists, when another one has made it.
@@ -44,6 +47,7 @@ class TableRehearsal {
   std::unique_ptr<storage::ObjectStore> deliveries_;  // none
   std::unique_ptr<lake::Lake> lake_;
   std::map<std::string, std::string> owners_;  // by table
+  std::map<std::string, columnar::Schema> landed_;
 };
 
 }  // namespace millrace::tasks

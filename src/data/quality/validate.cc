@@ -369,4 +369,17 @@ Result<SuiteVerdict> validate(engine::Session& session, const Batch& batch, cons
   return Validation(session, from, suite, options).run();
 }
 
+std::vector<Misfit> misfits(const Suite& suite, const columnar::Schema& columns) {
+  std::vector<Misfit> found;
+  FusedScan scan;
+  for (std::size_t i = 0; i < suite.expectations.size(); ++i) {
+    const Expectation& expectation = suite.expectations[i];
+    const auto question = compile(expectation, columns, scan);
+    if (question.ok()) continue;
+    const std::string which = fmt::format("expectation {} ({})", i + 1, expectation.type);
+    found.push_back({Error(question.error()).while_doing(which), expectation.severity});
+  }
+  return found;
+}
+
 }  // namespace millrace::quality

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "columnar/schema.h"
 #include "engine/engine.h"
 #include "quality/suite.h"
 #include "quality/verdict.h"
@@ -58,5 +59,15 @@ struct ValidateOptions {
 /// evaluated.
 Result<SuiteVerdict> validate(engine::Session& session, const Batch& batch, const Suite& suite,
                               const ValidateOptions& options = {});
+
+/// An expectation that no table with these columns can answer.
+struct Misfit {
+  Error
+      error;  // "expectation 3 (expect_column_values_to_not_be_null): The column ... does not exist"
+  Severity severity = Severity::Critical;
+};
+
+/// Before a row is looked at: a column that is not there, a value that cannot stand in its column.
+std::vector<Misfit> misfits(const Suite& suite, const columnar::Schema& columns);
 
 }  // namespace millrace::quality
