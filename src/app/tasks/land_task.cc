@@ -99,6 +99,11 @@ std::string key_of(const Attempt& attempt, const project::SourceTable& table,
   return sha256_hex(attempt.versions() + how(table).dump_canonical() + key);
 }
 
+/// "1 file", "20 files".
+std::string counted(std::int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 struct Totals {
   std::int64_t deliveries = 0;
   std::int64_t rows_read = 0;
@@ -107,6 +112,7 @@ struct Totals {
   std::int64_t rows_rejected = 0;
   std::size_t passed_over = 0;
   std::size_t kept = 0;
+  std::vector<std::string> same_content;
   std::vector<std::string> with_rejected;  // tables of rejected rows that got some
   std::vector<std::string> why_nothing;    // "sales: no file fits ..."
   Json tables = Json::array();
@@ -120,6 +126,7 @@ struct Totals {
     rows_rejected += report.rows_rejected;
     passed_over += report.passed_over.size();
     kept += report.kept.size();
+    for (const std::string& same : report.same_content) same_content.push_back(same);
     if (report.rows_rejected > 0) with_rejected.push_back(table.table + "__rejected");
     if (!report.why_nothing.empty())
       why_nothing.push_back(fmt::format("{}: {}", table.name, report.why_nothing));
@@ -136,20 +143,32 @@ struct Totals {
                               {"why_nothing", report.why_nothing},
                               {"skipped", Json(report.skipped)},
                               {"passed_over", Json(report.passed_over)},
+                              {"same_content", Json(report.same_content)},
                               {"kept", Json(report.kept)}}));
   }
 
   std::string summary() const {
-    std::string text = fmt::format("{} rows read from {} files, {} of an earlier day", rows_read,
-                                   deliveries, rows_late);
+    std::string text =
+        fmt::format("{} read from {}, {} of an earlier day", counted(rows_read, "row"),
+                    counted(deliveries, "file"), rows_late);
     if (rows_rejected > 0)
       text += fmt::format(", {} rejected (see {})", rows_rejected, fmt::join(with_rejected, ", "));
-    if (passed_over > 0) text += fmt::format(", {} names passed over", passed_over);
-    if (kept > 0)
+    if (passed_over > 0)
       text +=
-          fmt::format("; what was landed from {} files that are no longer delivered stays", kept);
+          fmt::format(", {} passed over", counted(static_cast<std::int64_t>(passed_over), "name"));
+    if (kept > 0)
+      text += fmt::format("; what was landed from {} no longer delivered stays",
+                          counted(static_cast<std::int64_t>(kept), "file"));
+    if (!same_content.empty()) text += "; " + twice();
     for (const std::string& why : why_nothing) text += "; " + why;
     return text;
+  }
+
+  /// Of deliveries that came under two names.
+  std::string twice() const {
+    const std::size_t more = same_content.size() - 1;
+    return fmt::format("{}{}, so these rows are there twice", same_content.front(),
+                       more == 0 ? "" : fmt::format(" (and {} more such)", more));
   }
 
   Json to_json() const {
@@ -225,6 +244,8 @@ class LandTask final : public TaskKind {
         attempt.reporting().log("skipped: " + skipped);
       for (const std::string& passed : report.passed_over)
         attempt.reporting().log("passed over: " + passed);
+      for (const std::string& same : report.same_content)
+        attempt.reporting().log("its rows are there twice: " + same);
       for (const std::string& kept : report.kept)
         attempt.reporting().log("no longer delivered, its rows stay: " + kept);
       totals.add(table, report);

@@ -138,8 +138,8 @@ TEST_F(Land, OfACleanedFolderLeavesTheRowsUnlessItWasCleared) {
   const auto again = [](orchestration::TaskInstance& task) { task.generation = 2; };
   const Json kept = good(run("land", "2013-01-21", again));
   EXPECT_EQ(kept["summary"].as_string(),
-            "0 rows read from 0 files, 0 of an earlier day; what was landed from 1 files that are "
-            "no longer delivered stays");
+            "0 rows read from 0 files, 0 of an earlier day; what was landed from 1 file no "
+            "longer delivered stays");
   forget("land");
   EXPECT_NE(said(run("land", "2013-01-21", again)).find("its rows would be lost"),
             std::string::npos);
@@ -149,7 +149,7 @@ TEST_F(Land, CountsWhatItPassesOver) {
   write("deliveries/orders-2013-13-03.jsonl", "x");
   const Json landed = good(run("land"));
   EXPECT_EQ(landed["summary"].as_string(),
-            "400 rows read from 20 files, 0 of an earlier day, 1 names passed over");
+            "400 rows read from 20 files, 0 of an earlier day, 1 name passed over");
   EXPECT_EQ(std::count_if(log_.begin(), log_.end(),
                           [](const std::string& line) {
                             return line.starts_with("passed over: orders-2013-13-03.jsonl");

@@ -120,6 +120,7 @@ class Landing {
   Status land();
   Status read();
   void report_deliveries();
+  void report_same_content();
   Status write_letters();
   Status judge();
   Status count_rows();
@@ -253,6 +254,19 @@ void Landing::report_deliveries() {
     if (outcome.refused) continue;
     ++report_.deliveries_landed;
     report_.bytes += delivery.size_bytes;
+  }
+}
+
+/// A delivery without rows is like any other such.
+void Landing::report_same_content() {
+  auto first = landed_contents(source_.name(), marks_, plan_.pending);
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    if (outcomes_[i].refused || outcomes_[i].counts.rows == 0) continue;
+    const std::string& path = plan_.pending[i].path;
+    const auto [same, fresh] = first.try_emplace(content_version(outcomes_[i].counts.sha256), path);
+    if (!fresh)
+      report_.same_content.push_back(
+          fmt::format("{} has the same content as {}", path, same->second));
   }
 }
 
@@ -398,6 +412,7 @@ Status Landing::land() {
   const DroppedAtEnd dropped(session_, kRows);
   TRY(read());
   report_deliveries();
+  report_same_content();
   TRY(write_letters());
   TRY(judge());
   TRY(count_rows());

@@ -31,6 +31,9 @@
 // and reported, and taken by the first run that finds it whole (OnBadFile::Skip). Nothing is lost,
 // nothing lands twice.
 //
+// A delivery under a new name lands although another one had the same content: two quiet days may be
+// alike, and only who delivers knows. It is reported (LandReport::same_content).
+//
 // A row is late when the day of its event (UTC) is before the day of its delivery; it goes to the
 // partition of its event all the same.
 
@@ -54,12 +57,13 @@ struct LandReport {
   lake::Version version;  // of the table, after the landing
   bool changed = false;   // whether this call made that version
   std::int64_t deliveries_landed = 0;
-  std::int64_t deliveries_already = 0;   // landed before, by this run or another
-  std::string why_nothing;               // where nothing is delivered: Source::why_nothing
-  std::vector<std::string> skipped;      // refused ones, with the reason (OnBadFile::Skip)
-  std::vector<std::string> passed_over;  // no deliveries, though they look so: "path is a pipe"
-  std::vector<std::string> kept;         // landed before and no longer delivered (Gone::Keep)
-  std::int64_t rows_read = 0;            // of all deliveries that were read
+  std::int64_t deliveries_already = 0;    // landed before, by this run or another
+  std::string why_nothing;                // where nothing is delivered: Source::why_nothing
+  std::vector<std::string> skipped;       // refused ones, with the reason (OnBadFile::Skip)
+  std::vector<std::string> passed_over;   // no deliveries, though they look so: "path is a pipe"
+  std::vector<std::string> same_content;  // as another: "path has the same content as other"
+  std::vector<std::string> kept;          // landed before and no longer delivered (Gone::Keep)
+  std::int64_t rows_read = 0;             // of all deliveries that were read
   std::int64_t rows_landed = 0;
   std::int64_t rows_late = 0;
   std::int64_t rows_rejected = 0;

@@ -31,6 +31,26 @@ TEST_F(Land, AgainChangesNothingAndTheNextRunTakesWhatIsNew) {
   EXPECT_EQ(nothing_new->version, next->version);
 }
 
+TEST_F(Land, TellsWhichDeliveriesHaveTheContentOfAnother) {
+  const std::string one = flight(1, "2013-01-01T10:00:00Z", "2013-01-01T12:00:00Z");
+  const auto told = [&](const std::string& before, std::int64_t generation = 1) {
+    const auto report = world_.land(before, generation);
+    EXPECT_TRUE(report.ok()) << report.error().message();
+    return report.ok() ? report->same_content : std::vector<std::string>();
+  };
+  using Told = std::vector<std::string>;
+  world_.deliver("flights-2013-01-01.jsonl", one);
+  EXPECT_EQ(told("2013-01-02T00:00:00Z"), Told());
+  world_.deliver("flights-20130101.jsonl", one);
+  const Told twice = {"flights-20130101.jsonl has the same content as flights-2013-01-01.jsonl"};
+  EXPECT_EQ(told("2013-01-03T00:00:00Z"), twice);
+  EXPECT_EQ(told("2013-01-03T00:00:00Z", 2), twice) << "also when it is landed again";
+  expect_ids({"1", "1"});
+  world_.deliver("flights-2013-01-03.jsonl",
+                 flight(3, "2013-01-03T10:00:00Z", "2013-01-03T12:00:00Z"));
+  EXPECT_EQ(told("2013-01-04T00:00:00Z"), Told()) << "of what has landed before";
+}
+
 TEST_F(Land, OfAClearedIntervalReplacesExactlyWhatItHadLanded) {
   deliver_three_days();
   ASSERT_OK(world_.land("2013-01-02T00:00:00Z"));

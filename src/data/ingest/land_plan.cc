@@ -158,6 +158,22 @@ Result<std::string> landing_key(const Known& known, const std::vector<Delivery>&
   return hash.hex();
 }
 
+std::map<std::int64_t, std::string> landed_contents(std::string_view source, const Marks& marks,
+                                                    const std::vector<Delivery>& pending) {
+  std::set<std::string_view> left_out;
+  for (const Delivery& delivery : pending) left_out.insert(delivery.path);
+  std::map<std::int64_t, std::string> contents;
+  const std::string prefix = content_mark(source, "");
+  for (auto mark = marks.lower_bound(prefix);
+       mark != marks.end() && mark->first.starts_with(prefix); ++mark) {
+    std::string path = mark->first.substr(prefix.size());
+    if (left_out.contains(path) || mark_in(marks, landed_mark(source, path)) == kTakenBack)
+      continue;
+    contents.try_emplace(mark->second, std::move(path));
+  }
+  return contents;
+}
+
 void add_marks(std::string_view source, const Delivery& delivery, std::string_view sha256,
                std::string_view writer, Marks& marks) {
   marks[landed_mark(source, delivery.path)] = mark_version(writer);

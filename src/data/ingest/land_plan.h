@@ -71,6 +71,11 @@ void add_marks(std::string_view source, const Delivery& delivery, std::string_vi
 /// is pending for every run.
 inline constexpr std::int64_t kTakenBack = -1;
 
+/// The deliveries of the source that have landed and are not among `pending`, by their content
+/// (content_version): of several with the same one, the first by name.
+std::map<std::int64_t, std::string> landed_contents(std::string_view source, const Marks& marks,
+                                                    const std::vector<Delivery>& pending);
+
 std::string landed_mark(std::string_view source, std::string_view path);
 std::string size_mark(std::string_view source, std::string_view path);
 std::string content_mark(std::string_view source, std::string_view path);
