@@ -35,7 +35,8 @@ Result<std::string> compile_one(const SqlModel& model, const ModelGraph& graph,
 
 /// The engine's error about a model, with the place in its file before it.
 Error placed(const Error& error, const SqlModel& model, std::string_view select) {
-  return Error(error).while_doing(error_place(model.path, model.raw, select, error.message()));
+  return Error(error.code(), without_line_number(error.message()))
+      .while_doing(error_place(model.path, model.raw, select, error.message()));
 }
 
 Error reads_a_file(const FileReading& reading, const SqlModel& model, std::string_view select) {

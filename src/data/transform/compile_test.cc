@@ -183,5 +183,12 @@ TEST(ErrorPlace, FindsTheLineAgainOrSaysNothing) {
   }
 }
 
+TEST(ErrorPlace, LeavesTheTextAndItsMarkWithoutTheEnginesNumber) {
+  EXPECT_EQ(without_line_number("no b\n\nLINE 12:   b, c\n            ^"), "no b\n\n  b, c\n   ^");
+  for (const char* other : {"Out of memory", "no\n\nLINE x: select 1\n  ^", "no LINE 2: at all"})
+    EXPECT_EQ(without_line_number(other), other);
+  EXPECT_EQ(without_line_number("no\n\nLINE 2: b"), "no\n\nb");
+}
+
 }  // namespace
 }  // namespace millrace::transform

@@ -1,5 +1,6 @@
 #include "transform/error_place.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -31,6 +32,8 @@ Lines lines_of(std::string_view text) {
 }
 
 struct NamedLine {
+  std::size_t at = 0;      // of "LINE n: " in the message
+  std::size_t size = 0;    // of it
   int number = 0;          // as the engine counts
   std::string_view shown;  // a part of the line, where it is long
 };
@@ -47,6 +50,8 @@ std::optional<NamedLine> named_line(std::string_view message) {
     const auto digits = static_cast<std::size_t>(end - first);
     if (error != std::errc() || !rest.substr(digits).starts_with(":")) continue;
     const std::string_view behind = rest.substr(digits + 1);
+    line.at = at;
+    line.size = word.size() + digits + (behind.starts_with(' ') ? 2 : 1);
     line.shown = trimmed(behind.substr(0, behind.find('\n')));
     while (line.shown.starts_with("...")) line.shown.remove_prefix(3);
     while (line.shown.ends_with("...")) line.shown.remove_suffix(3);
@@ -119,6 +124,17 @@ std::string error_place(std::string_view path, std::string_view raw, std::string
   if (!named || named->shown.empty()) return file;
   const auto line = line_in(compiled, *named);
   return line ? place_of_line(path, raw, compiled, *line) : file;
+}
+
+std::string without_line_number(std::string message) {
+  const auto named = named_line(message);
+  if (!named) return message;
+  message.erase(named->at, named->size);
+  const std::size_t end = message.find('\n', named->at);
+  if (end == std::string::npos) return message;
+  const std::size_t blanks = message.find_first_not_of(' ', end + 1) - (end + 1);
+  message.erase(end + 1, std::min(blanks, named->size));  // the mark below stays where it points
+  return message;
 }
 
 std::string place_at(std::string_view path, std::string_view raw, std::string_view compiled,

@@ -19,6 +19,10 @@ namespace millrace::transform {
 std::string error_place(std::string_view path, std::string_view raw, std::string_view compiled,
                         std::string_view message);
 
+/// The engine's message with the line of text and its mark, but without "LINE n: ": its number is of
+/// another text, and stands beside the place in the file.
+std::string without_line_number(std::string message);
+
 /// The same for what stands at `offset` of the compiled text's statement.
 std::string place_at(std::string_view path, std::string_view raw, std::string_view compiled,
                      std::size_t offset);
