@@ -214,12 +214,13 @@ void add_models(CLI::App& app, Plan& plan) {
   CLI::App* group =
       app.add_subcommand("model", "Registered models: ls, show, promote, rollback, predict");
   group->require_subcommand(1);
-  calls(add_verb(*group, plan, "ls", "All versions of all models", "millrace model ls"), plan,
-        model_list);
+  CLI::App* verb = add_verb(*group, plan, "ls", "All versions of all models, or of one",
+                            "millrace model ls late_arrival_departure");
+  auto list = calls(verb, plan, model_list);
+  verb->add_option("model", list->name, "The model's name; default: all")->check(kSomething);
 
-  CLI::App* verb =
-      add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
-               "millrace model show late_arrival_departure 1");
+  verb = add_verb(*group, plan, "show", "One version: features, metrics, where it comes from",
+                  "millrace model show late_arrival_departure 1");
   auto show = calls(verb, plan, model_show);
   verb->add_option("model", show->name, "The model's name")->required()->check(kSomething);
   verb->add_option("version", show->version, "Default: the one in Production, or the newest")
@@ -368,8 +369,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
+    // `millrace tabel --help` asks for the help of a verb that is not there.
     const auto mistake = unknown_verb(app, from_the_verb_on(argc, argv));
+    if (error.get_exit_code() == 0 && !mistake.has_value()) return app.exit(error);
     if (wants_json(argc, argv))
       return fail({.json = true}, Error(ErrorCode::Invalid, mistake.value_or(error.what())));
     if (mistake.has_value())

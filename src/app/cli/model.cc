@@ -37,13 +37,21 @@ struct Registry {
     return registry;
   }
 
+  Error no_model(const std::string& name) const {
+    return {ErrorCode::NotFound,
+            fmt::format("there is no model '{}': nothing has run for the target '{}' yet", name,
+                        project.target.name)};
+  }
+  static Status no_such_model(metadata::Transaction& transaction, const std::string& name) {
+    return Error(ErrorCode::NotFound,
+                 fmt::format("there is no model '{}'{}", name,
+                             suggestion(name, TRY(model::list_models(transaction)))));
+  }
+
   /// The version that is named, else the one in Production, else the newest.
   Result<model::ModelVersion> version(const std::string& name, std::int64_t wanted) {
     std::optional<model::ModelVersion> found;
-    if (database == nullptr)
-      return Error(ErrorCode::NotFound,
-                   fmt::format("there is no model '{}': nothing has run for the target '{}' yet",
-                               name, project.target.name));
+    if (database == nullptr) return no_model(name);
     TRY(database->read([&](metadata::Transaction& transaction) -> Status {
       if (wanted > 0) {
         found = TRY(model::get_version(transaction, name, wanted));
@@ -52,10 +60,7 @@ struct Registry {
       found = TRY(model::tagged_version(transaction, name));
       if (!found.has_value()) {
         const auto versions = TRY(model::list_versions(transaction, name, 1));
-        if (versions.empty())
-          return Error(ErrorCode::NotFound,
-                       fmt::format("there is no model '{}'{}", name,
-                                   suggestion(name, TRY(model::list_models(transaction)))));
+        if (versions.empty()) return no_such_model(transaction, name);
         found = versions.front();
       }
       return {};
@@ -74,14 +79,19 @@ Json listed(const model::ModelVersion& version) {
   return json;
 }
 
-Result<Json> list_all(const Common& common) {
+/// Of all models, or of the one that is named.
+Result<Json> list_versions(const Common& common, const std::string& only) {
   Registry registry = TRY(Registry::open(common));
   Json versions = Json::array();
+  if (registry.database == nullptr && !only.empty()) return registry.no_model(only);
   if (registry.database == nullptr) return versions;
   TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
     for (const std::string& name : TRY(model::list_models(transaction)))
-      for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
-        versions.push(listed(version));
+      if (only.empty() || name == only)
+        for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))
+          versions.push(listed(version));
+    if (!only.empty() && versions.as_array().empty())
+      return Registry::no_such_model(transaction, only);
     return {};
   }));
   return versions;
@@ -215,8 +225,8 @@ void print_model(const Json& model) {
 
 }  // namespace
 
-int model_list(const Common& common) {
-  const Result<Json> versions = list_all(common);
+int model_list(const Common& common, const ModelArguments& arguments) {
+  const Result<Json> versions = list_versions(common, arguments.name);
   if (!versions.ok()) return fail(common, versions.error());
   if (common.json) {
     print_json(*versions);

@@ -60,15 +60,14 @@ Status serve(const Common& common) {
   return {};
 }
 
-/// Becomes `millrace up` of the same project, in a session of its own, with its words in `log`.
+/// Becomes `millrace up` of the same project, in a session of its own, with its words in the file `log`.
 [[noreturn]] void become_server(const project::Project& project, const std::string& program,
-                                const std::string& log) {
+                                int log) {
   ::setsid();
-  const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
-  ::dup2(out, STDOUT_FILENO);
-  ::dup2(out, STDERR_FILENO);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
   ::execl(program.c_str(), program.c_str(), "up", "--project", project.root.c_str(), "--target",
           project.target.name.c_str(), nullptr);
   ::_exit(127);
@@ -87,6 +86,19 @@ Error why_it_ended(const std::string& log, std::size_t before, int status) {
           "the server did not come up: " + (words.empty() ? "it said nothing" : words)};
 }
 
+/// Who may not write there starts no server; its own words could not be kept either.
+Result<FileDescriptor> open_log(const project::Project& project, const std::string& log) {
+  const Status made = make_folders_in(project.root, project.state);
+  FileDescriptor file(
+      made.ok() ? ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1);
+  if (file.get() >= 0) return file;
+  const Error why = made.ok() ? file_error(errno, log) : made.error();
+  return Error(why.code(),
+               fmt::format("{}; a server keeps its state in {}: let this user write there, or give "
+                           "the target another `state` in millrace.yml",
+                           why.message(), project.state));
+}
+
 /// Starts `millrace up` again in the background and waits until it answers. Returns its status.
 Result<Json> detach(const Common& common) {
   const project::Project project = TRY(open_for_server(common));
@@ -101,7 +113,7 @@ Result<Json> detach(const Common& common) {
                                  : ""));
   if (running.error().code() != ErrorCode::Unavailable) return running.error();
   const std::string log = project.state + "/server.log";
-  TRY(make_folders_in(project.root, project.state));
+  const FileDescriptor words = TRY(open_log(project, log));
   const std::size_t before = read_file(log).value_or("").size();
   const std::string program = server::own_program();
   const pid_t child = ::fork();
@@ -110,7 +122,7 @@ Result<Json> detach(const Common& common) {
                  fmt::format("starting the server's process: {}; free some memory, or allow more "
                              "processes (`ulimit -u`)",
                              std::strerror(errno)));
-  if (child == 0) become_server(project, program, log);
+  if (child == 0) become_server(project, program, words.get());
   for (int i = 0; i < kPatienceToStart; ++i) {
     auto status = status_of_running(project);
     if (status.ok()) return status;

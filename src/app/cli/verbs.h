@@ -109,7 +109,7 @@ struct ModelArguments {
   std::string reason;
   std::string input;  // file of rows, CSV or JSON; "-" is standard input
 };
-int model_list(const Common& common);
+int model_list(const Common& common, const ModelArguments& arguments);
 int model_show(const Common& common, const ModelArguments& arguments);
 int model_promote(const Common& common, const ModelArguments& arguments);
 int model_rollback(const Common& common, const ModelArguments& arguments);
