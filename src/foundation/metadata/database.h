@@ -98,7 +98,9 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
 /// A file that is there, for who only reads. Where this user may not write it (another user's, a
 /// read-only mount), nothing is made or upgraded, and write() is Unavailable and says so. Without
 /// a log nobody has it open; then it is read without locks, and an answer during which somebody
-/// began to write is thrown away: Unavailable. Errors: as above; NotFound.
+/// wrote is thrown away, and so is every later one: Unavailable. A log without its shared memory (a
+/// copied folder) is read in a copy of both, in the system's temporary folder. Errors: as above;
+/// NotFound.
 Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path);
 
 }  // namespace millrace::metadata

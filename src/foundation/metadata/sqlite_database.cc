@@ -1,9 +1,12 @@
+#include <array>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -21,6 +24,7 @@ using Access = SqliteConnection::Access;
 constexpr std::int64_t kApplicationId = 0x4D6C7263;  // "Mlrc"
 constexpr std::int64_t kFormatVersion = 1;
 constexpr std::size_t kMostReaders = 8;
+constexpr off_t kLargestCopy = off_t{4} << 30;
 constexpr std::size_t kLongestPath = 500;  // SQLite's 512 with the ending of its log
 
 /// Set while a thread runs `work`: a call of the Database from inside it would wait for itself.
@@ -74,14 +78,40 @@ bool is_being_written(const std::string& path) {
   return !error && size > 0;
 }
 
+/// By which a file is told from what it is after a write.
+struct FileMarks {
+  ino_t number = 0;
+  off_t size = 0;
+  std::int64_t modified_ns = 0;
+
+  bool operator==(const FileMarks&) const = default;
+
+  /// Of no file where there is none.
+  static FileMarks of(const std::string& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return {};
+    return {found.st_ino, found.st_size,
+            found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec};
+  }
+};
+
 class SqliteDatabase final : public Database {
  public:
   /// Without a `writer` nothing is written.
   SqliteDatabase(std::string path, Access readers, std::unique_ptr<SqliteConnection> writer)
       : path_(std::move(path)),
+        file_(path_),
         reader_access_(readers),
         writer_(std::move(writer)),
         commits_([this](std::span<GroupCommit::Request* const> batch) { commit(batch); }) {}
+
+  /// Every answer is of the file as it was then, or none.
+  void expect_unchanged(const FileMarks& marks) { expected_ = marks; }
+  /// From now on the copy `file` in that folder is read.
+  void read_copy(TemporaryFolder folder, std::string file) {
+    copy_.emplace(std::move(folder));
+    file_ = std::move(file);
+  }
 
   Status write(const Work& work) override {
     INVARIANT(!inside_work, "a transaction's work does not call the Database again");
@@ -98,8 +128,9 @@ class SqliteDatabase final : public Database {
     std::unique_ptr<SqliteConnection> reader = TRY(take_reader());
     Status outcome = read_with(*reader, work);
     give_back(std::move(reader));
-    if (reader_access_ == Access::Unchanging && is_being_written(path_))
-      return Error(ErrorCode::Unavailable, path_ + " began to be written meanwhile; ask again");
+    // A writer who came and went within the answer has left no log, but another file.
+    if (expected_ && (is_being_written(path_) || FileMarks::of(path_) != *expected_))
+      return Error(ErrorCode::Unavailable, path_ + " was written meanwhile; ask again");
     return outcome;
   }
 
@@ -159,7 +190,7 @@ class SqliteDatabase final : public Database {
     }
     ++readers_;
     lock.unlock();
-    auto opened = SqliteConnection::open(path_, reader_access_);
+    auto opened = SqliteConnection::open(file_, reader_access_);
     if (!opened.ok()) {
       lock.lock();
       --readers_;
@@ -178,6 +209,9 @@ class SqliteDatabase final : public Database {
   }
 
   const std::string path_;
+  std::string file_;                     // that is read: of this path, or a copy
+  std::optional<TemporaryFolder> copy_;  // outlives the readers
+  std::optional<FileMarks> expected_;
   const Access reader_access_;
   const std::unique_ptr<SqliteConnection> writer_;
   GroupCommit commits_;
@@ -238,6 +272,41 @@ Status set_up(SqliteConnection& connection) {
   return marks;
 }
 
+/// A log without the memory that writers share is that of a copy, or of a crash whose files were moved:
+/// nobody has it open. SQLite reads it where it may make that memory, so a copy of both is read, as long
+/// as this object lives.
+Result<std::unique_ptr<Database>> open_copy(const std::string& path) {
+  const std::array files = {path, path + "-wal"};
+  const std::array before = {FileMarks::of(files[0]), FileMarks::of(files[1])};
+  TemporaryFolder folder = TRY(TemporaryFolder::make());
+  const std::string copy = folder.path() + "/metadata.db";
+  const off_t size = before[0].size + before[1].size;
+  std::error_code error;
+  if (size <= kLargestCopy) {
+    std::filesystem::copy_file(files[0], copy, error);
+    if (!error) std::filesystem::copy_file(files[1], copy + "-wal", error);
+  }
+  if (error || size > kLargestCopy)
+    return Error(
+        ErrorCode::Unavailable,
+        fmt::format(
+            "{}: its log ({}-wal) is there, and not its shared memory ({}-shm), so that this "
+            "user reads it from a copy only; of {} bytes none was made{}. Copy the folder to "
+            "where you may write, and look there",
+            path, path, path, size, error ? ": " + error.message() : ""));
+  if (FileMarks::of(files[0]) != before[0] || FileMarks::of(files[1]) != before[1])
+    return Error(ErrorCode::Unavailable, path + " was written meanwhile; ask again");
+  std::filesystem::permissions(copy, std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add, error);
+  std::filesystem::permissions(copy + "-wal", std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add, error);
+  const auto looking = TRY(SqliteConnection::open(copy, Access::ReadOnly));
+  TRY_DOING(path, check_marks(*looking));
+  auto database = std::make_unique<SqliteDatabase>(path, Access::ReadOnly, nullptr);
+  database->read_copy(std::move(folder), copy);
+  return database;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
@@ -261,12 +330,17 @@ Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path) {
   if (::access(absolute.c_str(), F_OK) != 0) return file_error(errno, absolute);
   if (::access(absolute.c_str(), W_OK) == 0 && ::access(folder.c_str(), W_OK) == 0)
     return open_sqlite(path);
+  const FileMarks marks = FileMarks::of(absolute);
   // The log of a database that is open, or was left by a crash, is read with it; without one SQLite
   // would have to make it.
+  if (is_being_written(absolute) && ::access((absolute.string() + "-shm").c_str(), F_OK) != 0)
+    return open_copy(absolute);
   const Access access = is_being_written(absolute) ? Access::Unwritable : Access::Unchanging;
   const auto looking = TRY(SqliteConnection::open(absolute, access));
   TRY_DOING(absolute.string(), check_marks(*looking));
-  return std::make_unique<SqliteDatabase>(absolute, access, nullptr);
+  auto database = std::make_unique<SqliteDatabase>(absolute, access, nullptr);
+  if (access == Access::Unchanging) database->expect_unchanged(marks);
+  return database;
 }
 
 }  // namespace millrace::metadata
