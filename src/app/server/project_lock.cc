@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +41,20 @@ Json holder_of(const std::string& path) {
   return holder;
 }
 
+/// Whether somebody holds it: by a shared lock of a moment, also where this user may not write. The
+/// number of a dead holder may be another's by now.
+bool is_held(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return !file.is_open() || ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
+/// Who only asks whether it is held has it for a moment.
+Result<bool> lock(const FileDescriptor& file, const std::string& path) {
+  if (TRY(try_lock_exclusively(file, path))) return true;
+  ::poll(nullptr, 0, kPauseMilliseconds);
+  return try_lock_exclusively(file, path);
+}
+
 /// Whether the path still leads to the file that is open: the folder may have been moved, or made
 /// anew, in between.
 bool leads_to(const std::string& path, const FileDescriptor& file) {
@@ -55,7 +70,7 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
   const std::string path = state_folder + "/lock";
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.is_open()) return file_error(errno, path);
-  if (!TRY(try_lock_exclusively(file, path))) {
+  if (!TRY(lock(file, path))) {
     const Json holder = holder_of(path);
     return Error(
         ErrorCode::AlreadyExists,
@@ -83,13 +98,15 @@ Status ProjectLock::check_place() const {
       ErrorCode::Unavailable,
       fmt::format("{} was moved or replaced while this server (pid {}) ran, and nothing is "
                   "written any more, lest it lands half in the one place and half in the "
-                  "other; where the project is now, say `millrace down`, then `millrace up`",
+                  "other; where the project is now, say `millrace down`, then `millrace up`; a run "
+                  "that failed by this goes on with `millrace run`",
                   path_, ::getpid()));
 }
 
 std::int64_t ProjectLock::holder(const std::string& state_folder) {
-  const std::int64_t pid = written_in(state_folder + "/lock").integer_or("pid", 0);
-  return lives(pid) ? pid : 0;
+  const std::string path = state_folder + "/lock";
+  const std::int64_t pid = written_in(path).integer_or("pid", 0);
+  return lives(pid) && is_held(path) ? pid : 0;
 }
 
 }  // namespace millrace::server

@@ -23,7 +23,7 @@ class ProjectLock {
   /// written by its path lands elsewhere then, and what is open goes on in the folder that was moved.
   Status check_place() const;
   /// The pid of the process that holds the lock now, as far as the file tells; 0 when it is none
-  /// that lives. Takes no lock, so it disturbs nobody who does.
+  /// that lives. Takes it, shared, for a moment, for which take() waits.
   static std::int64_t holder(const std::string& state_folder);
 
  private:

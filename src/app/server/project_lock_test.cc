@@ -54,6 +54,16 @@ TEST(ProjectLock, AHolderIsNamedAlsoWhenItHasOnlyJustTakenTheLock) {
       << refused.error().message();
 }
 
+TEST(ProjectLock, AProcessThatHasTheNumberOfADeadHolderHoldsNothing) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string path = folder.path() + "/lock";
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_TRUE(write_holder(file, ::getpid()));
+  EXPECT_EQ(ProjectLock::holder(folder.path()), 0);
+  ASSERT_TRUE(lock_exclusively(file, path).ok());
+  EXPECT_EQ(ProjectLock::holder(folder.path()), ::getpid());
+}
+
 TEST(ProjectLock, ADeadHolderHoldsNothing) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const pid_t child = ::fork();
