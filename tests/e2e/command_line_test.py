@@ -85,6 +85,13 @@ class TestHelp(ProjectTest):
             for i in arguments:
                 self.assertTrue(lines[i][30:].strip() or lines[i + 1].startswith(" " * 30), (verb, lines[i]))
 
+    def test_there_is_no_help_for_a_verb_that_there_is_not(self):
+        for words, nearest in ((["statis"], "status"), (["table", "lss"], "ls")):
+            for more in ([], ["--help"]):
+                refused = self.assertRuns(self.project().millrace(*words, *more), 2)
+                self.assertIn(f"has no verb '{words[-1]}'; did you mean '{nearest}'?", refused.err)
+                self.assertEqual(refused.out, "")
+
     def test_a_program_may_be_of_any_language(self):
         told = self.assertRuns(self.project().millrace("run", "--help")).out
         self.assertRegex(told, r"--program FILE .*any language")

@@ -53,6 +53,18 @@ class TestReadOnly(ProjectTest):
     def test_looking_needs_no_right_to_write(self):
         self.everything_can_be_looked_at()
 
+    def test_who_may_not_write_starts_no_server_and_is_told_once_why(self):
+        self.may_write(False)
+        try:
+            answer = Answer(subprocess.run([*WITHOUT_PRIVILEGE, str(MILLRACE), "up", "--detach"], cwd=self.days.root,
+                                           capture_output=True, text=True, timeout=120))
+        finally:
+            self.may_write(True)
+        self.assertNotEqual(answer.code, 0)
+        [line] = answer.err.splitlines()
+        self.assertRegex(line, r"^error: .*Permission denied; a server keeps its state in .*/\.millrace: let this user "
+                               r"write there")
+
     def test_also_while_a_server_runs_and_after_it_was_killed(self):
         self.assertRuns(self.days.millrace("up", "--detach"))
         self.everything_can_be_looked_at()

@@ -326,7 +326,7 @@ class TestJson(Servers):
                  (0, "table", "at", "models.days", "1"), (2, "table", "show", "models.dayz"),
                  (1, "validate", "days", "--table", "models.days"),
                  (0, "validate", "days", "--table", "models.days", "--where", "day < 0"),
-                 (0, "model", "ls"), (2, "model", "show", "none"),
+                 (0, "model", "ls"), (2, "model", "ls", "none"), (2, "model", "show", "none"),
                  (2, "model", "promote", "none", "1", "--reason", "x"), (2, "model", "rollback", "none"),
                  (2, "model", "predict", "none", "--input", output),
                  (0, "down"), (3, "down"), (3, "status")]
