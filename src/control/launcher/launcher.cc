@@ -149,8 +149,11 @@ void Launcher::run() {
     });
     if (served.ok()) continue;
     // All attempts would end with this process. Who was being heard may say it again.
-    log_error("serving met an error of ours: " + served.error().message());
-    if (server_) lose_server("an order may have been lost by that");
+    const Status left = caught([&] {
+      log_error("serving met an error of ours: " + served.error().message());
+      if (server_) lose_server("an order may have been lost by that");
+    });
+    ::poll(nullptr, 0, left.ok() ? 100 : 1'000);  // it may be met at each turn
   }
   say_goodbye();
 }
