@@ -4,6 +4,9 @@
 namespace millrace::execution {
 namespace {
 
+// A shell that waits for its trap. What it has just forked may miss the signal, and ends by itself.
+const std::string kGoOn = "while :; do sleep 0.02; done";
+
 TEST_F(LocalExecutorTest, AChildThatIgnoresSigtermIsKilledAfterItsGrace) {
   const std::string ready = fifo("ready");
   ASSERT_TRUE(executor_
@@ -18,11 +21,10 @@ TEST_F(LocalExecutorTest, AChildThatIgnoresSigtermIsKilledAfterItsGrace) {
 
 TEST_F(LocalExecutorTest, AChildThatHeedsSigtermMayCleanUp) {
   const std::string ready = fifo("ready");
-  ASSERT_TRUE(
-      executor_
-          ->start(shell("heeds", "trap 'echo cleaned; exit 9' TERM; sleep 1000 & echo ready > " +
-                                     ready + "; wait"))
-          .ok());
+  ASSERT_TRUE(executor_
+                  ->start(shell("heeds", "trap 'echo cleaned; exit 9' TERM; echo ready > " + ready +
+                                             "; " + kGoOn))
+                  .ok());
   EXPECT_EQ(read_first_line(ready), "ready");
   executor_->kill(attempt_id("heeds"), kPatience);
   EXPECT_EQ(listener_.wait_for_end(attempt_id("heeds")).exit_code, 9);
@@ -34,12 +36,11 @@ TEST_F(LocalExecutorTest, WhatACommandStartedMayCleanUpAlsoWhereTheCommandItself
   const std::string gate = fifo("gate");
   // Open for both, so that no script waits for us, nor we for one that was killed.
   const FileDescriptor way(::open(gate.c_str(), O_RDWR | O_CLOEXEC));
-  ASSERT_TRUE(
-      executor_
-          ->start(shell("leader", "(trap 'read x < " + gate +
-                                      "; echo cleaned; exit' TERM; sleep 1000 & echo $$ > " + said +
-                                      "; wait) & wait"))
-          .ok());
+  ASSERT_TRUE(executor_
+                  ->start(shell("leader", "(trap 'read x < " + gate +
+                                              "; echo cleaned; exit' TERM; echo $$ > " + said +
+                                              "; " + kGoOn + ") & wait"))
+                  .ok());
   const std::string leader = read_first_line(said);
   executor_->kill(attempt_id("leader"), kPatience);
   expect_gone(leader);
