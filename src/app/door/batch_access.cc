@@ -74,23 +74,23 @@ template <typename Visit>
 auto with_type_for(Kind kind, Visit visit) {
   switch (kind) {
     case Kind::Boolean:
-      return visit(bool());
+      return visit.template operator()<bool>();
     case Kind::Int8:
     case Kind::Int16:
     case Kind::Int32:
     case Kind::Int64:
-      return visit(std::int64_t());
+      return visit.template operator()<std::int64_t>();
     case Kind::Float32:
     case Kind::Float64:
     case Kind::Decimal:
-      return visit(double());
+      return visit.template operator()<double>();
     case Kind::Date:
-      return visit(Date());
+      return visit.template operator()<Date>();
     case Kind::Timestamp:
     case Kind::TimestampNtz:
-      return visit(Instant());
+      return visit.template operator()<Instant>();
     default:
-      return visit(std::string());
+      return visit.template operator()<std::string>();
   }
 }
 
@@ -167,7 +167,7 @@ Batch BatchAccess::copy(const columnar::RecordBatch& from) {
   Batch batch;
   for (std::size_t i = 0; i < from.schema().size(); ++i) {
     const columnar::Column column = from.column(i);
-    with_type_for(column.type().kind, [&]<typename T>(T) {
+    with_type_for(column.type().kind, [&]<typename T>() {
       Column<T>& to = batch.add<T>(from.schema()[i].name);
       to.reserve(column.size());
       for (std::size_t row = 0; row < column.size(); ++row) {
