@@ -209,6 +209,13 @@ class Loader {
 
 }  // namespace
 
+Project::Project() = default;
+Project::Project(const Project&) = default;
+Project::Project(Project&&) noexcept = default;
+Project& Project::operator=(const Project&) = default;
+Project& Project::operator=(Project&&) noexcept = default;
+Project::~Project() = default;
+
 const Pipeline* Project::find_pipeline(std::string_view id) const {
   for (const Pipeline& pipeline : pipelines)
     if (pipeline.dag.id.str() == id) return &pipeline;

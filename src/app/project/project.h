@@ -72,6 +72,14 @@ struct SuiteFile {
 };
 
 struct Project {
+  // Out of line: half of the floor holds one, and how its maps are copied is compiled once.
+  Project();
+  Project(const Project&);
+  Project(Project&&) noexcept;
+  Project& operator=(const Project&);
+  Project& operator=(Project&&) noexcept;
+  ~Project();
+
   std::string name;
   std::string root;   // absolute
   std::string state;  // root/.millrace: lock, socket, logs, and the embedded defaults

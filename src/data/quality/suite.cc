@@ -122,6 +122,13 @@ Result<Expectation> read_expectation(const Json& entry, const Parameters& parame
 
 }  // namespace
 
+Suite::Suite() = default;
+Suite::Suite(const Suite&) = default;
+Suite::Suite(Suite&&) noexcept = default;
+Suite& Suite::operator=(const Suite&) = default;
+Suite& Suite::operator=(Suite&&) noexcept = default;
+Suite::~Suite() = default;
+
 std::string_view to_string(Severity severity) {
   switch (severity) {
     case Severity::Info:

@@ -152,6 +152,14 @@ struct Expectation {
 };
 
 struct Suite {
+  // Out of line: whoever only passes a suite on does not compile how its checks are copied.
+  Suite();
+  Suite(const Suite&);
+  Suite(Suite&&) noexcept;
+  Suite& operator=(const Suite&);
+  Suite& operator=(Suite&&) noexcept;
+  ~Suite();
+
   std::string name;
   std::vector<Expectation> expectations;
   Json meta;
