@@ -110,9 +110,9 @@ std::int64_t mark_version(std::string_view name) {
 }
 
 std::int64_t content_version(std::string_view sha256) {
+  const std::string_view digits = sha256.substr(0, 16);
   std::uint64_t first = 0;
-  std::from_chars(sha256.data(), sha256.data() + std::min<std::size_t>(16, sha256.size()), first,
-                  16);
+  std::from_chars(digits.begin(), digits.end(), first, 16);
   return static_cast<std::int64_t>(first >> 11U);
 }
 

@@ -16,7 +16,7 @@
 #include "net/http_server.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming)
 }
 
 namespace millrace::net {

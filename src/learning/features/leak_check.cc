@@ -371,7 +371,7 @@ Status LeakChecker::recompute_all() {
 
 /// Between r, a row as it was recorded, and c, the same made again; s has the greatest magnitudes.
 std::string differs(const std::string& name, Kind kind) {
-  const std::string distinct = fmt::format("r.{0} IS DISTINCT FROM c.{0}", name);
+  std::string distinct = fmt::format("r.{0} IS DISTINCT FROM c.{0}", name);
   if (kind != Kind::Float32 && kind != Kind::Float64) return distinct;
   // Halves: the difference of two doubles need not be one.
   return fmt::format(
