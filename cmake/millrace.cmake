@@ -89,6 +89,13 @@ function(millrace_room place)
     if(MILLRACE_PCH)
       target_precompile_headers(${room}_test REUSE_FROM precompiled_tests)
     endif()
+    if(MILLRACE_UNITY)
+      # A header, and the templates that it makes the compiler fill in, is read once for four files. What stands in an
+      # anonymous namespace is seen by the files after it: in a room's tests its names differ from file to file.
+      set_target_properties(${room}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+      # It says that a type of an anonymous namespace is no file's own any more.
+      target_compile_options(${room}_test PRIVATE -Wno-subobject-linkage)
+    endif()
     add_dependencies(unit_tests ${room}_test)
     add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
     set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600

@@ -34,7 +34,7 @@ struct Plan {
 };
 
 constexpr std::int64_t kMostRuns = 10'000;
-constexpr std::int64_t kMostRows = 1'000'000'000;
+constexpr std::int64_t kMostRowsAsked = 1'000'000'000;
 const CLI::Range kVersion(std::int64_t{1}, std::int64_t{1'000'000'000});
 /// A text that must not be empty: an unset variable of a script is no date and no reason.
 const CLI::Validator kSomething(
@@ -182,7 +182,7 @@ void add_tables(CLI::App& app, Plan& plan) {
       ->check(kSomething);
   verb->add_option("--limit", sql_arguments->limit, "Rows to print")
       ->capture_default_str()
-      ->check(CLI::Range(std::int64_t{0}, kMostRows));
+      ->check(CLI::Range(std::int64_t{0}, kMostRowsAsked));
 
   CLI::App* group = app.add_subcommand("table", "Tables of the lake: ls, show, history, at");
   group->require_subcommand(1);
@@ -206,7 +206,7 @@ void add_tables(CLI::App& app, Plan& plan) {
     if (each.function != table_show)
       verb->add_option("--limit", arguments->limit, "Rows")
           ->capture_default_str()
-          ->check(CLI::Range(std::int64_t{0}, kMostRows));
+          ->check(CLI::Range(std::int64_t{0}, kMostRowsAsked));
   }
 }
 

@@ -7,7 +7,7 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kWait(5'000);
-constexpr std::chrono::milliseconds kPause(200);
+constexpr std::chrono::milliseconds kBetweenQuestions(200);
 
 /// Shown in the place of "success": the task did its work, and what it judged did not pass.
 constexpr const char* kRefused = "refused";
@@ -114,8 +114,8 @@ Result<Json> RunFollower::follow(const std::string& dag, const std::string& run,
     if (is_finished(now)) return now;
     tell_trouble(now);
     // A server with too many watchers answers without waiting.
-    if (wait == kWait && std::chrono::steady_clock::now() - asked_at < kPause)
-      ::poll(nullptr, 0, static_cast<int>(kPause.count()));
+    if (wait == kWait && std::chrono::steady_clock::now() - asked_at < kBetweenQuestions)
+      ::poll(nullptr, 0, static_cast<int>(kBetweenQuestions.count()));
   }
 }
 

@@ -90,7 +90,7 @@ std::string facts_text(const Json& facts) {
   return printable(text);
 }
 
-void print_table(Terminal& terminal, const Json& table) {
+void print_description(Terminal& terminal, const Json& table) {
   terminal.line(fmt::format(
       "{} version {} of {}: {}, {} in {}{}",
       terminal.paint(Colour::Bold, table.string_or("table", "")), table.integer_or("version", 0),
@@ -156,7 +156,8 @@ int table_list(const Common& common) {
 
 int table_show(const Common& common, const TableArguments& arguments) {
   return with_lake(
-      common, [&](LakeSession& lake) { return describe_table(lake, arguments); }, print_table);
+      common, [&](LakeSession& lake) { return describe_table(lake, arguments); },
+      print_description);
 }
 
 int table_history(const Common& common, const TableArguments& arguments) {

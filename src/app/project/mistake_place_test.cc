@@ -5,14 +5,14 @@
 namespace millrace::project {
 namespace {
 
-Node parsed(const std::string& text) {
+Node node_of(const std::string& text) {
   Problems problems;
   auto node = parse_yaml(text, "f.yml", problems);
   return node.ok() ? *std::move(node) : Node();
 }
 
 std::string place_in(const std::string& text, const std::string& message) {
-  return place_of_mistake(parsed(text), message).str();
+  return place_of_mistake(node_of(text), message).str();
 }
 
 constexpr const char* kViews = R"(feature_views:
@@ -78,7 +78,7 @@ TEST(MistakePlace, OfAnotherRoomIsTakenApart) {
 }
 
 TEST(MistakePlace, IsInTheDefinitionThatTheMessageBeginsWith) {
-  const NamedNodes definitions = {{"feature view weather", parsed("name: weather\nttl: soon\n")}};
+  const NamedNodes definitions = {{"feature view weather", node_of("name: weather\nttl: soon\n")}};
   EXPECT_EQ(place_in_definition(definitions, "feature view weather: ttl: no", {"features"}).str(),
             "f.yml:2:6");
   EXPECT_EQ(place_in_definition(definitions, "feature view rain: ttl: no", {"features"}).str(),

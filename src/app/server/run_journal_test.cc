@@ -12,13 +12,13 @@ using orchestration::RunState;
 using orchestration::TaskNotice;
 using orchestration::TaskState;
 
-const orchestration::RunKey kRun{orchestration::DagId("weekly"), orchestration::RunId("a")};
+const orchestration::RunKey kJournaled{orchestration::DagId("weekly"), orchestration::RunId("a")};
 
 class RunJournalTest : public ::testing::Test {
  protected:
   void run(RunState state, bool cancelled = false) {
     RunRecord record;
-    record.key = kRun;
+    record.key = kJournaled;
     record.reason = orchestration::RunReason::Schedule;
     record.state = state;
     record.cancelled = cancelled;
@@ -28,7 +28,7 @@ class RunJournalTest : public ::testing::Test {
   }
   void task(TaskState state, const std::string& message) {
     TaskNotice notice;
-    notice.run = kRun;
+    notice.run = kJournaled;
     notice.task.task = orchestration::TaskId("train");
     notice.task.state = state;
     notice.task.message = message;

@@ -85,19 +85,19 @@ std::optional<std::string> unwritten_model(const Attempt& attempt) {
 }
 
 /// Defines what is validated and gives its relation and the columns that order its rows.
-struct Subject {
+struct Validated {
   std::string relation;
   std::vector<std::string> key;
   std::string what;  // for people
 };
-Result<Subject> subject_of(Attempt& attempt) {
+Result<Validated> subject_of(Attempt& attempt) {
   if (const auto model = unwritten_model(attempt)) {
     const auto models = TRY(define_models(attempt, {*model}));
-    return Subject{models.back().relation, {}, fmt::format("the SQL model {}", *model)};
+    return Validated{models.back().relation, {}, fmt::format("the SQL model {}", *model)};
   }
   if (const auto snapshot = TRY(validated_table(attempt))) {
     TRY(attempt.session().define_scan("validated.rows", TRY(snapshot->scan())));
-    return Subject{
+    return Validated{
         "validated.rows",
         {},
         fmt::format("{} version {}", snapshot->table().text(), snapshot->version().value())};
@@ -105,8 +105,8 @@ Result<Subject> subject_of(Attempt& attempt) {
   const Dataset dataset = TRY(upstream_dataset(attempt));
   TRY(define_dataset(attempt, dataset, "validated.rows"));
   const BoundSet bound = TRY(training_set(attempt.project(), dataset.training_set));
-  return Subject{"validated.rows", bound.set.key,
-                 fmt::format("{} version {}", dataset.table, dataset.version)};
+  return Validated{"validated.rows", bound.set.key,
+                   fmt::format("{} version {}", dataset.table, dataset.version)};
 }
 
 /// Where the verdict is kept for people.
@@ -170,7 +170,7 @@ class ValidateTask final : public TaskKind {
 
   Result<Json> run(Attempt& attempt) const override {
     const quality::Suite* suite = TRY(suite_of(attempt));
-    const Subject subject = TRY(subject_of(attempt));
+    const Validated subject = TRY(subject_of(attempt));
     quality::ValidateOptions options{.order_by = subject.key, .index_columns = subject.key};
     options.meta = Json::object({{"run_id", attempt.request().run}, {"batch", subject.what}});
     options.progress = [&](std::string_view pass, std::size_t done, std::size_t known) {

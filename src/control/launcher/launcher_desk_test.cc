@@ -19,7 +19,7 @@ using orchestration::Outcome;
 using orchestration::RunId;
 using orchestration::TaskId;
 
-AttemptId attempt(const std::string& task, int epoch = 1) {
+AttemptId attempt_of(const std::string& task, int epoch = 1) {
   return {{DagId("d"), RunId("r")}, TaskId(task), epoch};
 }
 
@@ -72,22 +72,22 @@ class LauncherDeskTest : public testing::Test {
   }
   void start(const std::string& task, const std::string& token = "a.1") {
     order::Start start;
-    start.request.id = attempt(task);
+    start.request.id = attempt_of(task);
     start.request.work.environment = {{"BOTH", "task's"}};
     start.token = token;
     obey(std::move(start));
-    executor_.listener_->started(attempt(task));
+    executor_.listener_->started(attempt_of(task));
   }
   void end(const std::string& task, int exit_code = 0, const std::string& result = "") {
     AttemptEnd end;
     end.result = result;
     end.exit_code = exit_code;
     if (exit_code != 0) end.outcome = {Outcome::Kind::Failed, std::nullopt, "it failed"};
-    executor_.listener_->finished(attempt(task), std::move(end));
+    executor_.listener_->finished(attempt_of(task), std::move(end));
   }
   bool adopt(const std::string& task, const std::string& token = "a.1") {
     const std::size_t before = heard_.size();
-    obey(order::Adopt{++id_, attempt(task), token});
+    obey(order::Adopt{++id_, attempt_of(task), token});
     if (heard_.size() == before) return false;
     const auto& answer = std::get<report::Answer>(heard_[before]);
     EXPECT_EQ(answer.id, id_);
@@ -129,7 +129,7 @@ TEST_F(LauncherDeskTest, AnEndIsToldAndKeptUntilItIsSettled) {
   EXPECT_TRUE(adopt("a"));
   ASSERT_EQ(heard<report::Finished>().size(), 1U);
   EXPECT_EQ(heard<report::Finished>()[0].end.exit_code, 7);
-  obey(order::Settled{attempt("a")});
+  obey(order::Settled{attempt_of("a")});
   server_comes();
   EXPECT_FALSE(adopt("a"));
 }
@@ -165,7 +165,7 @@ TEST_F(LauncherDeskTest, AQuestionWaitsForAServerAndIsAskedAgainOfTheNext) {
   server_comes();
   start("a");
   std::optional<bool> allowed;
-  executor_.listener_->may_commit(attempt("a"), [&](bool answer) { allowed = answer; });
+  executor_.listener_->may_commit(attempt_of("a"), [&](bool answer) { allowed = answer; });
   ASSERT_EQ(heard<report::Fence>().size(), 1U);
   desk_->server_left();
   server_comes();
@@ -182,14 +182,14 @@ TEST_F(LauncherDeskTest, WhatAnAttemptOnlyTellsIsDroppedWhileNobodyHears) {
   server_comes();
   start("a");
   desk_->server_left();
-  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
-  executor_.listener_->heartbeat(attempt("a"));
+  executor_.listener_->message(attempt_of("a"), {"progress", Json::object()});
+  executor_.listener_->heartbeat(attempt_of("a"));
   server_comes();
-  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
+  executor_.listener_->message(attempt_of("a"), {"progress", Json::object()});
   EXPECT_TRUE(heard_.empty()) << "not adopted yet";
   EXPECT_TRUE(adopt("a"));
   EXPECT_EQ(heard<report::Heartbeat>().size(), 1U) << "it lives";
-  executor_.listener_->message(attempt("a"), {"progress", Json::object()});
+  executor_.listener_->message(attempt_of("a"), {"progress", Json::object()});
   EXPECT_EQ(heard<report::Said>().size(), 1U);
 }
 
@@ -204,7 +204,7 @@ TEST_F(LauncherDeskTest, WhatIsNotAdoptedEndsBeforeThatIsAnswered) {
   heard_.clear();
   obey(order::EndTheRest{77});
   EXPECT_EQ(executor_.killed_,
-            (std::vector<std::pair<AttemptId, Duration>>{{attempt("lives"), Duration::zero()}}));
+            (std::vector<std::pair<AttemptId, Duration>>{{attempt_of("lives"), Duration::zero()}}));
   desk_->tend();
   EXPECT_TRUE(heard<report::Answer>().empty()) << "it still lives";
   const int rings = rings_;
@@ -214,7 +214,7 @@ TEST_F(LauncherDeskTest, WhatIsNotAdoptedEndsBeforeThatIsAnswered) {
   ASSERT_EQ(heard<report::Answer>().size(), 1U);
   EXPECT_EQ(heard<report::Answer>()[0].id, 77);
   EXPECT_TRUE(heard<report::Answer>()[0].ok);
-  EXPECT_EQ(spared_, std::set<AttemptId>{attempt("adopted")});
+  EXPECT_EQ(spared_, std::set<AttemptId>{attempt_of("adopted")});
   EXPECT_TRUE(heard<report::Finished>().empty()) << "nobody of now knows it";
   EXPECT_FALSE(adopt("lives"));
   EXPECT_FALSE(adopt("ended"));
@@ -233,7 +233,7 @@ TEST_F(LauncherDeskTest, WhatLivesOnAfterwardsIsTold) {
 TEST_F(LauncherDeskTest, TheEndOfWhatWasSettledWhileItLivedIsNotKept) {
   server_comes();
   start("a");
-  obey(order::Settled{attempt("a")});
+  obey(order::Settled{attempt_of("a")});
   end("a");
   server_comes();
   EXPECT_FALSE(adopt("a"));
@@ -276,29 +276,29 @@ TEST_F(LauncherDeskTest, OfATaskOneAttemptRunsAtATime) {
   server_comes();
   start("a");
   order::Start next;
-  next.request.id = attempt("a", 2);
+  next.request.id = attempt_of("a", 2);
   next.token = "a.1";
   obey(next);
   ASSERT_EQ(executor_.killed_.size(), 1U) << "nobody has to have asked for that";
-  EXPECT_EQ(executor_.killed_[0].first, attempt("a"));
+  EXPECT_EQ(executor_.killed_[0].first, attempt_of("a"));
   EXPECT_GT(executor_.killed_[0].second, Duration::zero());
   EXPECT_EQ(executor_.started_.size(), 1U) << "the earlier one lives";
   start("b");
   EXPECT_EQ(executor_.started_.size(), 2U) << "another task does not wait";
   end("a", 1);
   ASSERT_EQ(executor_.started_.size(), 3U);
-  EXPECT_EQ(executor_.started_[2].id, attempt("a", 2));
+  EXPECT_EQ(executor_.started_[2].id, attempt_of("a", 2));
   EXPECT_EQ(executor_.started_[2].work.working_folder, "/w");
 }
 
 TEST_F(LauncherDeskTest, WhatWaitsForAnEarlierAttemptIsAdoptedEndedAndStoppedLikeTheRest) {
   order::Start next;
-  next.request.id = attempt("a", 2);
+  next.request.id = attempt_of("a", 2);
   next.token = "a.1";
   const auto ends_of_next = [this] {
     const std::vector<report::Finished> ends = heard<report::Finished>();
     return std::count_if(ends.begin(), ends.end(), [](const report::Finished& end) {
-      return end.attempt == attempt("a", 2) && end.end.outcome.error == ErrorCode::Cancelled;
+      return end.attempt == attempt_of("a", 2) && end.end.outcome.error == ErrorCode::Cancelled;
     });
   };
   const auto begin = [&] {
@@ -310,9 +310,9 @@ TEST_F(LauncherDeskTest, WhatWaitsForAnEarlierAttemptIsAdoptedEndedAndStoppedLik
   };
   begin();
   server_comes();
-  obey(order::Adopt{1, attempt("a", 2), "a.1"});
+  obey(order::Adopt{1, attempt_of("a", 2), "a.1"});
   EXPECT_TRUE(heard<report::Answer>().at(0).ok);
-  obey(order::Kill{attempt("a", 2), Duration::zero()});
+  obey(order::Kill{attempt_of("a", 2), Duration::zero()});
   EXPECT_EQ(ends_of_next(), 1);
   end("a", 1);
   EXPECT_EQ(executor_.started_.size(), 1U) << "it does not begin any more";
@@ -333,19 +333,19 @@ TEST_F(LauncherDeskTest, WhatWaitsForAnEarlierAttemptIsAdoptedEndedAndStoppedLik
 
   begin();
   order::Start third = next;
-  third.request.id = attempt("a", 3);
+  third.request.id = attempt_of("a", 3);
   obey(third);
   EXPECT_EQ(ends_of_next(), 1) << "its place is taken before it has begun";
   end("a", 1);
   ASSERT_EQ(executor_.started_.size(), 2U);
-  EXPECT_EQ(executor_.started_[1].id, attempt("a", 3));
+  EXPECT_EQ(executor_.started_[1].id, attempt_of("a", 3));
 }
 
 TEST_F(LauncherDeskTest, ASecondStartOfWhatRunsIsRefused) {
   server_comes();
   start("a");
   order::Start again;
-  again.request.id = attempt("a");
+  again.request.id = attempt_of("a");
   EXPECT_EQ(desk_->obey(std::move(again)).error().code(), ErrorCode::Invalid);
   EXPECT_EQ(desk_->obey(order::Hello{}).error().code(), ErrorCode::Invalid);
 }

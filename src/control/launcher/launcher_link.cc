@@ -30,7 +30,7 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t kPiece = 1U << 16U;
+constexpr std::size_t kReadAtOnce = 1U << 16U;
 constexpr int kConnectionFd = 3;
 // Descriptors that the child places lie above those that it places them on.
 constexpr int kAboveAll = 10;
@@ -233,7 +233,7 @@ Result<LauncherLink::Greeting> LauncherLink::greet(const std::string& state, Dur
   while (!line) {
     if (!wait_for_input(socket_.get(), deadline))
       return Error(ErrorCode::Timeout, "the launcher does not say hello");
-    std::array<char, kPiece> piece;
+    std::array<char, kReadAtOnce> piece;
     const ssize_t size = ::recv(socket_.get(), piece.data(), piece.size(), 0);
     if (size <= 0 || !lines_.feed({piece.data(), static_cast<std::size_t>(size)}).ok())
       return Greeting::IsLeaving;
@@ -268,7 +268,7 @@ Result<std::optional<std::string>> LauncherLink::read(Duration a_while,
   for (;;) {
     if (std::optional<std::string> line = lines_.next()) return line;
     while (!wait_for_input(socket_.get(), std::chrono::steady_clock::now() + a_while)) silent();
-    std::array<char, kPiece> piece;
+    std::array<char, kReadAtOnce> piece;
     const ssize_t size = ::recv(socket_.get(), piece.data(), piece.size(), 0);
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return std::optional<std::string>();

@@ -11,7 +11,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const Instant kStart = *parse_instant("2013-01-01");
+const Instant kDue = *parse_instant("2013-01-01");
 
 /// One task that has been started, and two clocks.
 class OneAttempt : public testing::Test {
@@ -22,7 +22,7 @@ class OneAttempt : public testing::Test {
     spec.tasks[0].retries = 1;
     dag_ = *Dag::make(spec);
     step(event::DagAdded{dag_, std::nullopt, {}});
-    step(event::RunRequested{*plan_run(*dag_, kStart, {}, RunReason::Manual)});
+    step(event::RunRequested{*plan_run(*dag_, kDue, {}, RunReason::Manual)});
     step(event::AttemptStarted{attempt_});
   }
 
@@ -44,7 +44,7 @@ class OneAttempt : public testing::Test {
   }
   void pass(Duration time) { now_ = {now_.wall + time, now_.running + time}; }
 
-  Moment now_{kStart, seconds(1'000)};
+  Moment now_{kDue, seconds(1'000)};
   std::shared_ptr<const Dag> dag_;
   Scheduler scheduler_{{}};
   AttemptId attempt_{{DagId("d"), RunId("2013-01-01T00:00:00Z")}, TaskId("t"), 1};
@@ -113,12 +113,12 @@ TEST(Scheduler, ARunThatWaitedWhileItsDagWasChangedSaysWhichVersionItRuns) {
   spec.max_active_runs = 1;
   spec.params = Json::object({{"kept", 1}});
   Scheduler scheduler{{}};
-  const Moment now{kStart, seconds(1'000)};
+  const Moment now{kDue, seconds(1'000)};
   const auto first = *Dag::make(spec);
   scheduler.step(now, event::DagAdded{first, std::nullopt, {}});
-  const RunRecord before = *plan_run(*first, kStart, {}, RunReason::Manual);
+  const RunRecord before = *plan_run(*first, kDue, {}, RunReason::Manual);
   const RunRecord waiting =
-      *plan_run(*first, kStart + hours(1), Json::object({{"kept", 2}}), RunReason::Manual);
+      *plan_run(*first, kDue + hours(1), Json::object({{"kept", 2}}), RunReason::Manual);
   scheduler.step(now, event::RunRequested{before});
   scheduler.step(now, event::RunRequested{waiting});
   spec.params = Json::object({{"kept", 3}, {"added", 4}});

@@ -15,7 +15,7 @@ namespace millrace::columnar {
 
 namespace {
 
-constexpr int kDeepest = 32;
+constexpr int kDeepestType = 32;
 
 struct Spelling {
   std::string_view name;
@@ -301,13 +301,15 @@ class TypeParser {
   }
 
   Result<DataType> parse(int depth) {
-    if (depth > kDeepest) return fail(fmt::format("nested deeper than {} levels", kDeepest));
+    if (depth > kDeepestType)
+      return fail(fmt::format("nested deeper than {} levels", kDeepestType));
     std::size_t before = at_;
     std::string name = word();
     if (name.empty()) return fail("expected the name of a type");
     DataType type = TRY(parse_named(name, before, depth));
     for (int levels = depth; take('[');) {
-      if (++levels > kDeepest) return fail(fmt::format("nested deeper than {} levels", kDeepest));
+      if (++levels > kDeepestType)
+        return fail(fmt::format("nested deeper than {} levels", kDeepestType));
       if (!take(']')) return fail("expected ']': lists have no fixed length here");
       type = list_of(std::move(type));
     }

@@ -10,12 +10,12 @@ namespace millrace::engine {
 
 namespace {
 
-struct Kind {
+struct Meaning {
   std::string_view prefix;  // of the message
   ErrorCode code;
 };
 
-constexpr Kind kKinds[] = {
+constexpr Meaning kMeanings[] = {
     {"Out of Memory Error", ErrorCode::Exhausted},
     {"INTERRUPT Error", ErrorCode::Cancelled},
     {"IO Error", ErrorCode::Unavailable},
@@ -98,10 +98,10 @@ Error duckdb_failure(std::string_view message, std::source_location where) {
   if (is_about_files(message) && holds_any(message, kBrokenFile)) {
     return {ErrorCode::Corruption, std::string(message), where};
   }
-  for (const Kind& kind : kKinds) {
-    if (!message.starts_with(kind.prefix)) continue;
-    if (kind.code == ErrorCode::Exhausted) return exhausted(message, where);
-    return {kind.code, std::string(message), where};
+  for (const Meaning& meaning : kMeanings) {
+    if (!message.starts_with(meaning.prefix)) continue;
+    if (meaning.code == ErrorCode::Exhausted) return exhausted(message, where);
+    return {meaning.code, std::string(message), where};
   }
   return {ErrorCode::Invalid, std::string(message), where};
 }

@@ -14,10 +14,6 @@
 
 namespace millrace::ingest {
 
-inline Instant at(std::string_view text) {
-  return *parse_instant(text);
-}
-
 inline columnar::Schema flight_columns() {
   using columnar::Kind;
   using columnar::simple;

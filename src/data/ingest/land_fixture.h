@@ -19,10 +19,6 @@ using columnar::Kind;
 using columnar::Schema;
 using columnar::simple;
 
-inline Instant at(std::string_view text) {
-  return *parse_instant(text);
-}
-
 inline lake::TableName table(const std::string& name) {
   return *lake::TableName::parse(name);
 }

@@ -10,12 +10,12 @@ namespace {
 
 using columnar::Kind;
 
-struct Folder {
+struct Deliveries {
   std::unique_ptr<storage::ObjectStore> store = storage::make_memory_store();
   std::unique_ptr<Source> source;
   std::vector<Delivery> deliveries;
 
-  explicit Folder(const std::vector<std::string>& files) {
+  explicit Deliveries(const std::vector<std::string>& files) {
     for (std::size_t i = 0; i < files.size(); ++i)
       EXPECT_TRUE(store->put("in/2013-01-0" + std::to_string(i + 1), files[i]).ok());
     FileSourceSpec spec;
@@ -58,7 +58,8 @@ TEST(LandingRows, LetsFewBadRowsPass) {
 }
 
 TEST(LandingRows, JudgesEachDeliveryByItself) {
-  Folder folder({rows(100, 10), rows(100, 11), gzipped(rows(100, 1)).substr(0, 40), rows(3, 0)});
+  Deliveries folder(
+      {rows(100, 10), rows(100, 11), gzipped(rows(100, 1)).substr(0, 40), rows(3, 0)});
   std::vector<LandProgress> seen;
   LandingRows landing(*folder.source, folder.deliveries, 2, {},
                       [&](const LandProgress& progress) { seen.push_back(progress); });
@@ -79,7 +80,7 @@ TEST(LandingRows, JudgesEachDeliveryByItself) {
 }
 
 TEST(LandingRows, RefusesADeliveryWhoseLettersDoNotFit) {
-  Folder folder({rows(1'000, 3), rows(1'000, 3), rows(1'000, 0)});
+  Deliveries folder({rows(1'000, 3), rows(1'000, 3), rows(1'000, 0)});
   LandingRows landing(*folder.source, folder.deliveries, 1, {.max_letters = 4}, nullptr);
   ASSERT_TRUE(drain(landing).ok());
   EXPECT_FALSE(landing.outcomes()[0].refused);
@@ -90,7 +91,7 @@ TEST(LandingRows, RefusesADeliveryWhoseLettersDoNotFit) {
 }
 
 TEST(LandingRows, DoesNotBlameADeliveryThatCouldNotBeReached) {
-  Folder folder({rows(3, 0), rows(3, 0)});
+  Deliveries folder({rows(3, 0), rows(3, 0)});
   ASSERT_TRUE(folder.store->remove("in/2013-01-02").ok());
   LandingRows landing(*folder.source, folder.deliveries, 2, {}, nullptr);
   const auto drained = drain(landing);

@@ -14,12 +14,12 @@ namespace {
 using columnar::Kind;
 
 /// Files of very different lengths; one of them is cut off.
-struct Folder {
+struct UnequalFiles {
   std::unique_ptr<storage::ObjectStore> store = storage::make_memory_store();
   std::unique_ptr<Source> source;
   std::vector<Delivery> deliveries;
 
-  explicit Folder(int files) {
+  explicit UnequalFiles(int files) {
     for (int i = 0; i < files; ++i) {
       std::string text;
       for (int row = 0; row < (i % 5 == 0 ? 34'000 : i + 1); ++row)
@@ -39,7 +39,7 @@ struct Folder {
 };
 
 /// "3: 8192 rows", "3: 1 bad", "3: end 9/1", "3: failed".
-std::vector<std::string> story(Folder& folder, int threads) {
+std::vector<std::string> story(UnequalFiles& folder, int threads) {
   std::vector<std::string> lines;
   ParallelReading reading(*folder.source, folder.deliveries, threads);
   while (auto step = reading.next()) {
@@ -59,7 +59,7 @@ std::vector<std::string> story(Folder& folder, int threads) {
 }
 
 TEST(ParallelReading, HandsOutTheSameStoryWithAnyNumberOfThreads) {
-  Folder folder(9);
+  UnequalFiles folder(9);
   const std::vector<std::string> alone = story(folder, 1);
   EXPECT_EQ(alone.front(), "0: 8191 rows");
   EXPECT_EQ(alone.back(), "8: end 9/1");
@@ -68,7 +68,7 @@ TEST(ParallelReading, HandsOutTheSameStoryWithAnyNumberOfThreads) {
 }
 
 TEST(ParallelReading, CanBeLeftBeforeItsEnd) {
-  Folder folder(9);
+  UnequalFiles folder(9);
   for (const int steps : {0, 1, 9}) {
     ParallelReading reading(*folder.source, folder.deliveries, 3);
     for (int i = 0; i < steps; ++i) ASSERT_TRUE(reading.next());
@@ -111,7 +111,7 @@ class CountingSource final : public Source {
 };
 
 TEST(ParallelReading, BeginsNoMoreDeliveriesAheadThanItHasThreads) {
-  Folder folder(9);
+  UnequalFiles folder(9);
   CountingSource source(*folder.source);
   constexpr int threads = 2;
   int ended = 0;
@@ -129,7 +129,7 @@ TEST(ParallelReading, BeginsNoMoreDeliveriesAheadThanItHasThreads) {
 }
 
 TEST(ParallelReading, OfNothingEndsAtOnce) {
-  Folder folder(1);
+  UnequalFiles folder(1);
   ParallelReading reading(*folder.source, {}, 4);
   EXPECT_FALSE(reading.next());
 }

@@ -8,6 +8,10 @@
 
 namespace millrace::ingest {
 
+Instant at(std::string_view text) {
+  return *parse_instant(text);
+}
+
 std::string gzipped(std::string_view text) {
   z_stream zlib{};
   INVARIANT(deflateInit2(&zlib, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK, "");

@@ -25,6 +25,9 @@ struct SourceUnderTest {
 
 class SourceContract : public testing::TestWithParam<SourceUnderTest> {};
 
+/// The moment that `text` names, as "2013-01-05T10:00:00Z".
+Instant at(std::string_view text);
+
 /// `text` packed as one gzip member.
 std::string gzipped(std::string_view text);
 

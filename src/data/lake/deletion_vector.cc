@@ -20,7 +20,7 @@ constexpr std::size_t kOffsetsFrom = 4;  // with runs, fewer containers have no 
 /// What is larger is no deletion vector: kMostDeletedRows take 32 MiB in arrays.
 constexpr std::int64_t kLargestVector = 1LL << 28U;
 
-Error broken(std::string_view what) {
+Error broken_vector(std::string_view what) {
   return {ErrorCode::Corruption, fmt::format("deletion vector: {}", what)};
 }
 
@@ -30,7 +30,7 @@ class ByteReader {
   explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}
 
   Result<std::string_view> take(std::size_t count) {
-    if (count > bytes_.size()) return broken("it ends too early");
+    if (count > bytes_.size()) return broken_vector("it ends too early");
     const std::string_view taken = bytes_.substr(0, count);
     bytes_.remove_prefix(count);
     return taken;
@@ -61,16 +61,16 @@ class Rows {
 
   Status add(std::uint64_t row) {
     const auto number = static_cast<std::int64_t>(row);
-    if (!rows_.empty() && number <= rows_.back()) return broken("its rows do not ascend");
+    if (!rows_.empty() && number <= rows_.back()) return broken_vector("its rows do not ascend");
     if (rows_.size() == count_) {
-      return broken(fmt::format("it holds more rows than the {} that the log says", count_));
+      return broken_vector(fmt::format("it holds more rows than the {} that the log says", count_));
     }
     rows_.push_back(number);
     return {};
   }
   Result<std::vector<std::int64_t>> all() && {
     if (rows_.size() == count_) return std::move(rows_);
-    return broken(fmt::format("it holds {} rows, the log says {}", rows_.size(), count_));
+    return broken_vector(fmt::format("it holds {} rows, the log says {}", rows_.size(), count_));
   }
 
  private:
@@ -99,9 +99,9 @@ class BitmapReader {
   Result<std::vector<Container>> header() {
     const std::uint64_t cookie = TRY(bytes_.little_endian(4));
     const bool has_runs = (cookie & 0xFFFFU) == kCookieWithRuns;
-    if (!has_runs && cookie != kCookieWithoutRuns) return broken("no roaring bitmap");
+    if (!has_runs && cookie != kCookieWithoutRuns) return broken_vector("no roaring bitmap");
     const std::uint64_t count = has_runs ? (cookie >> 16U) + 1 : TRY(bytes_.little_endian(4));
-    if (count > 65536) return broken("too many containers");
+    if (count > 65536) return broken_vector("too many containers");
     const std::string_view run_bits = TRY(bytes_.take(has_runs ? (count + 7) / 8 : 0));
     std::vector<Container> containers(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -126,7 +126,7 @@ class BitmapReader {
     for (std::uint64_t run = 0; run < runs; ++run) {
       const std::uint64_t first = TRY(bytes_.little_endian(2));
       const std::uint64_t more = TRY(bytes_.little_endian(2));
-      if (first + more > 0xFFFF) return broken("a run leaves its container");
+      if (first + more > 0xFFFF) return broken_vector("a run leaves its container");
       for (std::uint64_t i = first; i <= first + more; ++i) TRY(rows_.add(base | i));
     }
     return {};
@@ -164,7 +164,7 @@ std::string hex_of(std::string_view bytes) {
 /// "ab^-aqEH.-t@S}K{vb[*k^" names the file deletion_vector_<uuid>.bin in the folder "ab".
 Result<std::string> file_of_uuid(std::string_view text) {
   constexpr std::size_t encoded_uuid = 20;
-  if (text.size() < encoded_uuid) return broken("its file has no name");
+  if (text.size() < encoded_uuid) return broken_vector("its file has no name");
   const std::string_view prefix = text.substr(0, text.size() - encoded_uuid);
   const std::string uuid = hex_of(TRY(decode_base85(text.substr(text.size() - encoded_uuid))));
   return fmt::format("{}{}deletion_vector_{}-{}-{}-{}-{}.bin", prefix, prefix.empty() ? "" : "/",
@@ -186,22 +186,23 @@ Result<std::string> bytes_in_file(storage::ObjectStore& store, std::string_view 
   const auto size = static_cast<std::uint64_t>(vector.size_bytes);
   const std::string block = TRY(store.get_range(location.place, offset, size + 8));
   ByteReader reader(block);
-  if (TRY(reader.big_endian(4)) != size) return broken("its size is not the one in the log");
+  if (TRY(reader.big_endian(4)) != size) return broken_vector("its size is not the one in the log");
   const std::string_view bytes = TRY(reader.take(size));
   const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
   const uLong sum = crc32(0, data, static_cast<uInt>(bytes.size()));
-  if (TRY(reader.big_endian(4)) != sum) return broken("its bytes do not match their checksum");
+  if (TRY(reader.big_endian(4)) != sum) return broken_vector("its bytes do not match their checksum");
   return std::string(bytes);
 }
 
 Result<std::string> serialised(storage::ObjectStore& store, std::string_view folder,
                                const DeletionVector& vector) {
   if (vector.size_bytes < 0 || vector.size_bytes > kLargestVector) {
-    return broken(fmt::format("it has {} bytes", vector.size_bytes));
+    return broken_vector(fmt::format("it has {} bytes", vector.size_bytes));
   }
   if (vector.storage_type == "i") {
     std::string bytes = TRY(decode_base85(vector.path_or_inline));
-    if (bytes.size() < static_cast<std::size_t>(vector.size_bytes)) return broken("it was cut");
+    if (bytes.size() < static_cast<std::size_t>(vector.size_bytes))
+      return broken_vector("it was cut");
     bytes.resize(static_cast<std::size_t>(vector.size_bytes));
     return bytes;
   }
@@ -211,7 +212,7 @@ Result<std::string> serialised(storage::ObjectStore& store, std::string_view fol
   }
   DeletionVector in_file = vector;
   in_file.offset = vector.offset.value_or(1);
-  if (*in_file.offset < 0) return broken("its offset is negative");
+  if (*in_file.offset < 0) return broken_vector("its offset is negative");
   return bytes_in_file(store, folder, in_file);
 }
 
@@ -220,16 +221,16 @@ Result<std::string> serialised(storage::ObjectStore& store, std::string_view fol
 Result<std::string> decode_base85(std::string_view text) {
   constexpr std::string_view alphabet =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-  if (text.size() % 5 != 0) return broken("its text is no base 85");
+  if (text.size() % 5 != 0) return broken_vector("its text is no base 85");
   std::string bytes;
   for (std::size_t at = 0; at < text.size(); at += 5) {
     std::uint64_t value = 0;
     for (const char c : text.substr(at, 5)) {
       const std::size_t digit = alphabet.find(c);
-      if (digit == std::string_view::npos) return broken("its text is no base 85");
+      if (digit == std::string_view::npos) return broken_vector("its text is no base 85");
       value = value * 85 + digit;
     }
-    if (value > 0xFFFFFFFFU) return broken("its text is no base 85");
+    if (value > 0xFFFFFFFFU) return broken_vector("its text is no base 85");
     for (int shift = 24; shift >= 0; shift -= 8) {
       bytes += static_cast<char>(value >> static_cast<unsigned>(shift) & 0xFFU);
     }
@@ -239,12 +240,13 @@ Result<std::string> decode_base85(std::string_view text) {
 
 Result<std::vector<std::int64_t>> parse_row_bitmap(std::string_view bytes, std::size_t count) {
   ByteReader reader(bytes);
-  if (TRY(reader.little_endian(4)) != kBitmapMagic) return broken("it begins with another number");
+  if (TRY(reader.little_endian(4)) != kBitmapMagic)
+    return broken_vector("it begins with another number");
   const std::uint64_t bitmaps = TRY(reader.little_endian(8));
   Rows rows(count);
   for (std::uint64_t i = 0; i < bitmaps; ++i) {
     const std::uint64_t upper = TRY(reader.little_endian(4));
-    if (upper > 0x7FFFFFFFU) return broken("a row number is too large");
+    if (upper > 0x7FFFFFFFU) return broken_vector("a row number is too large");
     TRY(BitmapReader(reader, upper, rows).read());
   }
   return std::move(rows).all();
@@ -253,7 +255,8 @@ Result<std::vector<std::int64_t>> parse_row_bitmap(std::string_view bytes, std::
 Result<std::vector<std::int64_t>> read_deletion_vector(storage::ObjectStore& store,
                                                        std::string_view folder,
                                                        const DeletionVector& vector) {
-  if (vector.cardinality < 0) return broken(fmt::format("it holds {} rows", vector.cardinality));
+  if (vector.cardinality < 0)
+    return broken_vector(fmt::format("it holds {} rows", vector.cardinality));
   if (vector.cardinality > kMostDeletedRows) {
     return Error(
         ErrorCode::Exhausted,

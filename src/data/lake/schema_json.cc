@@ -32,7 +32,7 @@ constexpr std::array<std::pair<std::string_view, Kind>, 12> kSimpleTypes = {{
 constexpr std::string_view kPhysicalName = "delta.columnMapping.physicalName";
 constexpr std::string_view kFieldId = "delta.columnMapping.id";
 
-Error broken(std::string_view message) {
+Error broken_schema(std::string_view message) {
   return {ErrorCode::Corruption, fmt::format("the table's schema: {}", message)};
 }
 
@@ -49,11 +49,11 @@ Result<DataType> parse_decimal(std::string_view name) {
     const auto last = std::from_chars(second, end, scale);
     const bool closed = last.ptr + 1 == end && *last.ptr == ')';
     if (first.ec != std::errc() || last.ec != std::errc() || !closed) {
-      return broken(fmt::format("'{}' is no type", name));
+      return broken_schema(fmt::format("'{}' is no type", name));
     }
   }
   if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
-    return broken(fmt::format("'{}' is out of range", name));
+    return broken_schema(fmt::format("'{}' is out of range", name));
   }
   return columnar::decimal(precision, scale);
 }
@@ -82,7 +82,7 @@ class Parser {
 
   Result<std::vector<FieldPair>> fields(const Json& structure) const {
     const Json& list = structure["fields"];
-    if (!list.is_array()) return broken("a struct without 'fields'");
+    if (!list.is_array()) return broken_schema("a struct without 'fields'");
     std::vector<FieldPair> fields;
     for (const Json& json : list.as_array()) {
       const std::string name = TRY(json.string_at("name"));
@@ -98,7 +98,7 @@ class Parser {
     std::string stored = name;
     if (mapping_ != ColumnMapping::None) {
       stored = json["metadata"].string_or(kPhysicalName, "");
-      if (stored.empty()) return broken(fmt::format("'{}' has no physical name", name));
+      if (stored.empty()) return broken_schema(fmt::format("'{}' has no physical name", name));
     }
     return FieldPair{.logical = {name, std::move(types.logical), nullable},
                      .stored = {std::move(stored), std::move(types.stored), nullable}};
@@ -154,8 +154,8 @@ class Parser {
 
 Result<Json> parse_document(std::string_view text) {
   Result<Json> json = Json::parse(text);
-  if (!json.ok()) return broken(json.error().message());
-  if (json->string_or("type", "") != "struct") return broken("it is no struct");
+  if (!json.ok()) return broken_schema(json.error().message());
+  if (json->string_or("type", "") != "struct") return broken_schema("it is no struct");
   return json;
 }
 
@@ -255,7 +255,8 @@ Result<TableSchema> parse_schema(std::string_view json, ColumnMapping mapping) {
   if (mapping != ColumnMapping::Id) return schema;
   for (const Json& field : document["fields"].as_array()) {
     const std::int64_t id = field["metadata"].integer_or(kFieldId, -1);
-    if (id < 0) return broken(fmt::format("column '{}' has no id", field.string_or("name", "")));
+    if (id < 0)
+      return broken_schema(fmt::format("column '{}' has no id", field.string_or("name", "")));
     schema.field_ids.emplace_back(id);
   }
   return schema;
@@ -268,7 +269,7 @@ std::string schema_json(const columnar::Schema& schema) {
 Result<std::string> add_columns(std::string_view json, std::span<const Field> columns) {
   Json document = TRY(parse_document(json));
   Json fields = document["fields"];
-  if (!fields.is_array()) return broken("a struct without 'fields'");
+  if (!fields.is_array()) return broken_schema("a struct without 'fields'");
   for (const Field& column : columns) fields.push(json_of(column));
   document.set("fields", std::move(fields));
   return document.dump();

@@ -15,8 +15,6 @@
 namespace millrace::quality {
 namespace {
 
-using Kind = ArgumentKind;
-
 bool is_list_of(const Json& value, bool (*fits)(const Json&)) {
   return value.is_array() && std::all_of(value.as_array().begin(), value.as_array().end(), fits);
 }
@@ -52,35 +50,37 @@ bool is_ignored_row(const Json& value) {
 
 /// What an argument of a kind is, and how that is said where it is not.
 struct Expected {
-  Kind kind;
+  ArgumentKind kind;
   bool (*fits)(const Json&);
   std::string_view words;
 };
 
 const std::vector<Expected>& expected() {
   static const std::vector<Expected> all = {
-      {Kind::Text, is_text, "expected a text"},
-      {Kind::Flag, [](const Json& value) { return value.is_bool(); }, "expected true or false"},
-      {Kind::WholeNumber,
+      {ArgumentKind::Text, is_text, "expected a text"},
+      {ArgumentKind::Flag, [](const Json& value) { return value.is_bool(); },
+       "expected true or false"},
+      {ArgumentKind::WholeNumber,
        [](const Json& value) { return value.is_integer() && value.as_integer() >= 0; },
        "expected a whole number from 0"},
-      {Kind::CountBound, is_count, "not a valid integer"},
-      {Kind::NumericBound, [](const Json& value) { return value.is_number(); },
+      {ArgumentKind::CountBound, is_count, "not a valid integer"},
+      {ArgumentKind::NumericBound, [](const Json& value) { return value.is_number(); },
        "expected a number"},
-      {Kind::Bound, [](const Json& value) { return value.is_number() || value.is_string(); },
+      {ArgumentKind::Bound,
+       [](const Json& value) { return value.is_number() || value.is_string(); },
        "expected a number, a moment or a text"},
-      {Kind::Names, [](const Json& value) { return is_list_of(value, is_text); },
+      {ArgumentKind::Names, [](const Json& value) { return is_list_of(value, is_text); },
        "expected a list of texts"},
-      {Kind::Values, [](const Json& value) { return is_list_of(value, is_scalar); },
+      {ArgumentKind::Values, [](const Json& value) { return is_list_of(value, is_scalar); },
        "expected a list of numbers, texts, true or false"},
-      {Kind::TypeName, is_type,
+      {ArgumentKind::TypeName, is_type,
        "not the name of a type; write it as SQL does (BIGINT, VARCHAR, TIMESTAMP)"},
-      {Kind::TypeNames, [](const Json& value) { return is_list_of(value, is_type); },
+      {ArgumentKind::TypeNames, [](const Json& value) { return is_list_of(value, is_type); },
        "expected a list of names of types, as SQL writes them (BIGINT, VARCHAR)"},
-      {Kind::AnyOrAll,
+      {ArgumentKind::AnyOrAll,
        [](const Json& value) { return value == Json("any") || value == Json("all"); },
        "expected any or all"},
-      {Kind::IgnoreRow, is_ignored_row,
+      {ArgumentKind::IgnoreRow, is_ignored_row,
        "expected one of both_values_are_missing, either_value_is_missing, neither (a pair), "
        "all_values_are_missing, any_value_is_missing, never (several columns)"},
   };
@@ -88,10 +88,10 @@ const std::vector<Expected>& expected() {
 }
 
 /// What was expected of the argument, or "" when the value is that.
-std::string_view complaint(Kind kind, const Json& value) {
+std::string_view complaint(ArgumentKind kind, const Json& value) {
   const auto& row = *std::ranges::find(expected(), kind, &Expected::kind);
   if (row.fits(value)) return "";
-  if (kind == Kind::NumericBound && value.is_string() && !parse_instant(value.as_string()))
+  if (kind == ArgumentKind::NumericBound && value.is_string() && !parse_instant(value.as_string()))
     return "expected a number (nor is the text a moment: invalid datetime format)";
   return row.words;
 }

@@ -82,7 +82,7 @@ Json result_of(const Verdict& verdict, ResultFormat format) {
   return result;
 }
 
-std::string shown(const Json& value) {
+std::string shortened(const Json& value) {
   std::string text = value.is_string() ? value.as_string() : value.dump();
   if (text.size() <= kLongest) return text;
   return std::string(cut_utf8(text, kLongest - 3)) + "...";
@@ -99,7 +99,7 @@ Subject read_subject(const Json& kwargs) {
     const bool is_column = name.starts_with("column") && !value.is_object();
     std::string& part = is_column ? subject.columns : subject.arguments;
     if (!part.empty()) part += ", ";
-    part += is_column ? shown(value) : fmt::format("{} {}", name, shown(value));
+    part += is_column ? shortened(value) : fmt::format("{} {}", name, shortened(value));
   }
   return subject;
 }
@@ -117,7 +117,7 @@ std::string describe_rows(const Verdict& verdict) {
   if (const auto part = rows.unexpected_percent()) text += fmt::format(" ({:.2f} %)", *part);
   if (nulls) return text;
   for (std::size_t i = 0; i < std::min(verdict.samples.size(), kDescribed); ++i)
-    text += (i == 0 ? ": " : ", ") + shown(verdict.samples[i].value);
+    text += (i == 0 ? ": " : ", ") + shortened(verdict.samples[i].value);
   if (rows.unexpected > static_cast<std::int64_t>(kDescribed) && !verdict.samples.empty())
     text += ", ...";
   return text;
@@ -190,7 +190,7 @@ std::string subject_of(const Verdict& verdict) {
 std::string finding_of(const Verdict& verdict) {
   if (!verdict.exception.empty()) return "could not be evaluated: " + verdict.exception;
   if (verdict.rows) return describe_rows(verdict);
-  if (verdict.observed) return "observed " + shown(*verdict.observed);
+  if (verdict.observed) return "observed " + shortened(*verdict.observed);
   return verdict.success ? "met" : "not met";
 }
 

@@ -5,15 +5,13 @@
 namespace millrace::quality {
 namespace {
 
-using Kind = ArgumentKind;
+const Argument kColumn = {"column", ArgumentKind::Text, true};
 
-const Argument kColumn = {"column", Kind::Text, true};
-
-std::vector<Argument> with_bounds(std::vector<Argument> arguments, Kind kind) {
+std::vector<Argument> with_bounds(std::vector<Argument> arguments, ArgumentKind kind) {
   arguments.push_back({"min_value", kind});
   arguments.push_back({"max_value", kind});
-  arguments.push_back({"strict_min", Kind::Flag});
-  arguments.push_back({"strict_max", Kind::Flag});
+  arguments.push_back({"strict_min", ArgumentKind::Flag});
+  arguments.push_back({"strict_max", ArgumentKind::Flag});
   return arguments;
 }
 
@@ -26,7 +24,7 @@ Word map_word(std::string_view name, std::vector<Argument> arguments, Rule rule)
           }};
 }
 
-Word statistic_word(std::string_view name, Kind bound, Statistic statistic) {
+Word statistic_word(std::string_view name, ArgumentKind bound, Statistic statistic) {
   return {name, with_bounds({kColumn}, bound), false, [statistic](const Arguments& given) -> Check {
             return ColumnStatistic{given.text("column"), statistic, given.bounds()};
           }};
@@ -34,7 +32,7 @@ Word statistic_word(std::string_view name, Kind bound, Statistic statistic) {
 
 Word distinct_word(std::string_view name, DistinctValues::Relation relation) {
   return {name,
-          {kColumn, {"value_set", Kind::Values, true}},
+          {kColumn, {"value_set", ArgumentKind::Values, true}},
           false,
           [relation](const Arguments& given) -> Check {
             return DistinctValues{given.text("column"), given.values("value_set"), relation};
@@ -42,10 +40,10 @@ Word distinct_word(std::string_view name, DistinctValues::Relation relation) {
 }
 
 Word pair_word(std::string_view name, bool ordered) {
-  std::vector<Argument> arguments = {{"column_A", Kind::Text, true},
-                                     {"column_B", Kind::Text, true},
-                                     {"ignore_row_if", Kind::IgnoreRow}};
-  if (ordered) arguments.push_back({"or_equal", Kind::Flag});
+  std::vector<Argument> arguments = {{"column_A", ArgumentKind::Text, true},
+                                     {"column_B", ArgumentKind::Text, true},
+                                     {"ignore_row_if", ArgumentKind::IgnoreRow}};
+  if (ordered) arguments.push_back({"or_equal", ArgumentKind::Flag});
   return {name, std::move(arguments), true, [ordered](const Arguments& given) -> Check {
             const Comparison comparison = !ordered ? Comparison::Equal
                                           : given.flag("or_equal", false)
@@ -58,8 +56,9 @@ Word pair_word(std::string_view name, bool ordered) {
 
 Word like_word(std::string_view name, bool list, bool wanted) {
   const std::string_view argument = list ? "like_pattern_list" : "like_pattern";
-  std::vector<Argument> arguments = {{argument, list ? Kind::Names : Kind::Text, true}};
-  if (list) arguments.push_back({"match_on", Kind::AnyOrAll});
+  std::vector<Argument> arguments = {
+      {argument, list ? ArgumentKind::Names : ArgumentKind::Text, true}};
+  if (list) arguments.push_back({"match_on", ArgumentKind::AnyOrAll});
   return map_word(name, std::move(arguments), [=](const Arguments& given) -> ValueRule {
     if (!list) return Like{{given.text(argument)}, true, wanted};
     return Like{given.names(argument), given.text("match_on") != "all", wanted};
@@ -68,28 +67,28 @@ Word like_word(std::string_view name, bool list, bool wanted) {
 
 void add_table_words(std::vector<Word>& words) {
   words.push_back({"expect_column_to_exist",
-                   {kColumn, {"column_index", Kind::WholeNumber}},
+                   {kColumn, {"column_index", ArgumentKind::WholeNumber}},
                    false,
                    [](const Arguments& given) -> Check {
                      ColumnExists check{given.text("column"), {}};
                      if (given.given("column_index")) check.index = given.integer("column_index");
                      return check;
                    }});
-  words.push_back({"expect_table_column_count_to_be_between", with_bounds({}, Kind::CountBound),
-                   false,
+  words.push_back({"expect_table_column_count_to_be_between",
+                   with_bounds({}, ArgumentKind::CountBound), false,
                    [](const Arguments& given) -> Check { return ColumnCount{given.bounds()}; }});
   words.push_back(
       {"expect_table_column_count_to_equal",
-       {{"value", Kind::CountBound, true}},
+       {{"value", ArgumentKind::CountBound, true}},
        false,
        [](const Arguments& given) -> Check { return ColumnCount{given.exactly("value")}; }});
   words.push_back(
       {"expect_table_columns_to_match_ordered_list",
-       {{"column_list", Kind::Names, true}},
+       {{"column_list", ArgumentKind::Names, true}},
        false,
        [](const Arguments& given) -> Check { return ColumnsInOrder{given.names("column_list")}; }});
   words.push_back({"expect_table_columns_to_match_set",
-                   {{"column_set", Kind::Names}, {"exact_match", Kind::Flag}},
+                   {{"column_set", ArgumentKind::Names}, {"exact_match", ArgumentKind::Flag}},
                    false,
                    [](const Arguments& given) -> Check {
                      ColumnsAsSet check;
@@ -97,24 +96,25 @@ void add_table_words(std::vector<Word>& words) {
                      check.exact = given.flag("exact_match", true);
                      return check;
                    }});
-  words.push_back({"expect_table_row_count_to_be_between", with_bounds({}, Kind::CountBound), false,
+  words.push_back({"expect_table_row_count_to_be_between",
+                   with_bounds({}, ArgumentKind::CountBound), false,
                    [](const Arguments& given) -> Check { return RowCount{given.bounds()}; }});
   words.push_back(
       {"expect_table_row_count_to_equal",
-       {{"value", Kind::CountBound, true}},
+       {{"value", ArgumentKind::CountBound, true}},
        false,
        [](const Arguments& given) -> Check { return RowCount{given.exactly("value")}; }});
 }
 
 void add_type_words(std::vector<Word>& words) {
   words.push_back({"expect_column_values_to_be_of_type",
-                   {kColumn, {"type_", Kind::TypeName, true}},
+                   {kColumn, {"type_", ArgumentKind::TypeName, true}},
                    false,
                    [](const Arguments& given) -> Check {
                      return ColumnType{given.text("column"), {given.text("type_")}};
                    }});
   words.push_back({"expect_column_values_to_be_in_type_list",
-                   {kColumn, {"type_list", Kind::TypeNames}},
+                   {kColumn, {"type_list", ArgumentKind::TypeNames}},
                    false,
                    [](const Arguments& given) -> Check {
                      return ColumnType{given.text("column"), given.names("type_list")};
@@ -127,24 +127,24 @@ void add_value_words(std::vector<Word>& words) {
   words.push_back(map_word("expect_column_values_to_be_null", {},
                            [](const Arguments&) -> ValueRule { return IsNull{}; }));
   words.push_back(
-      map_word("expect_column_values_to_be_between", with_bounds({}, Kind::Bound),
+      map_word("expect_column_values_to_be_between", with_bounds({}, ArgumentKind::Bound),
                [](const Arguments& given) -> ValueRule { return Between{given.bounds()}; }));
-  words.push_back(
-      map_word("expect_column_value_lengths_to_be_between", with_bounds({}, Kind::CountBound),
-               [](const Arguments& given) -> ValueRule { return LengthBetween{given.bounds()}; }));
   words.push_back(map_word(
-      "expect_column_value_lengths_to_equal", {{"value", Kind::CountBound, true}},
+      "expect_column_value_lengths_to_be_between", with_bounds({}, ArgumentKind::CountBound),
+      [](const Arguments& given) -> ValueRule { return LengthBetween{given.bounds()}; }));
+  words.push_back(map_word(
+      "expect_column_value_lengths_to_equal", {{"value", ArgumentKind::CountBound, true}},
       [](const Arguments& given) -> ValueRule { return LengthBetween{given.exactly("value")}; }));
   for (const bool inside : {true, false})
     words.push_back(map_word(
         inside ? "expect_column_values_to_be_in_set" : "expect_column_values_to_not_be_in_set",
-        {{"value_set", Kind::Values, true}}, [inside](const Arguments& given) -> ValueRule {
+        {{"value_set", ArgumentKind::Values, true}}, [inside](const Arguments& given) -> ValueRule {
           return InSet{given.values("value_set"), inside};
         }));
   for (const bool wanted : {true, false})
     words.push_back(map_word(
         wanted ? "expect_column_values_to_match_regex" : "expect_column_values_to_not_match_regex",
-        {{"regex", Kind::Text, true}}, [wanted](const Arguments& given) -> ValueRule {
+        {{"regex", ArgumentKind::Text, true}}, [wanted](const Arguments& given) -> ValueRule {
           return Matches{given.text("regex"), wanted};
         }));
   words.push_back(like_word("expect_column_values_to_match_like_pattern", false, true));
@@ -159,31 +159,32 @@ void add_row_words(std::vector<Word>& words) {
       {"expect_column_values_to_be_unique", {kColumn}, true, [](const Arguments& given) -> Check {
          return Unique{{given.text("column")}, false, IgnoreRow::AnyMissing};
        }});
-  words.push_back({"expect_compound_columns_to_be_unique",
-                   {{"column_list", Kind::Names, true}, {"ignore_row_if", Kind::IgnoreRow}},
-                   true,
-                   [](const Arguments& given) -> Check {
-                     return Unique{given.names("column_list"), true, given.ignore()};
-                   }});
+  words.push_back(
+      {"expect_compound_columns_to_be_unique",
+       {{"column_list", ArgumentKind::Names, true}, {"ignore_row_if", ArgumentKind::IgnoreRow}},
+       true,
+       [](const Arguments& given) -> Check {
+         return Unique{given.names("column_list"), true, given.ignore()};
+       }});
 }
 
 void add_statistic_words(std::vector<Word>& words) {
+  words.push_back(statistic_word("expect_column_mean_to_be_between", ArgumentKind::NumericBound,
+                                 Statistic::Mean));
   words.push_back(
-      statistic_word("expect_column_mean_to_be_between", Kind::NumericBound, Statistic::Mean));
+      statistic_word("expect_column_min_to_be_between", ArgumentKind::Bound, Statistic::Minimum));
   words.push_back(
-      statistic_word("expect_column_min_to_be_between", Kind::Bound, Statistic::Minimum));
-  words.push_back(
-      statistic_word("expect_column_max_to_be_between", Kind::Bound, Statistic::Maximum));
-  words.push_back(
-      statistic_word("expect_column_sum_to_be_between", Kind::NumericBound, Statistic::Sum));
-  words.push_back(
-      statistic_word("expect_column_median_to_be_between", Kind::NumericBound, Statistic::Median));
-  words.push_back(statistic_word("expect_column_stdev_to_be_between", Kind::NumericBound,
+      statistic_word("expect_column_max_to_be_between", ArgumentKind::Bound, Statistic::Maximum));
+  words.push_back(statistic_word("expect_column_sum_to_be_between", ArgumentKind::NumericBound,
+                                 Statistic::Sum));
+  words.push_back(statistic_word("expect_column_median_to_be_between", ArgumentKind::NumericBound,
+                                 Statistic::Median));
+  words.push_back(statistic_word("expect_column_stdev_to_be_between", ArgumentKind::NumericBound,
                                  Statistic::StandardDeviation));
-  words.push_back(statistic_word("expect_column_unique_value_count_to_be_between", Kind::CountBound,
-                                 Statistic::DistinctCount));
+  words.push_back(statistic_word("expect_column_unique_value_count_to_be_between",
+                                 ArgumentKind::CountBound, Statistic::DistinctCount));
   words.push_back(statistic_word("expect_column_proportion_of_unique_values_to_be_between",
-                                 Kind::NumericBound, Statistic::DistinctShare));
+                                 ArgumentKind::NumericBound, Statistic::DistinctShare));
   using Relation = DistinctValues::Relation;
   words.push_back(distinct_word("expect_column_distinct_values_to_be_in_set", Relation::Within));
   words.push_back(distinct_word("expect_column_distinct_values_to_equal_set", Relation::Equal));

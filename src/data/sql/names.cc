@@ -24,7 +24,7 @@ std::string quote(std::string_view text, char mark) {
   return quoted + mark;
 }
 
-bool is_word_character(char c) {
+bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -45,7 +45,7 @@ Status check_part(std::string_view whole, std::string_view part) {
   if (part.empty()) return invalid("a part is empty");
   if (part.size() > kLongest) return invalid(fmt::format("longer than {} characters", kLongest));
   if (part[0] >= '0' && part[0] <= '9') return invalid("a part starts with a digit");
-  if (const char* bad = std::ranges::find_if_not(part, is_word_character); bad != part.end()) {
+  if (const char* bad = std::ranges::find_if_not(part, is_name_character); bad != part.end()) {
     return invalid(shown(*bad) + " is not allowed");
   }
   return {};

@@ -20,7 +20,7 @@ bool is_word_start(char c) {
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool is_space(char c) {
+bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
@@ -109,7 +109,7 @@ class TemplateParser {
 
   Error statement() {
     std::size_t begin = position_ + 2;
-    while (begin < text_.size() && (is_space(text_[begin]) || text_[begin] == '-')) ++begin;
+    while (begin < text_.size() && (is_blank(text_[begin]) || text_[begin] == '-')) ++begin;
     std::size_t end = begin;
     while (end < text_.size() && is_word_start(text_[end])) ++end;
     return wrong(
@@ -351,7 +351,7 @@ class TemplateParser {
 
   char peek() const { return position_ < text_.size() ? text_[position_] : '\0'; }
   void skip_spaces() {
-    while (is_space(peek())) ++position_;
+    while (is_blank(peek())) ++position_;
   }
   std::string read_word() {
     const std::size_t begin = position_;

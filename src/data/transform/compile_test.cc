@@ -11,7 +11,7 @@ using columnar::Kind;
 using columnar::Schema;
 using columnar::simple;
 
-SqlModel model(const std::string& name, const std::string& text) {
+SqlModel sql_model(const std::string& name, const std::string& text) {
   auto made = read_sql_model(name, "models/" + name + ".sql", text);
   EXPECT_TRUE(made.ok()) << made.error().message();
   return *std::move(made);
@@ -45,9 +45,10 @@ class Compile : public testing::Test {
 
 TEST_F(Compile, PutsRelationsAndVariablesWhereTheWordsStand) {
   const ModelGraph graph = graph_of(
-      {model("flights", "select * from {{ source('raw', 'flights') }}"),
-       model("late", "select * from {{ ref('flights') }} where delay > {{ var('minutes', 15) }}"),
-       model("other", "select 1")});
+      {sql_model("flights", "select * from {{ source('raw', 'flights') }}"),
+       sql_model("late",
+                 "select * from {{ ref('flights') }} where delay > {{ var('minutes', 15) }}"),
+       sql_model("other", "select 1")});
   const auto compiled = compile(graph, {"late"}, {{"minutes", Json(20)}});
   ASSERT_TRUE(compiled.ok()) << compiled.error().message();
   ASSERT_EQ(compiled->size(), 2U);
@@ -58,7 +59,7 @@ TEST_F(Compile, PutsRelationsAndVariablesWhereTheWordsStand) {
 }
 
 TEST_F(Compile, NamesTheVariableThatHasNoValueWithItsPlace) {
-  const ModelGraph graph = graph_of({model("a", "select\n{{ var('days') }}")});
+  const ModelGraph graph = graph_of({sql_model("a", "select\n{{ var('days') }}")});
   const auto compiled = compile(graph, {"a"}, {});
   ASSERT_FALSE(compiled.ok());
   EXPECT_EQ(compiled.error().code(), ErrorCode::NotFound);
@@ -77,8 +78,8 @@ TEST_F(Compile, DefinesModelsOverSourcesThatAreCut) {
                          *parse_instant("2013-01-06T00:00:00Z"))
                   .ok());
   const ModelGraph graph = graph_of(
-      {model("flights", "select * from {{ source('raw', 'flights') }}"),
-       model("counted", "select count(*) n, max(id) as latest from {{ ref('flights') }};")});
+      {sql_model("flights", "select * from {{ source('raw', 'flights') }}"),
+       sql_model("counted", "select count(*) n, max(id) as latest from {{ ref('flights') }};")});
   const auto compiled = compile(graph, {"counted"}, {});
   ASSERT_TRUE(compiled.ok());
   const Status defined = define(*session_, *compiled);
@@ -88,7 +89,7 @@ TEST_F(Compile, DefinesModelsOverSourcesThatAreCut) {
 
 TEST_F(Compile, HashesTheTextOfAModelAndAllThatItReads) {
   const auto hash = [](const std::string& ancestor, const std::string& text) {
-    const ModelGraph graph = graph_of({model("a", ancestor), model("b", text)});
+    const ModelGraph graph = graph_of({sql_model("a", ancestor), sql_model("b", text)});
     return code_hash(*compile(graph, {"b"}, {}));
   };
   const std::string before = hash("select 1 x", "select x from {{ ref('a') }}");
@@ -99,15 +100,15 @@ TEST_F(Compile, HashesTheTextOfAModelAndAllThatItReads) {
 }
 
 TEST_F(Compile, ChecksEveryModelOverEmptySourcesAndNamesFileAndLine) {
-  const std::vector<std::string> found =
-      mistakes({model("good", "select id, delay from {{ source('raw', 'flights') }}"),
-                model("column",
-                      "{{ config(materialized='table') }}\n{# two\nlines #}\n-- a comment\nselect "
-                      "id,\n  delai\nfrom {{ ref('good') }}"),
-                model("first_line", "select idd from {{ ref('good') }}"),
-                model("reads_broken", "select nothing from {{ ref('column') }}"),
-                model("syntax", "select id\nfrom {{ ref('good') }}\nwhere where"),
-                model("no_value", "select {{ var('x') }}")});
+  const std::vector<std::string> found = mistakes(
+      {sql_model("good", "select id, delay from {{ source('raw', 'flights') }}"),
+       sql_model("column",
+                 "{{ config(materialized='table') }}\n{# two\nlines #}\n-- a comment\nselect "
+                 "id,\n  delai\nfrom {{ ref('good') }}"),
+       sql_model("first_line", "select idd from {{ ref('good') }}"),
+       sql_model("reads_broken", "select nothing from {{ ref('column') }}"),
+       sql_model("syntax", "select id\nfrom {{ ref('good') }}\nwhere where"),
+       sql_model("no_value", "select {{ var('x') }}")});
   ASSERT_EQ(found.size(), 4U);
   EXPECT_EQ(found[0],
             "models/column.sql:6: Binder Error: Referenced column \"delai\" not found in FROM "
@@ -138,19 +139,20 @@ TEST_F(Compile, RefusesAModelThatReadsAFileByItself) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.why);
-    const std::vector<std::string> found = mistakes({model("m", c.text)});
+    const std::vector<std::string> found = mistakes({sql_model("m", c.text)});
     ASSERT_EQ(found.size(), 1U);
     EXPECT_TRUE(found[0].starts_with(c.message)) << found[0];
   }
-  EXPECT_EQ(mistakes({model("m", "with read_csv as (select 'x.csv' as a) select * from read_csv")}),
-            std::vector<std::string>());
+  EXPECT_EQ(
+      mistakes({sql_model("m", "with read_csv as (select 'x.csv' as a) select * from read_csv")}),
+      std::vector<std::string>());
 }
 
 TEST_F(Compile, RefusesAModelWithTwoColumnsOfOneName) {
-  EXPECT_EQ(mistakes({model("m", "select 1 as day, 2 as DAY"),
-                      model("joined",
-                            "select * from {{ source('raw', 'flights') }} a join "
-                            "{{ source('raw', 'flights') }} b using (id)")}),
+  EXPECT_EQ(mistakes({sql_model("m", "select 1 as day, 2 as DAY"),
+                      sql_model("joined",
+                                "select * from {{ source('raw', 'flights') }} a join "
+                                "{{ source('raw', 'flights') }} b using (id)")}),
             (std::vector<std::string>{
                 "models/joined.sql: two columns are called 'delay'; rename one with AS",
                 "models/m.sql: two columns are called 'DAY'; rename one with AS"}));

@@ -9,21 +9,21 @@
 namespace millrace {
 namespace {
 
-struct Unit {
+struct SizeUnit {
   std::string_view name;
   double bytes;
 };
-constexpr std::array<Unit, 11> kUnits = {{{"", 1},
-                                          {"B", 1},
-                                          {"kB", 1e3},
-                                          {"KB", 1e3},
-                                          {"MB", 1e6},
-                                          {"GB", 1e9},
-                                          {"TB", 1e12},
-                                          {"KiB", 1024.0},
-                                          {"MiB", 1048576.0},
-                                          {"GiB", 1073741824.0},
-                                          {"TiB", 1099511627776.0}}};
+constexpr std::array<SizeUnit, 11> kSizeUnits = {{{"", 1},
+                                                  {"B", 1},
+                                                  {"kB", 1e3},
+                                                  {"KB", 1e3},
+                                                  {"MB", 1e6},
+                                                  {"GB", 1e9},
+                                                  {"TB", 1e12},
+                                                  {"KiB", 1024.0},
+                                                  {"MiB", 1048576.0},
+                                                  {"GiB", 1073741824.0},
+                                                  {"TiB", 1099511627776.0}}};
 
 }  // namespace
 
@@ -33,7 +33,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   while (unit.starts_with(' ')) unit.remove_prefix(1);
   if (error == std::errc() && std::isfinite(number) && number >= 0)
-    for (const Unit& known : kUnits)
+    for (const SizeUnit& known : kSizeUnits)
       if (known.name == unit && number * known.bytes < 9e18)
         return static_cast<std::uint64_t>(number * known.bytes);
   return Error(ErrorCode::Invalid, fmt::format("'{}' is not an amount of bytes; write a number and "

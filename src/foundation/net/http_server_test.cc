@@ -24,7 +24,7 @@ Response echo(const Request& request) {
                         std::to_string(request.body.size()));
 }
 
-std::unique_ptr<HttpServer> start(const ServerOptions& options = {}, Handler handler = echo) {
+std::unique_ptr<HttpServer> serving(const ServerOptions& options = {}, Handler handler = echo) {
   auto server = HttpServer::start(options, std::move(handler));
   EXPECT_TRUE(server.ok()) << server.error().message();
   return *std::move(server);
@@ -43,7 +43,7 @@ std::string raw(const HttpServer& server, std::string_view bytes) {
 }
 
 TEST(HttpServer, AnswersOverTcpAndKeepsTheConnection) {
-  auto server = start();
+  auto server = serving();
   HttpClient client = client_of(*server);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.send(Method::Post, "/x", "hello")->body, "POST 5");
   const Response head = *client.send(Method::Head, "/x");
@@ -58,7 +58,7 @@ TEST(HttpServer, AnswersOverASocketDeeperThanAnAddressIsLong) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string deep = folder.path() + "/" + std::string(200, 'd');
   ASSERT_TRUE(make_folders(deep).ok());
-  auto server = start({.listen = Listen::unix_socket(deep + "/s.sock")});
+  auto server = serving({.listen = Listen::unix_socket(deep + "/s.sock")});
   HttpClient client({.unix_path = deep + "/s.sock"});
   EXPECT_EQ(client.send(Method::Get, "/x")->body, "GET 0");
   EXPECT_EQ(client.send(Method::Get, "/x")->body, "GET 0");  // the kept connection
@@ -69,7 +69,7 @@ TEST(HttpServer, AnswersOverASocketDeeperThanAnAddressIsLong) {
 TEST(HttpServer, AnswersOverAUnixSocketThatOnlyThisUserMayOpen) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string path = folder.path() + "/s.sock";
-  auto server = start({.listen = Listen::unix_socket(path)});
+  auto server = serving({.listen = Listen::unix_socket(path)});
   struct stat found{};
   ASSERT_EQ(::stat(path.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777U, 0600U);
@@ -83,7 +83,7 @@ TEST(HttpServer, AnswersOverAUnixSocketThatOnlyThisUserMayOpen) {
 }
 
 TEST(HttpServer, APortThatIsTakenSaysSo) {
-  auto server = start();
+  auto server = serving();
   const auto second = HttpServer::start({.listen = Listen::tcp("127.0.0.1", server->port())}, echo);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().code(), ErrorCode::AlreadyExists);
@@ -92,7 +92,7 @@ TEST(HttpServer, APortThatIsTakenSaysSo) {
 }
 
 TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
-  auto server = start();
+  auto server = serving();
   const std::string answer = raw(
       *server,
       "GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
@@ -102,7 +102,7 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST(HttpServer, SendsContinueBeforeABodyThatWaitsForIt) {
-  auto server = start();
+  auto server = serving();
   const std::string answer =
       raw(*server,
           "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n"
@@ -113,7 +113,7 @@ TEST(HttpServer, SendsContinueBeforeABodyThatWaitsForIt) {
 TEST(HttpServer, RefusesConnectionsBeyondItsLimit) {
   ServerOptions options;
   options.connections_max = 1;
-  auto server = start(options);
+  auto server = serving(options);
   HttpClient first = client_of(*server);
   ASSERT_EQ(first.send(Method::Get, "/")->status, 200);  // its connection stays open
   EXPECT_EQ(client_of(*server).send(Method::Get, "/")->status, 503);
@@ -126,7 +126,7 @@ TEST(HttpServer, StopAnswersWhatHasBegun) {
   bool open_gate = false;
   ServerOptions options;
   options.threads = 4;
-  auto server = start(options, [&](const Request&) {
+  auto server = serving(options, [&](const Request&) {
     std::unique_lock lock(mutex);
     ++inside;
     changed.notify_all();
@@ -159,7 +159,7 @@ TEST(HttpServer, StopAnswersWhatHasBegun) {
 TEST(HttpServer, ManyClientsAtOnce) {
   ServerOptions options;
   options.threads = 2;
-  auto server = start(options);
+  auto server = serving(options);
   std::atomic<int> good{0};
   std::vector<std::thread> clients;
   clients.reserve(16);
@@ -181,7 +181,7 @@ TEST(HttpServer, AHandlerThatBlocksHoldsUpOnlyItsThread) {
   std::latch leave(1);
   ServerOptions options;
   options.threads = 2;
-  auto server = start(options, [&](const Request& request) {
+  auto server = serving(options, [&](const Request& request) {
     if (request.path.empty()) return Response::text("quick");
     inside.count_down();
     leave.wait();
@@ -202,7 +202,7 @@ TEST(HttpServer, StopUnderLoadLosesNoRequestThatItTook) {
     std::latch busy(200);
     ServerOptions options;
     options.threads = 2;
-    auto server = start(options, [&](const Request&) {
+    auto server = serving(options, [&](const Request&) {
       ++handled;
       return Response::text("done");
     });
@@ -229,7 +229,7 @@ TEST(HttpServer, StopUnderLoadLosesNoRequestThatItTook) {
 }
 
 TEST(HttpServer, StopDoesNotWaitForIdleConnections) {
-  auto server = start();
+  auto server = serving();
   HttpClient idle = client_of(*server);
   ASSERT_EQ(idle.send(Method::Get, "/")->status, 200);
   server->stop(std::chrono::hours(1));
@@ -237,7 +237,7 @@ TEST(HttpServer, StopDoesNotWaitForIdleConnections) {
 }
 
 TEST(HttpServer, StopGivesUpAtItsDeadline) {
-  auto server = start();
+  auto server = serving();
   RawConnection half(server->port());
   ASSERT_TRUE(
       half.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
@@ -251,7 +251,7 @@ TEST(HttpServer, StopGivesUpAtItsDeadline) {
 TEST(HttpServer, AConnectionThatEndsMakesRoom) {
   ServerOptions options;
   options.connections_max = 1;
-  auto server = start(options);
+  auto server = serving(options);
   for (int i = 0; i < 5; ++i) {
     const std::string answer =
         raw(*server, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -262,7 +262,7 @@ TEST(HttpServer, AConnectionThatEndsMakesRoom) {
 }
 
 TEST(HttpServer, SaysWhoAsks) {
-  auto server = start({}, [](const Request& request) { return Response::text(request.remote); });
+  auto server = serving({}, [](const Request& request) { return Response::text(request.remote); });
   HttpClient client = client_of(*server);
   const std::string remote = client.send(Method::Get, "/")->body;
   EXPECT_TRUE(remote.starts_with("127.0.0.1:")) << remote;

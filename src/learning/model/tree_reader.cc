@@ -18,7 +18,6 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::uint32_t kWordBits = 32;
 constexpr std::size_t kMaxOutputs = 10'000;
 
 Error broken(std::string message) {
@@ -279,9 +278,9 @@ class TreeReader {
     for (const std::int64_t code : codes) {
       if (code < 0 || code >= static_cast<std::int64_t>(kMaxCategories))
         return broken(fmt::format("a category {}", code));
-      const std::size_t word = begin + static_cast<std::size_t>(code) / kWordBits;
+      const std::size_t word = begin + static_cast<std::size_t>(code) / TreeWalker::kWordBits;
       if (word >= words.size()) words.resize(word + 1, 0);
-      words[word] |= 1U << static_cast<std::uint32_t>(code) % kWordBits;
+      words[word] |= 1U << static_cast<std::uint32_t>(code) % TreeWalker::kWordBits;
     }
     walker_.categories_.push_back(
         {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(words.size() - begin)});

@@ -7,8 +7,6 @@ namespace millrace::model {
 
 namespace {
 
-constexpr std::uint32_t kWordBits = 32;
-
 float logistic(float margin) {
   // exp() of more would be infinite; XGBoost cuts there too (src/common/math.h).
   return 1.0F / (1.0F + std::exp(std::min(-margin, 88.7F)));

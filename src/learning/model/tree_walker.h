@@ -74,7 +74,8 @@ class TreeWalker {
   std::vector<Tree> trees_;
   std::vector<Categories> categories_;
   std::vector<std::uint32_t> words_;
-  std::vector<float> base_margins_;  // one for each output
+  static constexpr std::uint32_t kWordBits = 32;  // of one in words_
+  std::vector<float> base_margins_;               // one for each output
   std::size_t width_ = 0;
   Transform transform_ = Transform::Identity;
 };

@@ -14,14 +14,14 @@ namespace millrace::train {
 
 namespace {
 
-enum class Kind { Real, Integer, Word };
+enum class ParameterKind { Real, Integer, Word };
 
 constexpr double kMost = std::numeric_limits<double>::max();
 
 struct Known {
   std::string name;
   std::string other_name;  // XGBoost's second name for it, or empty
-  Kind kind = Kind::Real;
+  ParameterKind kind = ParameterKind::Real;
   double low = 0;
   double high = kMost;
   std::vector<std::string> words;
@@ -33,30 +33,30 @@ const std::vector<Known>& known_parameters() {
   static const std::vector<Known> known = {
       {"objective",
        "",
-       Kind::Word,
+       ParameterKind::Word,
        0,
        0,
        {"binary:logistic", "reg:squarederror", "reg:absoluteerror", "count:poisson"}},
-      {"tree_method", "", Kind::Word, 0, 0, {"hist", "approx"}},
-      {"grow_policy", "", Kind::Word, 0, 0, {"depthwise", "lossguide"}},
-      {"eta", "learning_rate", Kind::Real, 0, 1, {}},
-      {"gamma", "min_split_loss", Kind::Real, 0, kMost, {}},
-      {"max_depth", "", Kind::Integer, 0, 30, {}},
-      {"max_leaves", "", Kind::Integer, 0, 1 << 20, {}},
-      {"max_bin", "", Kind::Integer, 2, 65'535, {}},
-      {"min_child_weight", "", Kind::Real, 0, kMost, {}},
-      {"max_delta_step", "", Kind::Real, 0, kMost, {}},
-      {"subsample", "", Kind::Real, 1e-6, 1, {}},
-      {"colsample_bytree", "", Kind::Real, 1e-6, 1, {}},
-      {"colsample_bylevel", "", Kind::Real, 1e-6, 1, {}},
-      {"colsample_bynode", "", Kind::Real, 1e-6, 1, {}},
-      {"lambda", "reg_lambda", Kind::Real, 0, kMost, {}},
-      {"alpha", "reg_alpha", Kind::Real, 0, kMost, {}},
-      {"scale_pos_weight", "", Kind::Real, 0, kMost, {}},
-      {"num_parallel_tree", "", Kind::Integer, 1, 1000, {}},
-      {"max_cat_to_onehot", "", Kind::Integer, 1, 1 << 20, {}},
-      {"max_cat_threshold", "", Kind::Integer, 1, 1 << 20, {}},
-      {"base_score", "", Kind::Real, -kMost, kMost, {}},
+      {"tree_method", "", ParameterKind::Word, 0, 0, {"hist", "approx"}},
+      {"grow_policy", "", ParameterKind::Word, 0, 0, {"depthwise", "lossguide"}},
+      {"eta", "learning_rate", ParameterKind::Real, 0, 1, {}},
+      {"gamma", "min_split_loss", ParameterKind::Real, 0, kMost, {}},
+      {"max_depth", "", ParameterKind::Integer, 0, 30, {}},
+      {"max_leaves", "", ParameterKind::Integer, 0, 1 << 20, {}},
+      {"max_bin", "", ParameterKind::Integer, 2, 65'535, {}},
+      {"min_child_weight", "", ParameterKind::Real, 0, kMost, {}},
+      {"max_delta_step", "", ParameterKind::Real, 0, kMost, {}},
+      {"subsample", "", ParameterKind::Real, 1e-6, 1, {}},
+      {"colsample_bytree", "", ParameterKind::Real, 1e-6, 1, {}},
+      {"colsample_bylevel", "", ParameterKind::Real, 1e-6, 1, {}},
+      {"colsample_bynode", "", ParameterKind::Real, 1e-6, 1, {}},
+      {"lambda", "reg_lambda", ParameterKind::Real, 0, kMost, {}},
+      {"alpha", "reg_alpha", ParameterKind::Real, 0, kMost, {}},
+      {"scale_pos_weight", "", ParameterKind::Real, 0, kMost, {}},
+      {"num_parallel_tree", "", ParameterKind::Integer, 1, 1000, {}},
+      {"max_cat_to_onehot", "", ParameterKind::Integer, 1, 1 << 20, {}},
+      {"max_cat_threshold", "", ParameterKind::Integer, 1, 1 << 20, {}},
+      {"base_score", "", ParameterKind::Real, -kMost, kMost, {}},
   };
   return known;
 }
@@ -89,7 +89,8 @@ Error unknown(const std::string& name) {
 }
 
 std::string range_of(const Known& known) {
-  const std::string_view noun = known.kind == Kind::Integer ? "a whole number" : "a number";
+  const std::string_view noun =
+      known.kind == ParameterKind::Integer ? "a whole number" : "a number";
   if (known.high == kMost) {
     return known.low == -kMost ? std::string(noun) : fmt::format("{} from {}", noun, known.low);
   }
@@ -97,7 +98,7 @@ std::string range_of(const Known& known) {
 }
 
 Status check_value(const Known& known, const std::string& value) {
-  if (known.kind == Kind::Word) {
+  if (known.kind == ParameterKind::Word) {
     if (std::ranges::find(known.words, value) != known.words.end()) return {};
     return refuse(known.name,
                   fmt::format("'{}' is not known{}", value, suggestion(value, known.words)));
@@ -109,7 +110,7 @@ Status check_value(const Known& known, const std::string& value) {
   // libxgboost reads an integer from its digits alone: "1e3" would be 1.
   const bool is_whole = std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
   if (!is_number || number < known.low || number > known.high ||
-      (known.kind == Kind::Integer && !is_whole)) {
+      (known.kind == ParameterKind::Integer && !is_whole)) {
     return refuse(known.name, fmt::format("'{}' is not {}", value, range_of(known)));
   }
   return {};
