@@ -29,6 +29,16 @@ if(MILLRACE_PCH)
   endif()
 endif()
 
+# A header, and the templates that it makes the compiler fill in, is read once for four files where MILLRACE_UNITY is on.
+# What stands in an anonymous namespace is seen by the files after it: in a room its names differ from file to file.
+function(millrace_compile_in_batches target)
+  if(MILLRACE_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+    # It says that a type of an anonymous namespace is no file's own any more.
+    target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+  endif()
+endfunction()
+
 function(millrace_room place)
   cmake_parse_arguments(arg "" "" "DEPS;LIBRARIES" ${ARGN})
   get_filename_component(floor ${place} DIRECTORY)
@@ -63,6 +73,7 @@ function(millrace_room place)
   if(MILLRACE_PCH)
     target_precompile_headers(${room} REUSE_FROM precompiled)
   endif()
+  millrace_compile_in_batches(${room})
 
   list(JOIN arg_DEPS "," names)
   file(APPEND ${MILLRACE_LAYERS_FILE} "${place}:${names}\n")
@@ -89,13 +100,7 @@ function(millrace_room place)
     if(MILLRACE_PCH)
       target_precompile_headers(${room}_test REUSE_FROM precompiled_tests)
     endif()
-    if(MILLRACE_UNITY)
-      # A header, and the templates that it makes the compiler fill in, is read once for four files. What stands in an
-      # anonymous namespace is seen by the files after it: in a room's tests its names differ from file to file.
-      set_target_properties(${room}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
-      # It says that a type of an anonymous namespace is no file's own any more.
-      target_compile_options(${room}_test PRIVATE -Wno-subobject-linkage)
-    endif()
+    millrace_compile_in_batches(${room}_test)
     add_dependencies(unit_tests ${room}_test)
     add_test(NAME ${room} COMMAND ${room}_test --gtest_brief=1)
     set_tests_properties(${room} PROPERTIES LABELS unit TIMEOUT 600

@@ -49,7 +49,7 @@ bool is_held(const std::string& path) {
 }
 
 /// Who only asks whether it is held has it for a moment.
-Result<bool> lock(const FileDescriptor& file, const std::string& path) {
+Result<bool> lock_file(const FileDescriptor& file, const std::string& path) {
   if (TRY(try_lock_exclusively(file, path))) return true;
   ::poll(nullptr, 0, kPauseMilliseconds);
   return try_lock_exclusively(file, path);
@@ -70,7 +70,7 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
   const std::string path = state_folder + "/lock";
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file.is_open()) return file_error(errno, path);
-  if (!TRY(lock(file, path))) {
+  if (!TRY(lock_file(file, path))) {
     const Json holder = holder_of(path);
     return Error(
         ErrorCode::AlreadyExists,
