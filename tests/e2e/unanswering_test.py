@@ -25,7 +25,7 @@ class TestDeadStore(Servers):
         self.assertRuns(project.millrace("run"))
 
     def test_a_server_that_stays_tells_that_its_store_does_not_answer(self):
-        project = self.commands(waiting=WAITS, other="true")
+        project = self.commands(waiting=WAITS, other="sleep 1000")  # until it is cancelled
         self.assertRuns(project.millrace("up", "--detach"))
         run = project.start("run", "waiting")
         self.began(project)

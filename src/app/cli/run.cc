@@ -56,10 +56,11 @@ Result<Json> run_one(const Common& common, const RunArguments& arguments, Termin
   const std::string id = run.string_or("run_id", "");
   if (const std::string odd = run.string_or("warning", ""); !odd.empty()) warn(odd);
   const bool quiet = arguments.quiet || common.json;
+  const std::string_view again =
+      arguments.clear ? " (again, all of it)" : " (again: what is unchanged is not done twice)";
   if (!quiet)
-    terminal.line(fmt::format(
-        "{} {}{}", terminal.paint(Colour::Bold, dag), id,
-        run.bool_or("existed", false) ? " (again: what is unchanged is not done twice)" : ""));
+    terminal.line(fmt::format("{} {}{}", terminal.paint(Colour::Bold, dag), id,
+                              run.bool_or("existed", false) ? again : ""));
   RunFollower follower(connection, terminal, quiet);
   Json ended = TRY(follower.follow(dag, id, run.integer_or("events_after", 0)));
   if (asked.cancelled()) return interrupted("the run " + id);

@@ -31,6 +31,10 @@ std::string setting(const TaskSettings& settings, std::string_view key) {
   return setting_by_default(settings, key, fields).value_or("");
 }
 
+bool keeps_rows_of_before(const transform::SqlModel& model) {
+  return model.materialized == transform::Materialized::Incremental;
+}
+
 class SuiteCheck {
  public:
   SuiteCheck(const SuiteSubjects& subjects, project::Loaded& loaded)
@@ -79,7 +83,7 @@ class SuiteCheck {
     for (const transform::SqlModel* model : loaded_.project.models.in_order())
       if (model->materialized != transform::Materialized::View && model->table() == table)
         return answer_of(table, "SELECT * FROM " + *sql::quoted_table_name(model->relation()),
-                         *name);
+                         keeps_rows_of_before(*model) ? std::optional(*name) : std::nullopt);
     return std::nullopt;
   }
 

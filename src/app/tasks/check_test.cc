@@ -209,6 +209,22 @@ TEST_F(Check, ASuiteMayNameWhatLandingAddsAndWhatOnlyTheLakeHasKept) {
   }
 }
 
+TEST_F(Check, ASuiteMayNotNameAColumnThatTheNextRunTakesFromAWholeTable) {
+  write("models/sold.sql",
+        "{{ config(materialized='table') }}\nselect id, cups from {{ source('cafe', 'orders') }}");
+  write("pipelines/daily.yml",
+        std::string(kPipeline) +
+            "  - {id: make, kind: sql_model, upstream: [land], model: sold}\n"
+            "  - {id: ask, kind: validate, upstream: [make], suite: good, table: models.sold}\n");
+  write("expectations/good.yml", not_null("cups"));
+  EXPECT_EQ(problems(), std::vector<std::string>());
+  ASSERT_TRUE(run("land").ok());
+  ASSERT_TRUE(run("make").ok());
+  change("models/sold.sql", "cups", "cups as mugs");
+  ASSERT_EQ(problems().size(), 1U);
+  EXPECT_NE(problems().front().find("cups"), std::string::npos) << problems().front();
+}
+
 TEST_F(Check, ASuiteIsAskedOfWhatTheParametersOfItsOwnDagMake) {
   change("models/labels.sql", "select id", "select cups as {{ var('extra') }}, id");
   change("models/labels.sql", "\nselect", "{{ config(materialized='table') }}\nselect");

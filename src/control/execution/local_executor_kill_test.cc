@@ -51,6 +51,21 @@ TEST_F(LocalExecutorTest, WhatACommandStartedMayCleanUpAlsoWhereTheCommandItself
   EXPECT_NE(log("leader").find("cleaned"), std::string::npos) << log("leader");
 }
 
+TEST_F(LocalExecutorTest, WhatAnEndingProcessOfACommandStartsMayCleanUpToo) {
+  const std::string said = fifo("said");
+  constexpr int kTimes = 20;  // some of them went wrong where one look at the group was enough
+  for (int i = 0; i < kTimes; ++i) {
+    const std::string task = "last_" + std::to_string(i);
+    const std::string leaves_a_child =
+        "trap '(trap \"\" TERM; sleep 0.05; echo cleaned) & exit' TERM; echo > " + said + "; ";
+    ASSERT_TRUE(executor_->start(shell(task, "(" + leaves_a_child + kGoOn + ") & wait")).ok());
+    read_first_line(said);
+    executor_->kill(attempt_id(task), kPatience);
+    listener_.wait_for_end(attempt_id(task));
+    EXPECT_NE(log(task).find("cleaned"), std::string::npos) << task;
+  }
+}
+
 TEST_F(LocalExecutorTest, WhatACommandStartedAndHeedsNothingEndsWithTheGrace) {
   const std::string said = fifo("said");
   for (const Duration hurry : {Duration(milliseconds(50)), Duration::zero()}) {

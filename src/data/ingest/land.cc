@@ -320,15 +320,19 @@ Status Landing::judge() {
     report_.skipped = std::move(refused);
     return {};
   }
+  // Of a delivery that was not read (it changed after it had landed, or cannot be opened) no row is kept.
+  const std::string kept =
+      unusable.empty()
+          ? ""
+          : fmt::format(" Bad rows and reasons are kept in {}__rejected.", spec_.table.text());
   const auto faults = each_fault_once(unusable);
   refused.insert(refused.end(), faults.begin(), faults.end());
   return Error(
       code, fmt::format("landing {}: {} of {} deliveries cannot be landed, so nothing was landed: "
-                        "{}. Bad rows and reasons are kept in {}__rejected. Mend the delivery, or "
-                        "set on_bad_file: skip to land the others",
+                        "{}.{} Mend the delivery, or set on_bad_file: skip to land the others",
                         spec_.table.text(), count,
                         plan_.pending.size() + plan_.changed.size() + unreadable_.size(),
-                        listed(refused), spec_.table.text()));
+                        listed(refused), kept));
 }
 
 std::string Landing::event_day() const {
