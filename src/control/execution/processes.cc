@@ -97,8 +97,8 @@ FileDescriptor hold(const Process& process) {
 }
 
 FileDescriptor hold_one_of(pid_t group) {
-  // A walk misses who is forked behind it by a process that ends before it is reached; the next one sees both gone or the
-  // child. So nobody is there when three on end have seen nobody.
+  // A walk misses who is forked behind it by a process that ends before it is reached; the next one
+  // sees the child. So nobody is there when three on end have seen nobody.
   for (int walk = 0; walk < 3; ++walk) {
     for (const Process& process : list_processes()) {
       if (process.group != group) continue;
