@@ -21,9 +21,11 @@
 namespace millrace::launcher {
 namespace {
 
+using orchestration::AttemptEnd;
 using orchestration::AttemptId;
 using orchestration::AttemptRequest;
 using orchestration::ExecutorListener;
+using orchestration::Outcome;
 
 constexpr int kMostLost = 3;  // launchers, while one answer is waited for
 
@@ -34,8 +36,8 @@ constexpr int kMostErrors = 3;
 }  // namespace
 
 /// Callers speak to the launcher themselves, under the mutex; a thread hears what it says. That
-/// thread alone takes a link away, when it has ended. Whoever connects is alone in that, and does not
-/// hold the mutex: it may take a minute.
+/// thread alone takes a link away, when it has ended, and connects for attempts that wait to be
+/// started. Whoever connects is alone in that, and does not hold the mutex: it may take a minute.
 class LauncherExecutor::Client {
  public:
   explicit Client(LauncherExecutorOptions options)
@@ -58,7 +60,8 @@ class LauncherExecutor::Client {
   /// An attempt that was started or adopted, until its end has come and is settled.
   struct Held {
     std::string token;
-    bool has_ended = false;  // the listener has heard so
+    std::optional<std::string> waiting;  // the line that starts it, until there is a launcher
+    bool has_ended = false;              // the listener has heard so
     bool is_settled = false;
     std::optional<Duration> kill_grace;  // it is to end
   };
@@ -67,7 +70,11 @@ class LauncherExecutor::Client {
   Status connect(std::unique_lock<std::mutex>& lock, IfThereIsNone if_none);
   Status reach(std::unique_lock<std::mutex>& lock, IfThereIsNone if_none);
   void use(std::shared_ptr<LauncherLink> link);
-  void send(const Order& order);
+  bool any_waits() const;
+  void connect_what_waits(std::unique_lock<std::mutex>& lock);
+  void start_what_waits();
+  void send(const Order& order) { send_line(to_line(order)); }
+  void send_line(const std::string& line);
   Result<report::Answer> ask(std::unique_lock<std::mutex>& lock,
                              const std::function<Order(std::int64_t)>& order);
   void run();
@@ -78,6 +85,9 @@ class LauncherExecutor::Client {
   void hear(report::Finished finished);
   void hear(report::Answer answer);
   void end(const AttemptId& attempt, const std::function<void()>& tell);
+  void end(std::unique_lock<std::mutex>& lock, const AttemptId& attempt,
+           const std::function<void()>& tell);
+  void fail(std::unique_lock<std::mutex>& lock, const AttemptId& attempt, const Error& why);
   void lose_link(std::unique_lock<std::mutex>& lock);
   void take_up_again(std::unique_lock<std::mutex>& lock, LauncherLink& lost);
   void ask_for_ends();
@@ -91,7 +101,8 @@ class LauncherExecutor::Client {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::shared_ptr<LauncherLink> link_;
-  bool connecting_ = false;  // somebody is; the others wait for what comes of it
+  bool connecting_ = false;  // somebody is; who must know what comes of it waits
+  bool rest_is_ended_ = false;
   std::map<AttemptId, Held> held_;
   // Orders that are answered, by id: those that somebody waits for, and those that ask the next
   // launcher for an attempt of the last one, which is lost otherwise.
@@ -117,7 +128,7 @@ Status LauncherExecutor::Client::connect(std::unique_lock<std::mutex>& lock,
   if (leaving_) return Error(ErrorCode::Unavailable, "the executor was stopped");
   if (link_ != nullptr) return {};
   connecting_ = true;
-  const Status connected = reach(lock, if_none);
+  const Status connected = caught([&] { return reach(lock, if_none); });
   connecting_ = false;
   changed_.notify_all();
   return connected;
@@ -147,9 +158,31 @@ void LauncherExecutor::Client::use(std::shared_ptr<LauncherLink> link) {
   changed_.notify_all();
 }
 
+bool LauncherExecutor::Client::any_waits() const {
+  return std::ranges::any_of(held_, [](const auto& one) { return one.second.waiting.has_value(); });
+}
+
+/// The thread's. Where there is no launcher and none can be started what waits for one is over.
+void LauncherExecutor::Client::connect_what_waits(std::unique_lock<std::mutex>& lock) {
+  const Status connected = connect(lock, IfThereIsNone::Start);
+  if (connected.ok()) return;
+  std::vector<AttemptId> all;
+  for (const auto& [attempt, held] : held_)
+    if (held.waiting) all.push_back(attempt);
+  for (const AttemptId& attempt : all) fail(lock, attempt, connected.error());
+}
+
+void LauncherExecutor::Client::start_what_waits() {
+  for (auto& [attempt, held] : held_) {
+    if (!held.waiting) continue;
+    silence_.wait_for_one();
+    send_line(*std::exchange(held.waiting, std::nullopt));
+  }
+}
+
 /// What cannot be sent is lost with the link, which the thread notices.
-void LauncherExecutor::Client::send(const Order& order) {
-  if (link_ != nullptr) static_cast<void>(link_->send(to_line(order)));
+void LauncherExecutor::Client::send_line(const std::string& line) {
+  if (link_ != nullptr) static_cast<void>(link_->send(line));
 }
 
 Result<report::Answer> LauncherExecutor::Client::ask(
@@ -174,23 +207,26 @@ Result<report::Answer> LauncherExecutor::Client::ask(
 Status LauncherExecutor::Client::start(AttemptRequest request) {
   TRY(execution::LocalExecutor::check(request));
   if (request.work.command.empty()) request.work.command = options_.program;
-  std::unique_lock lock(mutex_);
-  TRY(connect(lock, IfThereIsNone::Start));
   const AttemptId id = request.id;
-  held_.insert_or_assign(id, Held{token_, false, false, std::nullopt});
-  silence_.wait_for_one();
-  send(order::Start{std::move(request), token_});
+  Held held{.token = token_, .waiting = to_line(Order(order::Start{std::move(request), token_}))};
+  const std::lock_guard lock(mutex_);
+  if (leaving_) return Error(ErrorCode::Unavailable, "the executor was stopped");
+  held_.insert_or_assign(id, std::move(held));
+  if (link_ != nullptr) start_what_waits();
+  changed_.notify_all();
   return {};
 }
 
+/// Once the rest has been ended there is nothing that could be adopted.
 bool LauncherExecutor::Client::adopt(const AttemptId& attempt, const std::string& token) {
   std::unique_lock lock(mutex_);
+  if (rest_is_ended_) return false;
   if (const Status connected = connect(lock, IfThereIsNone::Start); !connected.ok()) {
     log_warning(connected.error().message());
     return false;
   }
   // Its reports may come before this thread goes on.
-  held_.insert_or_assign(attempt, Held{token, false, false, std::nullopt});
+  held_.insert_or_assign(attempt, Held{.token = token});
   silence_.wait_for_one();
   const auto answer =
       ask(lock, [&](std::int64_t id) { return Order(order::Adopt{id, attempt, token}); });
@@ -206,11 +242,12 @@ Status LauncherExecutor::Client::end_the_rest() {
   for (int lost = 0; link_ != nullptr; ++lost) {
     const std::shared_ptr<LauncherLink> asked = link_;
     const auto answer = ask(lock, [](std::int64_t id) { return Order(order::EndTheRest{id}); });
-    if (answer.ok() && answer->ok) return {};
+    if (answer.ok() && answer->ok) break;
     if (answer.ok()) return Error(ErrorCode::Unavailable, answer->message);
     if (link_ == asked || lost == kMostLost) return answer.error();
     TRY(connect(lock, IfThereIsNone::Leave));
   }
+  rest_is_ended_ = true;
   return {};
 }
 
@@ -226,9 +263,11 @@ void LauncherExecutor::Client::settled(const AttemptId& attempt) {
 }
 
 void LauncherExecutor::Client::kill(const AttemptId& attempt, Duration grace) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto found = held_.find(attempt);
   if (found == held_.end() || found->second.has_ended) return;
+  if (found->second.waiting)
+    return fail(lock, attempt, {ErrorCode::Cancelled, "it was ended before it had begun"});
   found->second.kill_grace = grace;
   send(order::Kill{attempt, grace});
 }
@@ -236,6 +275,7 @@ void LauncherExecutor::Client::kill(const AttemptId& attempt, Duration grace) {
 void LauncherExecutor::Client::stop(Duration grace) {
   {
     std::unique_lock lock(mutex_);
+    std::erase_if(held_, [](const auto& one) { return one.second.waiting.has_value(); });
     changed_.wait(lock, [this] { return !connecting_; });
     if (!leaving_ && link_ != nullptr) {
       leaving_ = true;
@@ -251,10 +291,11 @@ void LauncherExecutor::Client::stop(Duration grace) {
   leave();
 }
 
-/// Attempts go on, and so does the launcher.
+/// Attempts go on, and so does the launcher; what waits for one is started first.
 void LauncherExecutor::Client::leave() {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !connecting_ && !any_waits(); });
     leaving_ = true;
     if (link_ != nullptr) link_->hang_up();
     changed_.notify_all();
@@ -265,8 +306,16 @@ void LauncherExecutor::Client::leave() {
 void LauncherExecutor::Client::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return link_ != nullptr || leaving_; });
-    if (link_ == nullptr) return;
+    changed_.wait(lock, [this] { return link_ != nullptr || leaving_ || any_waits(); });
+    if (link_ == nullptr && leaving_) return;
+    if (link_ == nullptr) {
+      const Status told = caught([&] { connect_what_waits(lock); });
+      if (!told.ok()) log_error("attempts that wait for a launcher: " + told.error().message());
+      changed_.notify_all();
+      continue;
+    }
+    start_what_waits();
+    changed_.notify_all();
     const std::shared_ptr<LauncherLink> link = link_;
     lock.unlock();
     const Status heard = caught([&] { hear_all(*link); });
@@ -349,27 +398,42 @@ void LauncherExecutor::Client::hear(report::Answer answer) {
   end(again.mapped(), [&] { listener_->lost(again.mapped(), why_lost_); });
 }
 
-/// Once for each attempt that we hold, whoever says it again.
 void LauncherExecutor::Client::end(const AttemptId& attempt, const std::function<void()>& tell) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = held_.find(attempt);
-    if (found == held_.end() || found->second.has_ended) return;
-    found->second.has_ended = true;
-    silence_.one_has_ended();
-    if (found->second.is_settled) held_.erase(found);
-  }
+  std::unique_lock lock(mutex_);
+  end(lock, attempt, tell);
+}
+
+/// Once for each attempt that we hold, whoever says it again. The mutex is free while it is told.
+void LauncherExecutor::Client::end(std::unique_lock<std::mutex>& lock, const AttemptId& attempt,
+                                   const std::function<void()>& tell) {
+  const auto held = held_.find(attempt);
+  if (held == held_.end() || held->second.has_ended) return;
+  held->second.has_ended = true;
+  std::optional<std::string> waiting = std::exchange(held->second.waiting, std::nullopt);
+  if (!waiting) silence_.one_has_ended();
+  if (held->second.is_settled) held_.erase(held);
+  lock.unlock();
   try {
     tell();
   } catch (...) {
-    // It is asked for again, and told then.
-    const std::lock_guard lock(mutex_);
+    // It is asked for again, or fails to start again, and is told then.
+    lock.lock();
     if (const auto found = held_.find(attempt); found != held_.end()) {
       found->second.has_ended = false;
-      silence_.wait_for_one();
+      if (!waiting) silence_.wait_for_one();
+      found->second.waiting = std::move(waiting);
     }
     throw;
   }
+  lock.lock();
+}
+
+/// Of one that has not been started.
+void LauncherExecutor::Client::fail(std::unique_lock<std::mutex>& lock, const AttemptId& attempt,
+                                    const Error& why) {
+  AttemptEnd how;
+  how.outcome = {Outcome::Kind::Failed, why.code(), why.message()};
+  end(lock, attempt, [&] { listener_->finished(attempt, std::move(how)); });
 }
 
 /// run() says when it is over: until then nobody else connects.
@@ -390,8 +454,10 @@ void LauncherExecutor::Client::take_up_again(std::unique_lock<std::mutex>& lock,
   lock.lock();
   why_lost_ = fmt::format("the launcher (pid {}), the process that ran the attempt, {}", lost.pid(),
                           how.empty() ? "has ended the connection" : how);
-  log_error(fmt::format("{}; {} attempts with it", why_lost_, held_.size()));
-  if (held_.empty()) return;
+  const auto with_it =
+      std::ranges::count_if(held_, [](const auto& one) { return !one.second.waiting.has_value(); });
+  log_error(fmt::format("{}; {} attempts with it", why_lost_, with_it));
+  if (with_it == 0) return;
   // Another launcher would say the same.
   if (errors_ >= kMostErrors) {
     errors_ = 0;
@@ -406,6 +472,7 @@ void LauncherExecutor::Client::take_up_again(std::unique_lock<std::mutex>& lock,
 /// And says again what may not have come to the ears of a launcher that lives.
 void LauncherExecutor::Client::ask_for_ends() {
   for (const auto& [attempt, held] : held_) {
+    if (held.waiting) continue;
     const std::int64_t id = ++last_id_;
     asked_again_[id] = attempt;
     send(order::Adopt{id, attempt, held.token});
@@ -417,7 +484,8 @@ void LauncherExecutor::Client::ask_for_ends() {
 
 void LauncherExecutor::Client::give_up_all(std::unique_lock<std::mutex>& lock) {
   std::vector<AttemptId> all;
-  for (const auto& entry : held_) all.push_back(entry.first);
+  for (const auto& [attempt, held] : held_)
+    if (!held.waiting) all.push_back(attempt);
   lock.unlock();
   for (const AttemptId& attempt : all) end(attempt, [&] { listener_->lost(attempt, why_lost_); });
   lock.lock();

@@ -40,12 +40,14 @@ class LauncherExecutor final : public orchestration::Executor {
 
   void listen(orchestration::ExecutorListener& listener) override;
   std::string resume_token() const override;
-  /// Errors: Unavailable after stop() or when there is no launcher and none can be started; Invalid
-  /// for a request document above the attempt protocol's limit.
+  /// Waits for nobody: where no launcher is connected the attempt waits until one is. Errors:
+  /// Unavailable after stop(); Invalid for a request document above the attempt protocol's limit.
+  /// That there is no launcher and none can be started is told by finished().
   Status start(orchestration::AttemptRequest request) override;
   bool adopt(const orchestration::AttemptId& attempt, const std::string& token) override;
   Status end_the_rest() override;
   void settled(const orchestration::AttemptId& attempt) override;
+  /// One that waits to be started is over at once.
   void kill(const orchestration::AttemptId& attempt, Duration grace) override;
   void stop(Duration grace) override;
   void detach(Duration grace) override;

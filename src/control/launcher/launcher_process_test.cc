@@ -307,6 +307,41 @@ TEST_F(LauncherTest, WhileAnotherLauncherIsWaitedForNobodyElseWaits) {
   recorder().wait_for_loss(made.id);
 }
 
+TEST_F(LauncherTest, AnAttemptThatWaitsForALauncherIsCancelledAtOnce) {
+  FileDescriptor output;
+  const pid_t other = start_other_launcher(state(), "", 0, &output);  // it does not say hello
+  const AttemptRequest made = shell("waits", "exec sleep 1000");
+  ASSERT_TRUE(executor().start(made).ok());
+  wait_for_words(output, "it was found");
+  executor().kill(made.id, Duration::zero());
+  EXPECT_EQ(recorder().wait_for_end(made.id).outcome.error, ErrorCode::Cancelled)
+      << "it had not begun";
+  EXPECT_EQ(::waitpid(other, nullptr, WNOHANG), 0) << "that launcher is still waited for";
+  ::kill(other, SIGKILL);
+  ::waitpid(other, nullptr, 0);
+}
+
+TEST_F(LauncherTest, AnAttemptThatWaitsIsStartedAlsoWhenItsServerLetsGo) {
+  LauncherExecutorOptions options = options_for(state());
+  options.patience = std::chrono::seconds(1);
+  server_ = std::make_unique<FakeServer>(options);
+  FileDescriptor output;
+  const pid_t other = start_other_launcher(state(), "", 0, &output);  // it is ended after a second
+  const AttemptRequest made = shell("waits", "exec sleep 1000");
+  ASSERT_TRUE(executor().start(made).ok());
+  wait_for_words(output, "it was found");
+  const std::string token = executor().resume_token();
+  next_server();
+  EXPECT_TRUE(executor().adopt(made.id, token));
+  ::waitpid(other, nullptr, 0);
+}
+
+TEST_F(LauncherTest, WhenTheRestWasEndedNobodyIsAskedForWhatIsLeft) {
+  ASSERT_TRUE(executor().end_the_rest().ok());
+  EXPECT_FALSE(executor().adopt(execution::attempt_id("gone"), "a.1"));
+  EXPECT_EQ(launcher_of(state()), 0) << "no launcher was started for that";
+}
+
 TEST_F(LauncherTest, AnErrorOfOursWhileAnEndIsToldCostsTheConnectionAndNotTheServer) {
   recorder().throw_at_ends(1);
   const AttemptRequest made = shell("exits", "exit 7");
@@ -370,10 +405,11 @@ TEST(LauncherProcess, WhyItCannotServeIsSaid) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   ASSERT_TRUE(make_folders(folder.path() + "/launcher.sock/x").ok());  // a folder in its place
   FakeServer server(folder.path());
-  const Status started = server.executor->start({.id = execution::attempt_id("any")});
-  ASSERT_FALSE(started.ok());
-  EXPECT_NE(started.error().message().find("launcher.sock"), std::string::npos)
-      << started.error().message();
+  const AttemptId attempt = execution::attempt_id("any");
+  ASSERT_TRUE(server.executor->start({.id = attempt}).ok());
+  const Outcome outcome = server.recorder.wait_for_end(attempt).outcome;
+  EXPECT_EQ(outcome.kind, Outcome::Kind::Failed);
+  EXPECT_NE(outcome.message.find("launcher.sock"), std::string::npos) << outcome.message;
 }
 
 TEST(LauncherProcess, ItLeavesWhenNobodyIsThereAndNothingRuns) {
