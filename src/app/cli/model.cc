@@ -86,6 +86,7 @@ Result<Json> list_versions(const Common& common, const std::string& only) {
   if (registry.database == nullptr && !only.empty()) return registry.no_model(only);
   if (registry.database == nullptr) return versions;
   TRY(registry.database->read([&](metadata::Transaction& transaction) -> Status {
+    versions = Json::array();
     for (const std::string& name : TRY(model::list_models(transaction)))
       if (only.empty() || name == only)
         for (const model::ModelVersion& version : TRY(model::list_versions(transaction, name)))

@@ -260,6 +260,7 @@ Status RunStore::save_resume_token(Transaction& transaction, const AttemptId& id
 Result<RunStore::Unfinished> RunStore::load_unfinished() const {
   Unfinished found;
   TRY(database_->read([&](Transaction& transaction) -> Status {
+    found = {};
     const Rows rows =
         TRY(transaction.query(std::string("SELECT ") + kRunColumns +
                               " FROM orchestration_runs WHERE state IN ('queued', 'running') "

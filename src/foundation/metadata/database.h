@@ -78,7 +78,8 @@ class Database {
   /// another caller's thread, so it must be quick and must not call the Database again. An
   /// exception that it throws becomes Internal.
   virtual Status write(const std::function<Status(Transaction&)>& work) = 0;
-  /// Runs `work` over one consistent state; it must only read. Does not wait for writers.
+  /// Runs `work` over one consistent state; it must only read. Does not wait for writers. Where one has
+  /// come across it `work` is run again from its beginning, so it begins with empty hands.
   virtual Status read(const std::function<Status(Transaction&)>& work) = 0;
 
   /// Brings the tables of `room` to the newest of `migrations`, all steps or none, also when
@@ -96,11 +97,10 @@ class Database {
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
 
 /// A file that is there, for who only reads. Where this user may not write it (another user's, a
-/// read-only mount), nothing is made or upgraded, and write() is Unavailable and says so. Without
-/// a log nobody has it open; then it is read without locks, and an answer during which somebody
-/// wrote is thrown away, and so is every later one: Unavailable. A log without its shared memory (a
-/// copied folder) is read in a copy of both, in the system's temporary folder. Errors: as above;
-/// NotFound.
+/// read-only mount), nothing is made or upgraded anywhere, and write() is Unavailable and says so. Without
+/// a log nobody has it open; then it is read without locks, as is a log without its shared memory (a
+/// copied folder). Where a writer comes or goes meanwhile read() looks again, for up to 2 seconds; then it
+/// is Unavailable: ask again. Errors: as above; NotFound.
 Result<std::unique_ptr<Database>> open_sqlite_to_read(const std::string& path);
 
 }  // namespace millrace::metadata

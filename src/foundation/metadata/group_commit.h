@@ -23,11 +23,9 @@
 #include <mutex>
 #include <span>
 
-#include "metadata/database.h"
+#include "metadata/guarded_work.h"
 
 namespace millrace::metadata {
-
-using Work = std::function<Status(Transaction&)>;
 
 class GroupCommit {
  public:

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 #include <sqlite3.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
 
 namespace millrace::metadata {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kBusyMilliseconds = 10'000;
 constexpr std::size_t kMostStatements = 256;
+constexpr std::size_t kLongestPath = 500;  // SQLite's 512 with the ending of its log
 
 bool is_full(int system_error) {
   return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
@@ -121,34 +123,52 @@ int flags_for(SqliteConnection::Access access) {
     case SqliteConnection::Access::Unwritable:
       return SQLITE_OPEN_READONLY;
     case SqliteConnection::Access::Unchanging:
+    case SqliteConnection::Access::Abandoned:
       return SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
   }
   return 0;
 }
 
-std::string unchanging_uri(const std::string& path) {
+std::string name_for(const std::string& path, SqliteConnection::Access access) {
+  using Access = SqliteConnection::Access;
+  if (access != Access::Unchanging && access != Access::Abandoned) return path;
   std::string uri = "file:";
   for (const char c : path)
     if (c == '%' || c == '?' || c == '#')
       uri += fmt::format("%{:02X}", c);
     else
       uri += c;
-  return uri + "?immutable=1";
+  return uri + (access == Access::Unchanging ? "?immutable=1" : "?vfs=unix-none");
 }
 
 }  // namespace
+
+Result<std::filesystem::path> sqlite_path(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return file_error(error.value(), path);
+  if (absolute.native().size() > kLongestPath)
+    return Error(ErrorCode::Invalid,
+                 fmt::format("SQLite opens no path of more than {} bytes; use a shorter folder: {}",
+                             kLongestPath, absolute.string()));
+  return absolute;
+}
 
 Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std::string& path,
                                                                  Access access) {
   sqlite3* database = nullptr;
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | flags_for(access);
-  const std::string name = access == Access::Unchanging ? unchanging_uri(path) : path;
+  const std::string name = name_for(path, access);
   const int outcome = sqlite3_open_v2(name.c_str(), &database, flags, nullptr);
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(database));
   if (outcome != SQLITE_OK) return connection->error("open").while_doing(path);
   sqlite3_busy_timeout(database, kBusyMilliseconds);
   sqlite3_set_authorizer(database, authorize, connection.get());
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  if (access == Access::Abandoned) {  // https://www.sqlite.org/wal.html#noshm
+    sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    TRY_DOING(path, connection->execute("PRAGMA locking_mode=EXCLUSIVE"));
+  }
   TRY_DOING(path, connection->execute("PRAGMA foreign_keys=ON"));
   if (access != Access::ReadWrite) TRY_DOING(path, connection->execute("PRAGMA query_only=ON"));
   return connection;

@@ -2,6 +2,7 @@
 
 // The one adapter to the sqlite3 library: a connection, its statements, and its errors as ours.
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ struct sqlite3_stmt;
 
 namespace millrace::metadata {
 
+/// The path from the root. Errors: Invalid where it is too long for SQLite.
+Result<std::filesystem::path> sqlite_path(const std::string& path);
+
 /// Used by one thread at a time.
 class SqliteConnection {
  public:
@@ -21,7 +25,9 @@ class SqliteConnection {
     ReadWrite,
     ReadOnly,    // of a file that is written through another connection of this process
     Unwritable,  // this user may only read the file; others may be writing it
-    Unchanging,  // the same, and nobody is writing it: no lock, no shared memory
+    Unchanging,  // the same, and there is no log: nobody has it open. No lock, no shared memory
+    Abandoned,  // the same, but there is a log without shared memory (a copied folder, a crash whose
+                // files were moved): it is read too, and its index kept in our own memory
   };
 
   /// Opens without reading; the first statement finds out whether it is a database. Waits up to 10
