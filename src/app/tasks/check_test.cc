@@ -109,6 +109,34 @@ TEST_F(Check, AColumnWhoseNameIsAWordOfSqlIsQuotedInKnownAt) {
   EXPECT_EQ(problems(), std::vector<std::string>());
 }
 
+TEST_F(Check, WhatIsProposedForKnownAtCanBeWrittenThere) {
+  change("models/labels.sql", "placed_at as scored_at,", "placed_at as at,");
+  change("features/orders.yml", "timestamp: scored_at", "timestamp: at");
+  change("pipelines/daily.yml", "time_column: scored_at", "time_column: at");
+  change("features/orders.yml", "rain, known_at: placed_at", "rain, known_at: seen");
+  change("features/orders.yml", "cups, known_at: placed_at", "cups, known_at: plced_at");
+  const std::string why =
+      " is not a moment that can be read from the labels (a column of theirs such as '\"at\"', or "
+      "SQL over them)";
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 2U) << testing::PrintToString(found);
+  EXPECT_NE(found[0].find("'plced_at'" + why + "; did you mean placed_at?"), std::string::npos)
+      << found[0];
+  EXPECT_NE(found[1].find("'seen'" + why + ": "), std::string::npos) << found[1];
+  change("features/orders.yml", "known_at: seen", "known_at: '\"at\"'");
+  change("features/orders.yml", "known_at: plced_at", "known_at: placed_at");
+  EXPECT_EQ(problems(), std::vector<std::string>());
+}
+
+TEST_F(Check, AMomentThatTheLabelsLackIsToldOnce) {
+  change("pipelines/daily.yml", "time_column: scored_at", "time_column: asked_at");
+  change("features/orders.yml", "timestamp: scored_at", "timestamp: asked_at");
+  change("features/orders.yml", "rain, known_at: placed_at", "rain, known_at: asked_at");
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 1U) << testing::PrintToString(found);
+  EXPECT_NE(found[0].find("no column 'asked_at'"), std::string::npos) << found[0];
+}
+
 TEST_F(Check, AMistakeOfAViewIsToldOnceHoweverManySetsReadIt) {
   const std::string set = *read_file(path("features/orders.yml"));
   write("features/orders.yml", set + "    features: [{feature: weather:rain, as: drops}]\n" +

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/suggest.h"
 #include "columnar/schema.h"
 #include "features/point_in_time.h"
 #include "sql/names.h"
@@ -53,32 +54,43 @@ class TrainingSetCheck {
     const auto check = [&](std::string_view list,
                            const std::vector<features::KnownColumn>& columns) {
       for (std::size_t i = 0; i < columns.size(); ++i) {
+        const std::string& known_at = columns[i].known_at;
         if (!labels.index_of(columns[i].name).has_value()) continue;  // said already
-        const auto bound =
-            session_.bind(fmt::format("SELECT ({}) FROM {}", columns[i].known_at, *table));
+        if (known_at == set.timestamp && !labels.index_of(known_at).has_value()) continue;  // too
+        const auto bound = session_.bind(fmt::format("SELECT ({}) FROM {}", known_at, *table));
         if (!bound.ok())
-          problem(in_set(
-              set.name,
-              fmt::format("{} {} ({}): known_at: {}", list, i + 1, columns[i].name,
-                          no_moment(set, labels, columns[i].known_at, bound.error().message()))));
+          problem(in_set(set.name,
+                         fmt::format("{} {} ({}): known_at: {}", list, i + 1, columns[i].name,
+                                     no_moment(set, labels, known_at, bound.error().message()))));
       }
     };
     check("request_columns", set.request_columns);
     check("entity_columns", set.entity_columns);
   }
 
-  /// `why`: the engine's words, which do not help where the column's name is a word of SQL.
-  static std::string no_moment(const features::TrainingSet& set, const columnar::Schema& labels,
-                               const std::string& known_at, const std::string& why) {
+  /// `why`: the engine's words, which help neither where the column's name is a word of SQL nor
+  /// where it is mistyped.
+  std::string no_moment(const features::TrainingSet& set, const columnar::Schema& labels,
+                        const std::string& known_at, const std::string& why) {
     if (labels.index_of(known_at).has_value())
       return fmt::format(
           "'{0}' is a word of SQL, which known_at is; the column of this name is "
           "written in double quotes: known_at: '\"{0}\"'",
           known_at);
+    const auto near = nearest_word(known_at, labels.names());
     return fmt::format(
         "'{}' is not a moment that can be read from the labels (a column of theirs "
-        "such as {}, or SQL over them): {}",
-        known_at, set.timestamp, why);
+        "such as {}, or SQL over them){}",
+        known_at, as_known_at(set.timestamp, set.labels),
+        near.has_value() ? fmt::format("; did you mean {}?", as_known_at(*near, set.labels))
+                         : ": " + why);
+  }
+
+  /// The column as known_at would have to be written: placed_at, or '"at"' for a word of SQL.
+  std::string as_known_at(const std::string& column, const std::string& labels) {
+    const auto bound =
+        session_.bind(fmt::format("SELECT ({}) FROM {}", column, *sql::quoted_table_name(labels)));
+    return bound.ok() ? column : fmt::format("'{}'", sql::quote_identifier(column));
   }
 
   /// What every objective would refuse, once there are rows.
