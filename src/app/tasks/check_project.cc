@@ -57,7 +57,7 @@ transform::Variables variables_of(const project::Project& project, const project
 
 /// Each Dag asks its suites of what its own parameters make of the SQL models.
 void check_suites_of_dags(project::Loaded& loaded,
-                          const std::map<std::string, columnar::Schema>& sources,
+                          const std::map<std::string, transform::LandedSource>& sources,
                           const SuiteSubjects& subjects) {
   for (const project::Pipeline& pipeline : loaded.project.pipelines) {
     if (!asks_a_suite(pipeline)) continue;
@@ -86,10 +86,11 @@ Status check_sql(project::Loaded& loaded) {
   for (const auto& [name, source] : project.sources)
     sources_are_well = rehearsal.land(source) && sources_are_well;
   if (!sources_are_well) return {};  // SQL over them would only repeat it
-  std::map<std::string, columnar::Schema> schemas;
-  for (const auto& [name, source] : project.sources) schemas.emplace(name, landed_schema(source));
+  std::map<std::string, transform::LandedSource> sources;
+  for (const auto& [name, source] : project.sources)
+    sources.emplace(name, transform::LandedSource{landed_schema(source), source.table});
   std::vector<Error> errors;
-  transform::check_models(*session, project.models, schemas, variables_of(project, nullptr),
+  transform::check_models(*session, project.models, sources, variables_of(project, nullptr),
                           errors);
   for (const Error& error : errors)
     problems.push_back(project::problem_with_place("models/", error.message()));
@@ -97,7 +98,7 @@ Status check_sql(project::Loaded& loaded) {
     if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
   check_training_sets(project, *session, problems);
-  check_suites_of_dags(loaded, schemas, {rehearsal.landed(), **engine, *session});
+  check_suites_of_dags(loaded, sources, {rehearsal.landed(), **engine, *session});
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "sql/names.h"
+#include "transform/direct_naming.h"
 #include "transform/error_place.h"
 #include "transform/file_reading.h"
 
@@ -58,16 +59,33 @@ Status check_column_names(engine::Session& session, std::string_view select) {
   return {};
 }
 
-/// Defines the model's relation. Errors have its place.
-Status define_one(engine::Session& session, const SqlModel& model, std::string_view select) {
+Error names_a_table(const DirectNaming& naming, const SqlModel& model, std::string_view select) {
+  return Error(ErrorCode::Invalid,
+               fmt::format("{} is named past the templates, so no run knows that this model reads "
+                           "it; write {} instead",
+                           naming.table, naming.word))
+      .while_doing(place_at(model.path, model.raw, select, naming.offset));
+}
+
+/// Defines the model's relation. Errors have its place. `words`: what it may not name by itself.
+Status define_one(engine::Session& session, const SqlModel& model, std::string_view select,
+                  const TableWords& words) {
   const auto tree = session.parse(select);  // what is no SELECT is said below
-  if (const auto reading = tree.ok() ? file_reading(*tree) : std::nullopt)
-    return reads_a_file(*reading, model, select);
-  const Status defined = session.define_view(model.relation(), select);
-  if (!defined.ok()) return placed(defined.error(), model, select);
-  const Status named = check_column_names(session, select);
-  if (!named.ok()) return Error(named.error()).while_doing(model.path);
-  return {};
+  if (tree.ok()) {
+    if (const auto reading = file_reading(*tree)) return reads_a_file(*reading, model, select);
+    if (const auto naming = direct_naming(*tree, model, words))
+      return names_a_table(*naming, model, select);
+  }
+  Status made = session.define_view(model.relation(), select);
+  const bool defined = made.ok();
+  // A view looks for a bare name also beside itself, where the SELECT alone finds none.
+  if (defined) made = check_column_names(session, select);
+  if (made.ok()) return {};
+  if (const auto naming =
+          tree.ok() ? bare_naming(*tree, words, made.error().message()) : std::nullopt)
+    return names_a_table(*naming, model, select);
+  if (!defined) return placed(made.error(), model, select);
+  return Error(made.error()).while_doing(model.path);
 }
 
 }  // namespace
@@ -85,7 +103,7 @@ Result<std::vector<CompiledModel>> compile(const ModelGraph& graph,
 
 Status define(engine::Session& session, const std::vector<CompiledModel>& models) {
   for (const CompiledModel& compiled : models)
-    TRY(define_one(session, *compiled.model, compiled.select));
+    TRY(define_one(session, *compiled.model, compiled.select, {}));
   return {};
 }
 
@@ -117,12 +135,15 @@ std::string code_hash(const std::vector<CompiledModel>& models) {
 }
 
 void check_models(engine::Session& session, const ModelGraph& graph,
-                  const std::map<std::string, columnar::Schema>& source_schemas,
-                  const Variables& variables, std::vector<Error>& errors) {
-  for (const auto& [name, schema] : source_schemas) {
-    const Status defined = session.define_scan(name, {.schema = schema, .files = {}});
+                  const std::map<std::string, LandedSource>& sources, const Variables& variables,
+                  std::vector<Error>& errors) {
+  std::map<std::string, std::string> tables;
+  for (const auto& [name, source] : sources) {
+    tables.emplace(name, source.table);
+    const Status defined = session.define_scan(name, {.schema = source.schema, .files = {}});
     if (!defined.ok()) errors.push_back(Error(defined.error()).while_doing("the source " + name));
   }
+  const TableWords words = table_words(graph, tables);
   std::set<std::string> broken;
   for (const SqlModel* model : graph.in_order()) {
     bool readable = true;
@@ -130,7 +151,7 @@ void check_models(engine::Session& session, const ModelGraph& graph,
     Result<std::string> select = compile_one(*model, graph, variables);
     Status status = select.ok() ? Status() : Status(select.error());
     // A model that reads a broken one would only repeat its mistake.
-    if (status.ok() && readable) status = define_one(session, *model, *select);
+    if (status.ok() && readable) status = define_one(session, *model, *select, words);
     if (!status.ok()) errors.push_back(status.error());
     if (!status.ok() || !readable) broken.insert(model->name);
   }

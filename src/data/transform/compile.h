@@ -48,10 +48,17 @@ Status define_cut(engine::Session& session, const engine::RelationName& name,
 /// A hash over the text of the models: the part of a content key that their code makes.
 std::string code_hash(const std::vector<CompiledModel>& models);
 
-/// Whether every model binds over empty relations with the sources' declared columns. Each mistake
-/// becomes an Error with the model's path and the engine's message.
+/// A source as the models see it once it has landed.
+struct LandedSource {
+  columnar::Schema schema;
+  std::string table;  // in the lake: "raw.flights"
+};
+
+/// Whether every model binds over empty relations with the columns of the sources ("airline.flights"),
+/// and names no table that ref() or source() should name. Each mistake becomes an Error with the
+/// model's path, and the engine's message or what to write.
 void check_models(engine::Session& session, const ModelGraph& graph,
-                  const std::map<std::string, columnar::Schema>& source_schemas,
-                  const Variables& variables, std::vector<Error>& errors);
+                  const std::map<std::string, LandedSource>& sources, const Variables& variables,
+                  std::vector<Error>& errors);
 
 }  // namespace millrace::transform

@@ -24,8 +24,9 @@ ModelGraph graph_of(std::vector<SqlModel> models) {
   return graph;
 }
 
-const std::map<std::string, Schema> kSources = {
-    {"raw.flights", Schema({{"id", simple(Kind::Int64)}, {"delay", simple(Kind::Int32)}})}};
+const std::map<std::string, LandedSource> kSources = {
+    {"raw.flights",
+     {Schema({{"id", simple(Kind::Int64)}, {"delay", simple(Kind::Int32)}}), "landing.flights"}}};
 
 class Compile : public testing::Test {
  protected:
@@ -146,6 +147,46 @@ TEST_F(Compile, RefusesAModelThatReadsAFileByItself) {
   EXPECT_EQ(
       mistakes({sql_model("m", "with read_csv as (select 'x.csv' as a) select * from read_csv")}),
       std::vector<std::string>());
+}
+
+TEST_F(Compile, ATableThatATemplateShouldNameIsRefusedWithWhatToWrite) {
+  struct Case {
+    const char* why;
+    std::string text;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"a source by its table in the lake", "select id\nfrom landing.flights",
+       "models/m.sql:2: landing.flights is named past the templates, so no run knows that this "
+       "model reads it; write {{ source('raw', 'flights') }} instead"},
+      {"a source by the name that it has in templates", "select id from Raw.Flights",
+       "models/m.sql:1: Raw.Flights is named past the templates, so no run knows that this model "
+       "reads it; write {{ source('raw', 'flights') }} instead"},
+      {"a model that is defined before", "select id\nfrom models.a_model",
+       "models/m.sql:2: models.a_model is named past the templates, so no run knows that this "
+       "model reads it; write {{ ref('a_model') }} instead"},
+      {"a model by its bare name", "select 1 as x\nfrom a_model",
+       "models/m.sql:2: a_model is named past the templates, so no run knows that this model "
+       "reads it; write {{ ref('a_model') }} instead"},
+      {"a source by its bare name", "with a as (select * from flights) select * from a",
+       "models/m.sql:1: flights is named past the templates, so no run knows that this model "
+       "reads it; write {{ source('raw', 'flights') }} instead"},
+  };
+  const SqlModel a_model = sql_model("a_model", "select id from {{ source('raw', 'flights') }}");
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.why);
+    EXPECT_EQ(mistakes({a_model, sql_model("m", c.text)}), std::vector<std::string>{c.message});
+  }
+}
+
+TEST_F(Compile, AQueryOfAModelsOwnMayHaveTheNameOfATable) {
+  EXPECT_EQ(mistakes({sql_model("m",
+                                "with flights as (select * from {{ source('raw', 'flights') }})"
+                                " select id from flights")}),
+            std::vector<std::string>());
+  const std::vector<std::string> unknown = mistakes({sql_model("m", "select 1 from nowhere.x")});
+  ASSERT_EQ(unknown.size(), 1U);
+  EXPECT_TRUE(unknown[0].starts_with("models/m.sql:1: Catalog Error")) << unknown[0];
 }
 
 TEST_F(Compile, RefusesAModelWithTwoColumnsOfOneName) {
