@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "engine/engine.h"
+#include "tasks/check_deliveries.h"
 #include "tasks/check_suites.h"
 #include "tasks/check_training_sets.h"
 #include "tasks/check_warnings.h"
@@ -134,6 +135,7 @@ Status check_project(project::Loaded& loaded) {
   check_tasks(loaded.project, project::Problems(loaded.problems), loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
   if (readable) TRY(check_sql(loaded));
+  if (loaded.problems.empty()) TRY(check_deliveries(loaded));
   if (loaded.problems.empty())
     for (project::Problem& warning : TRY(warnings_of(loaded.project)))
       loaded.warnings.push_back(std::move(warning));

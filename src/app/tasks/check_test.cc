@@ -449,16 +449,6 @@ TEST_F(Check, WhatATaskTakesByAVariableMayBeAny) {
   EXPECT_EQ(warnings(), std::vector<std::string>());
 }
 
-TEST_F(Check, AFolderThatIsNotThereYetIsWarnedOf) {
-  change("sources/cafe.yml", "schema: raw\n", "schema: raw\npath: tomorrow\n");
-  const std::vector<std::string> found = warnings();
-  ASSERT_EQ(found.size(), 1U) << testing::PrintToString(found);
-  EXPECT_TRUE(
-      found[0].starts_with("sources/cafe.yml:8:14: nothing is delivered here: there is no "
-                           "folder "))
-      << found[0];
-}
-
 TEST_F(Check, ASourceThatNoLongerFitsWhatHasLandedIsWarnedOf) {
   good(run("land"));
   EXPECT_EQ(warnings(), std::vector<std::string>());
@@ -470,20 +460,6 @@ TEST_F(Check, ASourceThatNoLongerFitsWhatHasLandedIsWarnedOf) {
                      "and the source's 'event_time' is 'served_at' now"),
       std::string::npos)
       << warned[0];
-}
-
-TEST_F(Check, ADeliveryThatARunWouldRefuseIsWarnedOf) {
-  std::filesystem::rename(path(delivery(20)), path("real.jsonl"));
-  std::filesystem::create_symlink(path("real.jsonl"), path(delivery(20)));
-  EXPECT_EQ(warnings(),
-            std::vector<std::string>{
-                "sources/cafe.yml:7:14: orders-2013-01-20.jsonl is a symbolic link to a "
-                "file, which is not followed; deliver the file itself"});
-  std::filesystem::remove(path(delivery(20)));
-  write(delivery(20), "");
-  EXPECT_EQ(warnings(), std::vector<std::string>{
-                            "sources/cafe.yml:7:14: orders-2013-01-20.jsonl is empty: it holds no "
-                            "byte of data; deliver it again with its rows"});
 }
 
 TEST_F(Check, ATaskThatIsNotKnownFromInsideMayGiveAnything) {

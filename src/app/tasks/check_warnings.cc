@@ -31,26 +31,6 @@ std::optional<Names> named_by_tasks(const project::Project& project, std::string
   return names;
 }
 
-project::Place place_of(const project::Node& node, std::string_view key) {
-  const project::Node* found = node.find(key);
-  return found != nullptr ? found->place() : node.place();
-}
-
-/// What a run would say of the deliveries: of one that is no file; of the latest one, its header and
-/// first rows, since it is the one that was written by today's declaration; that there are none.
-Result<std::string> what_is_wrong_with(const project::SourceTable& table) {
-  const OpenSource opened = TRY(open_source(table));
-  ingest::Source& source = *opened.source;
-  for (const ingest::PassedOver& passed : TRY(source.passed_over(Instant::max())))
-    if (passed.has_rows)
-      return fmt::format("{} {}, which is not followed; deliver the file itself", passed.path,
-                         passed.why);
-  const auto deliveries = TRY(source.list(Instant::max()));
-  if (deliveries.empty()) return source.why_nothing(Instant::max());
-  TRY(TRY(source.open(deliveries.back()))->next());
-  return std::string();
-}
-
 /// Whether the source, as it is declared now, can land in the table that is in the target's lake.
 Status fits_what_landed(lake::Lake& lake, const project::Project& project,
                         const project::SourceTable& table) {
@@ -75,14 +55,6 @@ Status warn_of_what_landed(const project::Project& project, project::Problems& w
     if (const Status fits = fits_what_landed(lake, project, table); !fits.ok())
       warnings.push_back({table.place, fits.error().message()});
   return {};
-}
-
-void warn_of_deliveries(const project::Project& project, project::Problems& warnings) {
-  for (const auto& [name, table] : project.sources) {
-    const Result<std::string> why = what_is_wrong_with(table);
-    const std::string text = why.ok() ? *why : why.error().message();
-    if (!text.empty()) warnings.push_back({place_of(table.node, "pattern"), text});
-  }
 }
 
 void warn_of_sources(const project::Project& project, project::Problems& warnings) {
@@ -147,7 +119,6 @@ void warn_of_properties(const project::Project& project, project::Problems& warn
 
 Result<project::Problems> warnings_of(const project::Project& project) {
   project::Problems warnings;
-  warn_of_deliveries(project, warnings);
   TRY(warn_of_what_landed(project, warnings));
   warn_of_properties(project, warnings);
   if (project.pipelines.empty()) return warnings;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kNamedFaults = 10;
 constexpr std::string_view kDelimiters = ",;\t|";
+constexpr std::string_view kSeparatedBy = "its names are separated by '";
 
 using Names = std::vector<std::string>;
 
@@ -127,16 +128,18 @@ std::string header_faults(const CsvRecord& header, std::span<const ColumnRule> c
       header.fault.empty() ? difference(names, columns, declared) : "it " + header.fault;
   if (faults.empty()) return faults;
   if (const auto other = other_delimiter(header.raw, declared, delimiter))
-    return fmt::format(
-        "its names are separated by '{0}', not by '{1}'; say 'delimiter: \"{0}\"' of "
-        "the source's table",
-        shown(*other), shown(delimiter));
+    return fmt::format("{0}{1}', not by '{2}'; say 'delimiter: \"{1}\"' of the source's table",
+                       kSeparatedBy, shown(*other), shown(delimiter));
   if (header.fault.empty() && looks_like_data(names, declared))
     return fmt::format(
         "the first line looks like data; put a line with the names of the columns "
         "before it: {}",
         fmt::join(declared, shown(delimiter)));
   return faults;
+}
+
+bool tells_another_delimiter(const Error& error) {
+  return error.message().find(kSeparatedBy) != std::string::npos;
 }
 
 }  // namespace millrace::ingest

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "base/result.h"
 #include "ingest/cell.h"
 #include "ingest/csv_record.h"
 
@@ -16,5 +17,8 @@ namespace millrace::ingest {
 /// where the line looks like a row.
 std::string header_faults(const CsvRecord& header, std::span<const ColumnRule> columns,
                           char delimiter);
+
+/// Whether a reader's error is this one: then the declaration is to be mended, not the delivery.
+bool tells_another_delimiter(const Error& error);
 
 }  // namespace millrace::ingest
