@@ -220,6 +220,9 @@ Result<Node> parse_yaml(std::string_view text, const std::string& file, Problems
     if (problems.size() > before) return Error(ErrorCode::Invalid, problems[before].str());
     return builder.take_root();
   } catch (const YAML::Exception& error) {
+    if (const auto tab = tab_before(text, error.mark.line))
+      return fail({file, tab->line + 1, tab->column + 1},
+                  "not YAML: the line is indented by a tab, which YAML forbids; write spaces");
     return fail({file, error.mark.line + 1, error.mark.column + 1},
                 "not YAML: " + explain_syntax(error.msg));
   }

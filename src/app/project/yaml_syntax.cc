@@ -1,7 +1,10 @@
 #include "project/yaml_syntax.h"
 
+#include <algorithm>
 #include <array>
+#include <ranges>
 #include <utility>
+#include <vector>
 
 namespace millrace::project {
 namespace {
@@ -36,6 +39,22 @@ std::string explain_syntax(std::string_view message) {
   for (const auto& [beginning, expected] : kExpected)
     if (message.starts_with(beginning)) return std::string(message) + "; " + std::string(expected);
   return std::string(message);
+}
+
+std::optional<TextMark> tab_before(std::string_view text, int line) {
+  std::vector<std::string_view> lines;
+  for (const auto part : std::views::split(text, '\n'))
+    lines.emplace_back(part.begin(), part.end());
+  int looked_at = 0;
+  for (int at = std::min(line, static_cast<int>(lines.size()) - 1); at >= 0 && looked_at < 2;
+       --at) {
+    const std::string_view each = lines[static_cast<std::size_t>(at)];
+    const std::string_view indent = each.substr(0, each.find_first_not_of(" \t"));
+    if (const auto tab = indent.find('\t'); tab != std::string_view::npos)
+      return TextMark{at, static_cast<int>(tab)};
+    if (each.find_first_not_of(" \r") != std::string_view::npos) ++looked_at;
+  }
+  return std::nullopt;
 }
 
 }  // namespace millrace::project

@@ -80,6 +80,22 @@ TEST(Yaml, SyntaxErrorsSayWhatWasExpected) {
     EXPECT_NE(first_problem(text).find(expected), std::string::npos) << first_problem(text);
 }
 
+TEST(Yaml, ATabThatIndentsIsNamed) {
+  const std::string told =
+      ": not YAML: the line is indented by a tab, which YAML forbids; write spaces";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"a:\n\tb: 1\n", "a.yml:2:1"},
+      {"a:\n  b: 1\n\tc: 2\n", "a.yml:3:1"},
+      {"a:\n  b: 1\n  \tc: 2\n", "a.yml:3:3"},
+      {"tables:\n  - name: x\n\n\t  pattern: y\n    z: 1\n", "a.yml:4:1"},
+      {"l:\n\t- a\n\t- b\n", "a.yml:2:1"},
+  };
+  for (const auto& [text, place] : cases) EXPECT_EQ(first_problem(text), place + told) << text;
+  EXPECT_NE(first_problem("sql: |\n  select\n  \t1\nb: [1\nc: d\ne: f\n").find("']'"),
+            std::string::npos)
+      << "a tab inside of text is none of YAML's";
+}
+
 TEST(Yaml, IsUtf8) {
   Problems problems;
   EXPECT_FALSE(parse_yaml("description: caf\xe9\n", "f.yml", problems).ok());
