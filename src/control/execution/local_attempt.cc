@@ -126,8 +126,7 @@ Status LocalAttempt::connect(Spawner& spawner, Duration heartbeat, const std::st
   spawn.output_fd = output.theirs.get();
   spawn.error_fd = error.theirs.get();
   spawn.channel_fd = channel.theirs.get();
-  child_ = TRY(spawner.spawn(spawn));
-  pidfd_ = FileDescriptor(child_.pidfd);
+  group_.emplace(TRY(spawner.spawn(spawn)), spawner);
   output_ = std::move(output.ours);
   error_ = std::move(error.ours);
   channel_ = std::move(channel.ours);

@@ -13,6 +13,7 @@
 #include "base/file_descriptor.h"
 #include "execution/attempt_log.h"
 #include "execution/attempt_protocol.h"
+#include "execution/process_group.h"
 #include "execution/spawner.h"
 #include "orchestration/executor.h"
 
@@ -20,7 +21,7 @@ namespace millrace::execution {
 
 class LocalAttempt {
  public:
-  using SteadyTime = std::chrono::steady_clock::time_point;
+  using SteadyTime = ProcessGroup::SteadyTime;
 
   /// Starts the process. `owner`: LocalExecutorOptions. Errors: those of Spawner::spawn, to_line.
   static Result<std::unique_ptr<LocalAttempt>> start(orchestration::AttemptRequest request,
@@ -29,7 +30,7 @@ class LocalAttempt {
 
   const orchestration::AttemptId& id() const { return request_.id; }
   const orchestration::AttemptRequest& request() const { return request_; }
-  const Child& child() const { return child_; }
+  ProcessGroup& group() { return *group_; }
   bool speaks() const { return channel_.is_open(); }
   AttemptLog& log() { return log_; }
 
@@ -57,12 +58,7 @@ class LocalAttempt {
   orchestration::AttemptEnd finish(const ExitStatus& exit,
                                    orchestration::ExecutorListener& listener);
 
-  // When it is killed for good; when it gives its next sign of life (those that do not speak).
-  std::optional<SteadyTime> kill_at;
-  // One of its group, while what is left of that has its grace: its own process has ended, and is not
-  // reaped, so that the group's number stays its own.
-  FileDescriptor rest;
-  SteadyTime beats_at;
+  SteadyTime beats_at;  // the next sign of life of one that does not speak
   std::uint64_t peak_group_bytes = 0;
 
  private:
@@ -80,9 +76,8 @@ class LocalAttempt {
 
   orchestration::AttemptRequest request_;
   AttemptLog log_;
-  Child child_;
+  std::optional<ProcessGroup> group_;
   SteadyTime started_ = std::chrono::steady_clock::now();
-  FileDescriptor pidfd_;
   FileDescriptor channel_;
   FileDescriptor output_;
   FileDescriptor error_;

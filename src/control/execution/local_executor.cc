@@ -2,24 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <deque>
 #include <map>
 #include <mutex>
-#include <set>
 #include <thread>
-#include <unordered_map>
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/caught.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "execution/attempt_watch.h"
 #include "execution/local_attempt.h"
 #include "execution/processes.h"
 #include "execution/survivors.h"
@@ -74,25 +69,17 @@ class LocalExecutor::Loop {
   void stop(Duration grace);
 
  private:
-  enum class What : std::uint8_t { Ended, RestEnded, Channel, Output, Errors };
-  /// What a descriptor of the epoll set stands for.
-  struct Watched {
-    LocalAttempt* attempt = nullptr;
-    What what = What::Ended;
-  };
+  using What = AttemptWatch::What;
 
   void run();
   void take_orders();
   void begin_or_fail(AttemptRequest request);
   void begin(AttemptRequest request);
-  void begin_kill(LocalAttempt& attempt, Duration grace);
-  bool watch(int fd, LocalAttempt& attempt, What what);
-  void unwatch(int fd);
   void serve_or_end(int fd, std::uint32_t events);
   void serve(int fd, std::uint32_t events);
   void serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events);
   void pass_questions(LocalAttempt& attempt);
-  void listen_for_writing(const LocalAttempt& attempt);
+  void write_channel(LocalAttempt& attempt);
   void end_with_its_group(LocalAttempt& attempt);
   void end(LocalAttempt& attempt);
   void fail(const AttemptId& attempt, const Error& error);
@@ -100,7 +87,6 @@ class LocalExecutor::Loop {
   void check_memory();
   int milliseconds_to_wait() const;
   void order(std::function<void()> what);
-  void ring() const;
 
   LocalExecutorOptions options_;
   const Clock& clock_;
@@ -111,35 +97,19 @@ class LocalExecutor::Loop {
   std::deque<std::function<void()>> orders_;
   bool stopping_ = false;
 
-  FileDescriptor epoll_;
-  FileDescriptor bell_;
+  AttemptWatch watch_;
   std::thread thread_;
 
   // The thread's.
   bool leaving_ = false;
   std::map<AttemptId, std::unique_ptr<LocalAttempt>> attempts_;
-  std::unordered_map<int, Watched> watched_;
-  std::set<int> writing_;  // channels that are watched for room to write
   SteadyTime memory_at_;
 };
 
 Status LocalExecutor::Loop::open() {
-  epoll_ = FileDescriptor(::epoll_create1(EPOLL_CLOEXEC));
-  bell_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll_.is_open() || !bell_.is_open()) return file_error(errno, "the executor's descriptors");
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = bell_.get();
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, bell_.get(), &event) != 0)
-    return file_error(errno, "the executor's descriptors");
+  TRY(watch_.open());
   thread_ = std::thread([this] { run(); });
   return {};
-}
-
-void LocalExecutor::Loop::ring() const {
-  const std::uint64_t one = 1;
-  // It fails only when the bell has been rung often enough already.
-  [[maybe_unused]] const ssize_t written = ::write(bell_.get(), &one, sizeof(one));
 }
 
 Status LocalExecutor::Loop::start(AttemptRequest request) {
@@ -150,7 +120,7 @@ Status LocalExecutor::Loop::start(AttemptRequest request) {
     orders_.emplace_back(
         [this, request = std::move(request)]() mutable { begin_or_fail(std::move(request)); });
   }
-  ring();
+  watch_.ring();
   return {};
 }
 
@@ -159,13 +129,13 @@ void LocalExecutor::Loop::order(std::function<void()> what) {
     const std::lock_guard lock(mutex_);
     orders_.push_back(std::move(what));
   }
-  ring();
+  watch_.ring();
 }
 
 void LocalExecutor::Loop::kill(const AttemptId& attempt, Duration grace) {
   order([this, attempt, grace] {
     if (const auto found = attempts_.find(attempt); found != attempts_.end())
-      begin_kill(*found->second, grace);
+      found->second->group().end(grace);
   });
 }
 
@@ -175,28 +145,20 @@ void LocalExecutor::Loop::stop(Duration grace) {
     if (!stopping_)
       orders_.emplace_back([this, grace] {
         leaving_ = true;
-        for (const auto& entry : attempts_) begin_kill(*entry.second, grace);
+        for (const auto& entry : attempts_) entry.second->group().end(grace);
       });
     stopping_ = true;
   }
   if (!thread_.joinable()) return;
-  ring();
+  watch_.ring();
   thread_.join();
 }
 
 void LocalExecutor::Loop::run() {
-  std::array<epoll_event, 64> events{};
   while (!leaving_ || !attempts_.empty()) {
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), events.size(), milliseconds_to_wait());
-    bool rung = false;
-    for (int i = 0; i < count; ++i) {
-      const epoll_event& event = events[static_cast<std::size_t>(i)];
-      if (event.data.fd == bell_.get())
-        rung = true;
-      else
-        serve_or_end(event.data.fd, event.events);
-    }
+    const bool rung = watch_.wait(milliseconds_to_wait(), [this](int fd, std::uint32_t events) {
+      guarded([&] { serve_or_end(fd, events); });
+    });
     // Last, since a new attempt's descriptors may take numbers that this round has closed, and an
     // old event must not be taken for one of theirs.
     guarded([&] {
@@ -207,8 +169,6 @@ void LocalExecutor::Loop::run() {
 }
 
 void LocalExecutor::Loop::take_orders() {
-  std::uint64_t rings = 0;
-  [[maybe_unused]] const ssize_t read = ::read(bell_.get(), &rings, sizeof(rings));
   std::deque<std::function<void()>> orders;
   {
     const std::lock_guard lock(mutex_);
@@ -242,19 +202,16 @@ void LocalExecutor::Loop::begin(AttemptRequest request) {
   attempts_[id] = *std::move(started);
   attempt.beats_at = std::chrono::steady_clock::now() + options_.heartbeat;
   listener_->started(id);
-  if (!watch(attempt.child().pidfd, attempt, What::Ended) ||
-      !watch(attempt.output_fd(), attempt, What::Output) ||
-      !watch(attempt.error_fd(), attempt, What::Errors) ||
-      (attempt.speaks() && !watch(attempt.channel_fd(), attempt, What::Channel))) {
+  if (!watch_.add(attempt.group().process_fd(), attempt, What::Ended) ||
+      !watch_.add(attempt.output_fd(), attempt, What::Output) ||
+      !watch_.add(attempt.error_fd(), attempt, What::Errors) ||
+      (attempt.speaks() && !watch_.add(attempt.channel_fd(), attempt, What::Channel))) {
     // Nobody would hear of its end.
     const Error why = file_error(errno, "watching the attempt's process");
     attempt.condemn(why);
     return end(attempt);
   }
-  if (attempt.speaks()) {
-    attempt.write_channel();
-    listen_for_writing(attempt);
-  }
+  if (attempt.speaks()) write_channel(attempt);
 }
 
 void LocalExecutor::Loop::fail(const AttemptId& attempt, const Error& error) {
@@ -266,60 +223,30 @@ void LocalExecutor::Loop::fail(const AttemptId& attempt, const Error& error) {
   listener_->finished(attempt, std::move(end));
 }
 
-void LocalExecutor::Loop::begin_kill(LocalAttempt& attempt, Duration grace) {
-  const SteadyTime at = std::chrono::steady_clock::now() + grace;
-  if (grace <= Duration::zero()) {
-    spawner_->signal(attempt.child(), SIGKILL);
-    if (attempt.rest.is_open()) attempt.kill_at = at;
-  } else if (!attempt.kill_at || *attempt.kill_at > at) {
-    if (!attempt.kill_at) spawner_->signal(attempt.child(), SIGTERM);
-    attempt.kill_at = at;
-  }
-}
-
-bool LocalExecutor::Loop::watch(int fd, LocalAttempt& attempt, What what) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return false;
-  watched_[fd] = {&attempt, what};
-  return true;
-}
-
-void LocalExecutor::Loop::unwatch(int fd) {
-  watched_.erase(fd);
-  writing_.erase(fd);
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-}
-
 /// An error of ours that comes between is how the attempt ended, and concerns no other.
 void LocalExecutor::Loop::serve_or_end(int fd, std::uint32_t events) {
-  const auto found = watched_.find(fd);
-  if (found == watched_.end()) return;  // of an attempt that ended in this round
-  const AttemptId id = found->second.attempt->id();
-  const bool was_ending =
-      found->second.what == What::Ended || found->second.what == What::RestEnded;
+  const AttemptWatch::Watched* watched = watch_.find(fd);
+  if (watched == nullptr) return;  // of an attempt that ended in this round
+  const AttemptId id = watched->attempt->id();
+  const bool was_ending = watched->what == What::Ended || watched->what == What::RestEnded;
   const Status served = guarded(id, [&] { serve(fd, events); });
-  const auto attempt = attempts_.find(id);
-  if (served.ok() || attempt == attempts_.end()) return;
-  unwatch(fd);
-  attempt->second->condemn(served.error());
-  spawner_->signal(attempt->second->child(), SIGKILL);
-  if (!was_ending) return;
-  std::erase_if(watched_, [&](const auto& one) { return one.second.attempt->id() == id; });
-  attempts_.erase(attempt);
-  fail(id, served.error());
+  const auto found = attempts_.find(id);
+  if (served.ok() || found == attempts_.end()) return;
+  LocalAttempt& attempt = *found->second;
+  watch_.remove(fd);
+  attempt.condemn(served.error());
+  if (was_ending) return end(attempt);
+  attempt.group().kill();
 }
 
 void LocalExecutor::Loop::serve(int fd, std::uint32_t events) {
-  const auto found = watched_.find(fd);
-  if (found == watched_.end()) return;  // of an attempt that ended in this round
-  LocalAttempt& attempt = *found->second.attempt;
+  const AttemptWatch::Watched* watched = watch_.find(fd);
+  LocalAttempt& attempt = *watched->attempt;
   bool open = true;
-  switch (found->second.what) {
+  switch (watched->what) {
     case What::Ended:
     case What::RestEnded:
-      unwatch(fd);
+      watch_.remove(fd);
       return end_with_its_group(attempt);
     case What::Channel:
       return serve_channel(attempt, fd, events);
@@ -330,21 +257,16 @@ void LocalExecutor::Loop::serve(int fd, std::uint32_t events) {
       open = attempt.read_error();
       break;
   }
-  // The kernel took a closed descriptor out of the epoll set; its number may be another's soon.
-  if (!open) watched_.erase(fd);
+  if (!open) watch_.forget_closed(fd);
 }
 
 void LocalExecutor::Loop::serve_channel(LocalAttempt& attempt, int fd, std::uint32_t events) {
   const bool was_condemned = attempt.condemned();
-  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && !attempt.read_channel(*listener_)) {
-    watched_.erase(fd);
-    writing_.erase(fd);
-    return;
-  }
-  if (attempt.condemned() && !was_condemned) spawner_->signal(attempt.child(), SIGKILL);
+  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && !attempt.read_channel(*listener_))
+    return watch_.forget_closed(fd);
+  if (attempt.condemned() && !was_condemned) attempt.group().kill();
   pass_questions(attempt);
-  attempt.write_channel();
-  listen_for_writing(attempt);
+  write_channel(attempt);
 }
 
 /// The answers come from any thread, and maybe when the attempt has ended.
@@ -355,48 +277,37 @@ void LocalExecutor::Loop::pass_questions(LocalAttempt& attempt) {
         const auto found = attempts_.find(id);
         if (found == attempts_.end() || !found->second->speaks()) return;
         found->second->answer(question, allowed);
-        found->second->write_channel();
-        listen_for_writing(*found->second);
+        write_channel(*found->second);
       });
     });
 }
 
-void LocalExecutor::Loop::listen_for_writing(const LocalAttempt& attempt) {
-  const int fd = attempt.channel_fd();
-  const bool wanted = attempt.wants_to_write();
-  if (wanted == writing_.contains(fd)) return;
-  epoll_event event{};
-  event.events = static_cast<std::uint32_t>(EPOLLIN) | (wanted ? EPOLLOUT : 0U);
-  event.data.fd = fd;
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
-  if (wanted)
-    writing_.insert(fd);
-  else
-    writing_.erase(fd);
+void LocalExecutor::Loop::write_channel(LocalAttempt& attempt) {
+  attempt.write_channel();
+  watch_.watch_for_room(attempt.channel_fd(), attempt.wants_to_write());
 }
 
-/// Its own process has ended. Where it was asked to end, what it has started (`cd x && tool`) has the
-/// rest of the grace as well. There is no descriptor of a group, so that one process of it is watched
-/// after the other, until none lives.
+/// Its own process has ended, or one of the rest of its group that was waited for.
 void LocalExecutor::Loop::end_with_its_group(LocalAttempt& attempt) {
-  attempt.rest.close();
-  const bool has_grace =
-      attempt.kill_at && *attempt.kill_at < SteadyTime::max() && !attempt.condemned();
-  if (has_grace) attempt.rest = hold_one_of(attempt.child().pid);
-  if (attempt.rest.is_open() && watch(attempt.rest.get(), attempt, What::RestEnded)) return;
+  ProcessGroup& group = attempt.group();
+  if (group.hold_rest() && watch_.add(group.rest_fd(), attempt, What::RestEnded)) return;
   end(attempt);
 }
 
+/// Whatever goes wrong meanwhile, it is over then.
 void LocalExecutor::Loop::end(LocalAttempt& attempt) {
-  // While it is not reaped its group's number is its own: what is left of the group ends with it.
-  spawner_->signal(attempt.child(), SIGKILL);
-  const ExitStatus exit = spawner_->reap(attempt.child());
-  for (const int fd : {attempt.child().pidfd, attempt.rest.get(), attempt.output_fd(),
-                       attempt.error_fd(), attempt.channel_fd()})
-    if (fd >= 0) unwatch(fd);
   const AttemptId id = attempt.id();
-  AttemptEnd how = attempt.finish(exit, *listener_);
+  // Before it closes them.
+  for (const int fd : {attempt.group().process_fd(), attempt.group().rest_fd(), attempt.output_fd(),
+                       attempt.error_fd(), attempt.channel_fd()})
+    watch_.remove(fd);
+  AttemptEnd how;
+  const Status ended = guarded(id, [&] {
+    const ExitStatus exit = attempt.group().reap();
+    how = attempt.finish(exit, *listener_);
+  });
   attempts_.erase(id);
+  if (!ended.ok()) return fail(id, ended.error());
   listener_->finished(id, std::move(how));
 }
 
@@ -404,11 +315,7 @@ void LocalExecutor::Loop::keep_time() {
   const SteadyTime now = std::chrono::steady_clock::now();
   std::vector<int> rests;
   for (const auto& [id, attempt] : attempts_) {
-    if (attempt->kill_at && *attempt->kill_at <= now) {
-      spawner_->signal(attempt->child(), SIGKILL);
-      attempt->kill_at = SteadyTime::max();
-      if (attempt->rest.is_open()) rests.push_back(attempt->rest.get());
-    }
+    if (attempt->group().keep_time(now)) rests.push_back(attempt->group().rest_fd());
     // For those that do not speak, being there is the sign of life.
     if (attempt->request().work.speaks == Preparation::Speaks::Nothing &&
         attempt->beats_at <= now) {
@@ -426,12 +333,12 @@ void LocalExecutor::Loop::keep_time() {
 void LocalExecutor::Loop::check_memory() {
   std::map<pid_t, std::uint64_t> groups;
   for (const auto& entry : attempts_)
-    if (entry.second->request().resources.memory_bytes > 0) groups[entry.second->child().pid] = 0;
+    if (entry.second->request().resources.memory_bytes > 0) groups[entry.second->group().id()] = 0;
   if (groups.empty()) return;
   measure_groups(groups);
   for (const auto& [id, attempt] : attempts_) {
     const std::uint64_t limit = attempt->request().resources.memory_bytes;
-    const auto found = groups.find(attempt->child().pid);
+    const auto found = groups.find(attempt->group().id());
     if (found == groups.end()) continue;
     attempt->peak_group_bytes = std::max(attempt->peak_group_bytes, found->second);
     if (limit == 0 || found->second <= limit || attempt->condemned()) continue;
@@ -440,15 +347,15 @@ void LocalExecutor::Loop::check_memory() {
          fmt::format("it used {} of memory, more than its limit of {}; raise "
                      "resources.memory_bytes of task '{}', or let it hold less at once",
                      format_bytes(found->second), format_bytes(limit), id.task.str())});
-    spawner_->signal(attempt->child(), SIGKILL);
+    attempt->group().kill();
   }
 }
 
 int LocalExecutor::Loop::milliseconds_to_wait() const {
   SteadyTime next = SteadyTime::max();
   for (const auto& entry : attempts_) {
-    const LocalAttempt& attempt = *entry.second;
-    if (attempt.kill_at) next = std::min(next, *attempt.kill_at);
+    LocalAttempt& attempt = *entry.second;
+    next = std::min(next, attempt.group().deadline().value_or(next));
     if (attempt.request().work.speaks == Preparation::Speaks::Nothing)
       next = std::min(next, attempt.beats_at);
     if (attempt.request().resources.memory_bytes > 0) next = std::min(next, memory_at_);

@@ -85,6 +85,49 @@ TEST_F(LocalExecutorTest, AnExceptionEndsTheAttemptThatMetItAndNoOther) {
   EXPECT_EQ(run(shell("next", "exit 0")).outcome.kind, Outcome::Kind::Success);
 }
 
+/// The real one, but for the first SIGKILL, which makes it throw.
+class UnluckyKiller final : public Spawner {
+ public:
+  Result<Child> spawn(const SpawnRequest& request) override {
+    Result<Child> child = real_->spawn(request);
+    if (child.ok()) pids.push_back(child->pid);
+    return child;
+  }
+  ExitStatus reap(const Child& child) override { return real_->reap(child); }
+  void signal(const Child& child, int number) override {
+    if (number == SIGKILL && std::exchange(unlucky_, false)) throw std::bad_alloc();
+    real_->signal(child, number);
+  }
+
+  std::vector<pid_t> pids;
+
+ private:
+  std::unique_ptr<Spawner> real_ = make_local_spawner();
+  bool unlucky_ = true;
+};
+
+TEST_F(LocalExecutorTest, AnErrorOfOursWhileAnAttemptEndsLeavesNothingBehind) {
+  auto spawner = std::make_unique<UnluckyKiller>();
+  const std::vector<pid_t>& pids = spawner->pids;
+  executor_ =
+      *LocalExecutor::make({.log_folder = folder_.path() + "/logs"}, *clock_, std::move(spawner));
+  executor_->listen(listener_);
+  // It ends while its request waits for room in the channel, which its child keeps open.
+  AttemptRequest unlucky = shell("unlucky", "sleep 1000 & exit 0");
+  unlucky.work.speaks = Preparation::Speaks::Protocol;
+  unlucky.work.document = std::string(1'000'000, 'x');
+  const AttemptEnd end = run(unlucky);
+  EXPECT_EQ(end.outcome.error, ErrorCode::Internal) << end.outcome.message;
+  EXPECT_EQ(::waitpid(pids.at(0), nullptr, WNOHANG), -1) << "it is not reaped";
+  // The next one has a channel of the same number, and its whole request comes.
+  AttemptRequest next = shell(
+      "next",
+      "head -n 1 <&3 | wc -c; echo '{\"type\":\"hello\",\"millrace_attempt\":1}' >&3; exit 5");
+  next.work.speaks = Preparation::Speaks::Protocol;
+  next.work.document = unlucky.work.document;
+  EXPECT_EQ(run(next).exit_code, 5) << "the request is not written";
+}
+
 TEST_F(LocalExecutorTest, ACommandIsLookedForInThePathOfItsTask) {
   const std::string tool = folder_.path() + "/tool";
   ASSERT_TRUE(write_file(tool, "#!/bin/sh\necho found\n").ok());
