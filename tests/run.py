@@ -20,7 +20,7 @@ def main() -> int:
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromModule(module))
     if folder := os.environ.get("MILLRACE_RESULTS"):
         counts = {"tests": result.testsRun, "failures": len(result.failures), "errors": len(result.errors),
-                  "skipped": len(result.skipped)}
+                  "skipped": [f"{test.id()} ({reason})" for test, reason in result.skipped]}
         (pathlib.Path(folder) / f"{name}.json").write_text(json.dumps(counts))
     return not (result.wasSuccessful() and result.testsRun)
 

@@ -45,11 +45,15 @@ class TestCount(unittest.TestCase):
                                       e2e=None),
                          ["4 passed, 3 failed"])
 
-    def test_what_was_skipped_is_neither_passed_nor_failed_and_is_told(self):
-        gtest = {"tests": 3, "testsuites": [{"testsuite": [{"result": "COMPLETED"}, {"result": "SKIPPED"}]}]}
-        told, last = self.counted(unit={"lake": (PASSED, gtest)}, e2e={"servers": (PASSED, {"tests": 4, "skipped": 1})})
-        self.assertTrue(told.startswith("2 skipped"), told)
-        self.assertEqual(last, "5 passed, 0 failed")
+    def test_what_was_skipped_is_neither_passed_nor_failed_and_is_named(self):
+        lake = {"tests": 3, "testsuites": [{"name": "Lake", "testsuite": [{"name": "Commits", "result": "COMPLETED"},
+                                                                          {"name": "Reads", "result": "SKIPPED"}]}]}
+        self.assertEqual(self.counted(unit={"lake": (PASSED, lake)},
+                                      e2e={"servers": (PASSED, {"tests": 4, "skipped": ["Servers.stop (no disk)"]})}),
+                         ["skipped: e2e: Servers.stop (no disk)", "skipped: unit: Lake.Reads", "5 passed, 0 failed"])
+
+    def test_bodies_of_child_processes_are_no_tests(self):
+        self.assertEqual(self.counted(unit={"launcher": (PASSED, {"tests": 9, "disabled": 2})}), ["7 passed, 0 failed"])
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ std::vector<std::optional<T>> values_of(const Batch& batch, std::string_view nam
   std::vector<std::optional<T>> values;
   for (std::size_t row = 0; row < column->size(); ++row) {
     const auto value = column->at(row);
-    values.push_back(value.has_value() ? std::optional<T>(*value) : std::nullopt);
+    values.emplace_back();
+    if (value.has_value()) values.back().emplace(*value);
   }
   return values;
 }

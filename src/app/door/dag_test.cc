@@ -162,7 +162,7 @@ TEST(Dag, TasksOfTwoDagsCannotBeJoined) {
 class RunTask : public testing::Test {
  protected:
   RunTask() { ::pthread_sigmask(SIG_SETMASK, nullptr, &signals_); }
-  ~RunTask() override {
+  void TearDown() override {
     ::unsetenv(execution::kAttemptFdVariable);
     ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);  // a channel blocks SIGTERM
   }

@@ -131,9 +131,8 @@ TEST(Fields, ReportsAllMistakesOfAMappingAndReadsOn) {
       "a.yml:1:5: 'id' of a task is text (put it in quotes); found the value 7",
       "a.yml:1:1: a task needs 'kind'",
       "a.yml:2:10: 'retries' of a task is an integer; found the text 'many'",
-      "a.yml:4:10: 'timeout': '5 parsecs' is not a duration; write a number and ms, s, m, h, d or "
-      "w, such as 30s, 5m, "
-      "2h or 1h30m",
+      ("a.yml:4:10: 'timeout': '5 parsecs' is not a duration; write a number and ms, s, m, h, d or "
+       "w, such as 30s, 5m, 2h or 1h30m"),
       "a.yml:5:11: 'upstream' of a task is text or a list of texts; found a list",
       "a.yml:3:1: a task has no 'retry_dely'; did you mean 'retry_delay'?"};
   EXPECT_EQ(messages, expected);

@@ -425,8 +425,8 @@ TEST_F(Check, WhatIsDeclaredAndNotUsedIsWarnedOf) {
         "late}\n");
   EXPECT_EQ(warnings(),
             (std::vector<std::string>{
-                "sources/cafe.yml:6:29: no file fits the pattern '{date}.csv'; there is "
-                "orders-2013-01-01.jsonl and 19 more",
+                ("sources/cafe.yml:6:29: no file fits the pattern '{date}.csv'; there is "
+                 "orders-2013-01-01.jsonl and 19 more"),
                 "sources/cafe.yml:6:5: no task lands the source 'cafe.visits'",
                 "models/spare.sql: nothing reads the SQL model 'spare', and no task writes it",
                 "expectations/spare.yml: no task asks the suite 'spare'",

@@ -27,7 +27,7 @@ class ChannelTest : public testing::Test {
     ::setenv(kAttemptFdVariable, std::to_string(fds[1]).c_str(), 1);
     theirs_ = fds[1];
   }
-  ~ChannelTest() override {
+  void TearDown() override {
     ::unsetenv(kAttemptFdVariable);
     // A channel blocks SIGTERM in its process; this one is not an attempt.
     ::pthread_sigmask(SIG_SETMASK, &signals_, nullptr);

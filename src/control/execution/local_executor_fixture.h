@@ -118,7 +118,7 @@ inline AttemptId attempt_id(const std::string& task, int epoch = 1) {
 class LocalExecutorTest : public testing::Test {
  protected:
   LocalExecutorTest() { make({}); }
-  ~LocalExecutorTest() override { executor_.reset(); }
+  void TearDown() override { executor_.reset(); }
 
   void make(LocalExecutorOptions options) {
     executor_.reset();

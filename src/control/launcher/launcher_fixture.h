@@ -164,7 +164,7 @@ struct FakeServer {
 
 class LauncherTest : public testing::Test {
  protected:
-  ~LauncherTest() override {
+  void TearDown() override {
     server_.reset();
     // Whatever a test has left ends with its launcher.
     if (auto last = LauncherExecutor::make(options_for(state())); last.ok()) {

@@ -107,7 +107,6 @@ TEST_F(LauncherTest, ThereIsNoLauncherBeforeThereIsSomethingToRun) {
 TEST_F(LauncherTest, StrangersAreSentAwayAndTheServerIsNotDisturbed) {
   const AttemptRequest made = shell("lives", "exec sleep 1000");
   start(made);
-  const std::string hello = to_line(Order(order::Hello{kProtocolVersion, state(), "/", {}}));
   const std::vector<std::string> strange = {
       "GET / HTTP/1.1\r\n\r\n",
       "{\"type\":\"stop\",\"grace_seconds\":0}\n",

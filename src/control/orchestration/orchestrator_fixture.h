@@ -25,6 +25,14 @@ using std::chrono::seconds;
 
 inline const Instant kDate = *parse_instant("2013-01-06");
 
+/// Whether one of the times that a test asked for is left; it is used up.
+template <typename Count>
+bool use_up(Count& left) {
+  if (left <= 0) return false;
+  --left;
+  return true;
+}
+
 /// A database that can be unplugged, lose commits, or refuse every one that would leave a row that
 /// `forbid` finds.
 class TestDatabase final : public Database {
@@ -55,7 +63,7 @@ class TestDatabase final : public Database {
  private:
   Status try_to_write(const std::function<Status(Transaction&)>& work) {
     if (unplugged_) return Error(ErrorCode::Unavailable, "unplugged");
-    const bool lose = to_lose_ > 0 && to_lose_-- > 0;
+    const bool lose = use_up(to_lose_);
     TRY(inner_->write([&](Transaction& transaction) -> Status {
       TRY(work(transaction));
       if (lose) return Error(ErrorCode::Unavailable, "the commit was lost");
@@ -63,8 +71,7 @@ class TestDatabase final : public Database {
         return Error(ErrorCode::Unavailable, "the disk is full");
       return {};
     }));
-    if (to_hide_ > 0 && to_hide_-- > 0)
-      return Error(ErrorCode::Unavailable, "the connection was lost");
+    if (use_up(to_hide_)) return Error(ErrorCode::Unavailable, "the connection was lost");
     return {};
   }
 
@@ -191,9 +198,8 @@ class TestHooks final : public TaskHooks {
  public:
   Result<Preparation> prepare(const TaskInstance& instance) override {
     const std::lock_guard lock(mutex_);
-    if (throw_in_prepare_ > 0 && throw_in_prepare_-- > 0) throw std::runtime_error("oh no");
-    if (refuse_prepare_ > 0 && refuse_prepare_-- > 0)
-      return Error(ErrorCode::Unavailable, "the lake does not answer");
+    if (use_up(throw_in_prepare_)) throw std::runtime_error("oh no");
+    if (use_up(refuse_prepare_)) return Error(ErrorCode::Unavailable, "the lake does not answer");
     return Preparation(
         Json::object({{"task", instance.task.id.str()}, {"upstream", instance.upstream_results}}));
   }
@@ -204,9 +210,8 @@ class TestHooks final : public TaskHooks {
                                std::to_string(instance.generation),
                            result.dump()}));
     const std::lock_guard lock(mutex_);
-    if (agree_first_ > 0 && agree_first_-- > 0) return {};
-    if (refuse_complete_ > 0 && refuse_complete_-- > 0)
-      return Error(ErrorCode::Unavailable, "the name is taken");
+    if (use_up(agree_first_)) return {};
+    if (use_up(refuse_complete_)) return Error(ErrorCode::Unavailable, "the name is taken");
     return {};
   }
   void refuse_prepare(int times) { refuse_prepare_ = times; }

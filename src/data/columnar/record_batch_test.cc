@@ -52,8 +52,8 @@ class Arrays : public testing::Test {
     }
     made->children = std::move(children);
     for (ArrowArray& child : made->children) made->pointers.push_back(&child);
-    made->releases = &releases;
-    ++made_count;
+    made->releases = &releases_;
+    ++made_count_;
     ArrowArray array{};
     array.length = length;
     array.offset = offset;
@@ -77,10 +77,10 @@ class Arrays : public testing::Test {
     return RecordBatch::adopt(std::make_shared<Schema>(std::move(fields)), array);
   }
 
-  void TearDown() override { EXPECT_EQ(releases, made_count) << "every array is released once"; }
+  void TearDown() override { EXPECT_EQ(releases_, made_count_) << "every array is released once"; }
 
-  int releases = 0;
-  int made_count = 0;
+  int releases_ = 0;
+  int made_count_ = 0;
 };
 
 TEST_F(Arrays, FlatColumnsAreReadAtTheirOffsets) {
@@ -191,10 +191,10 @@ TEST_F(Arrays, AMoveLeavesNothingBehindAndReleasesOnce) {
   RecordBatch b =
       *adopt({{"i", simple(Kind::Int64)}}, make(1, 0, {{}}, {numbers<std::int64_t>({2})}));
   a = std::move(b);
-  EXPECT_EQ(releases, 2) << "the batch that was assigned over is gone";
+  EXPECT_EQ(releases_, 2) << "the batch that was assigned over is gone";
   EXPECT_EQ(a.column(0).integer(0), 2);
   ArrowArray given = std::move(a).release_arrow();
-  EXPECT_EQ(releases, 2);
+  EXPECT_EQ(releases_, 2);
   given.release(&given);
 }
 
@@ -338,7 +338,7 @@ TEST(BatchBuilder, WhatWasAppendedIsRead) {
   for (int row = 0; row < 20; ++row) {
     builder.append_boolean(0, row % 3 == 0);
     builder.append_integer(1, -row);
-    builder.append_integer(2, -row * 5);
+    builder.append_integer(2, -5L * row);
     builder.append_number(3, row / 2.0);
     if (row % 7 == 0) {
       builder.append_null(4);

@@ -106,7 +106,7 @@ TEST(Limits, SessionsOfOneEngineWorkSideBySide) {
         auto session = *engine->open_session();
         bool defined = session->define_view("s.v", "select " + std::to_string(i) + " as a").ok();
         auto value = session->scalar("select sum(a) from s.v, range(1000)");
-        right += defined && value.ok() && value->as_integer() == 1000 * i ? 1 : 0;
+        right += defined && value.ok() && value->as_integer() == 1000L * i ? 1 : 0;
       }
     });
   }

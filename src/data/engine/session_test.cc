@@ -123,7 +123,7 @@ TEST_F(SessionTest, TypesMayComeWithTheParameters) {
 TEST_F(SessionTest, ErrorsSayWhatCanBeDone) {
   EXPECT_HAS(ask("selec 1"), "invalid: Parser Error: syntax error at or near \"selec\"");
   EXPECT_HAS(ask("select nope"), "invalid: Binder Error");
-  EXPECT_HAS(ask("select nope"), "^");
+  EXPECT_HAS(ask("select nope"), " ^");
   EXPECT_HAS(ask("select * from nix"),
              "invalid: Catalog Error: Table with name nix does not exist!");
   EXPECT_HAS(ask("select 'x'::int"), "invalid: Conversion Error");

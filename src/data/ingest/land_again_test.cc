@@ -244,7 +244,7 @@ TEST_F(Land, NoticesAFileThatIsReplacedByOneOfTheSameSizeAndTimeWhileItIsRead) {
 
 TEST_F(Land, RefusesATableInWhichASourceHasLandedThatIsNoMore) {
   deliver_three_days();
-  const auto of = [](std::vector<std::string> sources) {
+  const auto of = [](const std::vector<std::string>& sources) {
     return [sources](LandSpec& spec) { spec.sources = sources; };
   };
   ASSERT_OK(world_.land("2013-01-03T00:00:00Z", 1, of({"flights"})));

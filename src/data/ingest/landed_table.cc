@@ -1,5 +1,7 @@
 #include "ingest/landed_table.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "ingest/land_plan.h"

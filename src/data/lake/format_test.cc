@@ -275,7 +275,7 @@ TEST(DeletionVectorBytes, FewBytesThatStandForManyRowsStopAtTheCountInTheLog) {
     for (int i = 0; i < containers; ++i) {
       bytes += bytes_of({{ascending ? i : 0, 2}, {65535, 2}});
     }
-    bytes += std::string(4 * containers, '\0');  // offsets
+    bytes += std::string(4UL * containers, '\0');  // offsets
     for (int i = 0; i < containers; ++i) bytes += bytes_of({{1, 2}, {0, 2}, {65535, 2}});
     return bytes;
   };

@@ -366,7 +366,8 @@ Result<bool> Json::bool_at(std::string_view name) const {
 
 std::string Json::string_or(std::string_view name, std::string fallback) const {
   const Json* found = find(name);
-  return found != nullptr && found->is_string() ? found->as_string() : std::move(fallback);
+  if (found != nullptr && found->is_string()) return found->as_string();
+  return fallback;
 }
 
 std::int64_t Json::integer_or(std::string_view name, std::int64_t fallback) const {

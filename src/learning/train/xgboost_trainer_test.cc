@@ -1,5 +1,7 @@
 #include "train/xgboost_trainer.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "model/artefact.h"
