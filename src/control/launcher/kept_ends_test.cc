@@ -134,5 +134,21 @@ TEST_F(KeptEndsTest, WhatDoesNotFitIsKeptInMemoryUntilThereIsRoom) {
   EXPECT_NE(open().find(attempt("b"), "a.1"), nullptr);
 }
 
+TEST_F(KeptEndsTest, TheBoundIsOfWhatIsKeptAlsoByAnEarlierLauncher) {
+  const std::string line = end_of("a", "a.1", 2'000);
+  const std::size_t left = 2 * 3'000 - line.size();
+  {
+    KeptEnds ends = open({.most_bytes = 3'000});
+    ends.add(attempt("a"), "a.1", make_line(line));
+    EXPECT_TRUE(ends.has_room_for(left));
+    EXPECT_FALSE(ends.has_room_for(left + 1));
+  }
+  KeptEnds ends = open({.most_bytes = 3'000});
+  EXPECT_TRUE(ends.has_room_for(left));
+  EXPECT_FALSE(ends.has_room_for(left + 1));
+  ends.remove(attempt("a"));
+  EXPECT_TRUE(ends.has_room_for(2 * 3'000));
+}
+
 }  // namespace
 }  // namespace millrace::launcher

@@ -272,6 +272,26 @@ TEST_F(LauncherDeskTest, WhatIsKeptForAServerThatDoesNotComeHasABound) {
   EXPECT_EQ(ends[3].end.exit_code, 7);
 }
 
+TEST_F(LauncherDeskTest, AnEndThatPassesTheBoundWhileAServerConnectsIsToldWithoutItsResult) {
+  const std::string large(4'000, 'x');
+  make_desk({.most_bytes = 3'000});
+  server_comes();
+  for (const char* task : {"a", "b", "c"}) start(task);
+  desk_->server_left();
+  end("a", 0, large);
+  server_comes();
+  end("b", 0, large);
+  EXPECT_TRUE(heard_.empty()) << "it has not asked for it yet";
+  for (const char* task : {"a", "b", "c"}) EXPECT_TRUE(adopt(task));
+  ASSERT_EQ(heard<report::Finished>().size(), 2U);
+  EXPECT_EQ(heard<report::Finished>()[0].end.result, Json(large));
+  EXPECT_EQ(heard<report::Finished>()[1].end.outcome.error, ErrorCode::Exhausted);
+  for (const char* task : {"a", "b"}) obey(order::Settled{attempt_of(task)});
+  end("c", 0, large);
+  ASSERT_EQ(heard<report::Finished>().size(), 3U);
+  EXPECT_EQ(heard<report::Finished>()[2].end.result, Json(large)) << "there is room again";
+}
+
 TEST_F(LauncherDeskTest, OfATaskOneAttemptRunsAtATime) {
   server_comes();
   start("a");
