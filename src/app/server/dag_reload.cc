@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "base/caught.h"
 #include "base/log.h"
 #include "project/dag_files.h"
 #include "server/gone_dags.h"
@@ -20,22 +21,6 @@ std::vector<std::string> programs_with_ids(const project::Project& project) {
     if (!pipeline.program.empty()) found.push_back(pipeline.program + " " + pipeline.dag.id.str());
   std::ranges::sort(found);
   return found;
-}
-
-/// What `work` returns; nobody stands behind the reader who could catch what it throws.
-template <typename Work>
-Status guarded(Work&& work) {
-  const auto broken = [](const std::string& what) {
-    return Error(ErrorCode::Internal,
-                 "reading the files of the Dags met an error of ours: " + what);
-  };
-  try {
-    return work();
-  } catch (const std::exception& error) {
-    return broken(error.what());
-  } catch (...) {
-    return broken("an exception without words");
-  }
 }
 
 }  // namespace
@@ -109,11 +94,15 @@ void DagReload::read_once(Lock& lock) {
   lock.unlock();
   project::DagFiles now;
   std::optional<project::Project> read;
-  Status outcome = guarded([&]() -> Status {
+  const auto take_over = [&]() -> Status {
     now = project::look_at_dag_files(project_.root, project_.programs);
     if (is_dealt_with(now)) return {};
     read = TRY(read_project());
     return apply(*read);
+  };
+  Status outcome = caught(take_over, [](const std::string& what) {
+    return Error(ErrorCode::Internal,
+                 "reading the files of the Dags met an error of ours: " + what);
   });
   lock.lock();
   if (read || !outcome.ok()) settle(std::move(now), read, std::move(outcome));

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/caught.h"
 #include "base/log.h"
 #include "orchestration/orchestrator_shell.h"
 
@@ -20,18 +21,11 @@ bool is_refusal(const Error& error) {
 
 /// A hook's answer; an exception of its becomes Internal, with the task's name.
 template <typename Hook>
-auto guarded_hook(const TaskInstance& instance, Hook&& hook) -> decltype(hook()) {
-  const auto broken = [&](const std::string& what) {
+auto guarded_hook(const TaskInstance& instance, Hook&& hook) {
+  return caught(hook, [&](const std::string& what) {
     return Error(ErrorCode::Internal, fmt::format("task '{}' met an error of our own: {}",
                                                   instance.task.id.str(), what));
-  };
-  try {
-    return hook();
-  } catch (const std::exception& e) {
-    return broken(e.what());
-  } catch (...) {
-    return broken("an exception without words");
-  }
+  });
 }
 
 }  // namespace

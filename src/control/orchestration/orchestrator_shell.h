@@ -9,13 +9,13 @@
 
 #include <condition_variable>
 #include <deque>
-#include <exception>
 #include <future>
 #include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_set>
 
+#include "base/caught.h"
 #include "orchestration/orchestrator.h"
 
 namespace millrace::orchestration {
@@ -205,17 +205,10 @@ Result<T> Orchestrator::Shell::call(std::function<Result<T>()> work) {
 
 template <typename Work>
 auto Orchestrator::Shell::guarded(Work&& work) -> decltype(work()) {
-  const auto broken = [this](const std::string& what) {
+  return caught(work, [this](const std::string& what) {
     stale_ = true;
     return Error(ErrorCode::Internal, "the scheduling thread met an error of its own: " + what);
-  };
-  try {
-    return work();
-  } catch (const std::exception& e) {
-    return broken(e.what());
-  } catch (...) {
-    return broken("an exception without words");
-  }
+  });
 }
 
 }  // namespace millrace::orchestration

@@ -4,27 +4,36 @@
 // and where an error of ours that concerns one must not end the others.
 
 #include <exception>
+#include <string>
 #include <type_traits>
 
 #include "base/result.h"
 
 namespace millrace {
 
-/// What `work` returns, a Status or nothing; Internal for what it throws.
-template <typename Work>
-Status caught(Work&& work) {
+/// What `work` returns, a Status or a Result, or nothing; `error_of(what)` for what it throws.
+template <typename Work, typename ErrorOf>
+auto caught(Work&& work, ErrorOf&& error_of) {
+  using Returned = std::invoke_result_t<Work&>;
+  using Outcome = std::conditional_t<std::is_void_v<Returned>, Status, Returned>;
   try {
-    if constexpr (std::is_void_v<std::invoke_result_t<Work&>>) {
+    if constexpr (std::is_void_v<Returned>) {
       work();
-      return {};
+      return Outcome();
     } else {
-      return work();
+      return Outcome(work());
     }
   } catch (const std::exception& error) {
-    return Error(ErrorCode::Internal, error.what());
+    return Outcome(error_of(std::string(error.what())));
   } catch (...) {
-    return Error(ErrorCode::Internal, "an exception without words");
+    return Outcome(error_of(std::string("an exception without words")));
   }
+}
+
+/// The same; Internal for what it throws.
+template <typename Work>
+auto caught(Work&& work) {
+  return caught(work, [](const std::string& what) { return Error(ErrorCode::Internal, what); });
 }
 
 }  // namespace millrace
