@@ -67,6 +67,31 @@ def tries_behind_members(text):
             around.append(["(", False])
 
 
+# As clang-format leaves them: what a namespace holds stands at the beginning of a line, and bodies do not.
+ANONYMOUS = re.compile(r"^namespace \{\n(.*?)^\}  // namespace$", re.DOTALL | re.MULTILINE)
+FUNCTION = re.compile(r"^(?!(?:using|namespace|template|static_assert|struct|class|enum|extern|return|typedef|TEST|"
+                      r"INSTANTIATE)\b|TEST_|INSTANTIATE_|constexpr \w+ k)[A-Za-z_][^\n;={}()]*?[\s*&>](\w+)\(", re.MULTILINE)
+
+
+def functions_of_its_own(text):
+    """The functions of a file's anonymous namespaces, by name, and the line of each."""
+    for namespace in ANONYMOUS.finditer(text):
+        for found in FUNCTION.finditer(namespace[1]):
+            yield found[1], text.count("\n", 0, namespace.start(1) + found.start()) + 1
+
+
+def same_names_in_a_batch(root):
+    """Functions of one name that are two files' own, in a room whose files are compiled in batches (MILLRACE_UNITY):
+    each is an overload for the other's file there, and may be picked without a word."""
+    first = {}  # by room, whether of tests, and name: the file and the line
+    for path in sorted(root.glob("src/**/*.cc")):
+        for name, line in functions_of_its_own(path.read_text(errors="replace")):
+            other = first.setdefault((path.parent, path.stem.endswith(("_test", "_contract")), name), (path, line))
+            if other[0] != path:
+                yield (f"{path.relative_to(root)}:{line}: {name} is also a function of {other[0].name}'s own (line "
+                       f"{other[1]}); in a batch of files it would be an overload of it: give one of them another name")
+
+
 def prose_of_a_page(text):
     """The lines of Markdown, by number, that are neither code nor rows of a table."""
     fenced = False
@@ -99,6 +124,7 @@ def main() -> int:
                         errors.append(f"{name}:{number}: {why}")
                 if len(line) > WIDEST and "http" not in line and name != WIDER:
                     errors.append(f"{name}:{number}: wider than {WIDEST} columns")
+    errors += same_names_in_a_batch(root)
     print("\n".join(errors))
     return bool(errors)
 

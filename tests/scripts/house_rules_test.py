@@ -84,6 +84,29 @@ Result<int> f(int a, int b) {
         self.assertEqual(self.errors("check_tidy.py"), [])
 
 
+    def own(self, function):
+        return f"namespace millrace {{\nnamespace {{\n\n{function} {{\n  return f(g(1));\n}}\n\n}}  // namespace\n}}\n"
+
+    def test_a_function_of_two_files_of_a_room(self):
+        self.write("src/data/lake/first.cc", self.own("int sum_of(int a)"))
+        for same in ("std::string sum_of(const std::string& a, int b)", "template <typename T>\nT* sum_of(T a)",
+                     "const std::vector<int>& sum_of(\n    int a)"):
+            with self.subTest(same):
+                self.write("src/data/lake/second.cc", self.own(same))
+                line = 4 + same.startswith("template")
+                [error] = self.errors("check_tidy.py")
+                self.assertTrue(error.startswith(f"src/data/lake/second.cc:{line}: sum_of is also a function of "
+                                                 "first.cc's own (line 4)"), error)
+
+    def test_functions_that_no_batch_brings_together(self):
+        self.write("src/data/lake/first.cc", self.own("int sum_of(int a)") + self.own("int sum_of(char a)"))
+        self.write("src/data/lake/first_test.cc", self.own("int sum_of(int a)"))
+        self.write("src/data/sql/second.cc", self.own("int sum_of(int a)"))
+        self.write("src/data/lake/third.cc", "int sum_of(int a) {\n  return a;\n}\n"
+                   + self.own("int other(int a)").replace("f(g(1))", "sum_of(1)"))
+        self.assertEqual(self.errors("check_tidy.py"), [])
+
+
 class TestLayers(CheckTest):
     def house(self, layers, **files):
         for path in ("data/sql", "data/lake", "app/cli"):

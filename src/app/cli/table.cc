@@ -11,7 +11,7 @@
 namespace millrace::cli {
 namespace {
 
-Json summary_of(const lake::Snapshot& snapshot) {
+Json table_summary(const lake::Snapshot& snapshot) {
   return Json::object({{"table", snapshot.table().text()},
                        {"version", snapshot.version().value()},
                        {"rows", snapshot.row_count() ? Json(*snapshot.row_count()) : Json()},
@@ -31,7 +31,7 @@ Result<Json> list_tables(LakeSession& lake, bool& all_read) {
   for (const lake::TableName& name : TRY(lake.lake->tables())) {
     const auto snapshot = lake.lake->snapshot(name);
     all_read = all_read && snapshot.ok();
-    tables.push(snapshot.ok() ? summary_of(**snapshot)
+    tables.push(snapshot.ok() ? table_summary(**snapshot)
                               : Json::object({{"table", name.text()},
                                               {"error", snapshot.error().message()}}));
   }
@@ -50,7 +50,7 @@ Result<Json> describe_table(LakeSession& lake, const TableArguments& arguments) 
   const auto loose = TRY(lake.lake->loose_files(*snapshot));
   std::uint64_t loose_bytes = 0;
   for (const storage::ObjectInfo& file : loose) loose_bytes += file.size_bytes;
-  Json table = summary_of(*snapshot);
+  Json table = table_summary(*snapshot);
   table.set("loose_files", loose.size())
       .set("loose_bytes", loose_bytes)
       .set("partition_columns", Json(snapshot->partition_columns()))
@@ -74,7 +74,7 @@ Result<Json> history_of(LakeSession& lake, const TableArguments& arguments) {
 }
 
 /// "event_date, origin".
-std::string list_text(const Json& texts) {
+std::string comma_list(const Json& texts) {
   std::string text;
   for (const Json& each : texts.as_array()) text += (text.empty() ? "" : ", ") + each.as_string();
   return text;
@@ -100,7 +100,7 @@ void print_description(Terminal& terminal, const Json& table) {
       counted(table.integer_or("files", 0), "file"),
       table["partition_columns"].as_array().empty()
           ? ""
-          : ", partitioned by " + list_text(table["partition_columns"])));
+          : ", partitioned by " + comma_list(table["partition_columns"])));
   if (const std::int64_t loose = table.integer_or("loose_files", 0); loose > 0)
     terminal.line(
         fmt::format("{} more in its folder, {}, belong to no version that it remembers: left by "

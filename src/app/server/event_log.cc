@@ -29,13 +29,13 @@ Json event_of(const orchestration::MessageNotice& notice) {
                        {"body", notice.message.body}});
 }
 
-const orchestration::RunKey& key_of(const orchestration::RunRecord& run) {
+const orchestration::RunKey& run_of(const orchestration::RunRecord& run) {
   return run.key;
 }
-const orchestration::RunKey& key_of(const orchestration::TaskNotice& notice) {
+const orchestration::RunKey& run_of(const orchestration::TaskNotice& notice) {
   return notice.run;
 }
-const orchestration::RunKey& key_of(const orchestration::MessageNotice& notice) {
+const orchestration::RunKey& run_of(const orchestration::MessageNotice& notice) {
   return notice.attempt.run;
 }
 
@@ -109,7 +109,7 @@ void EventLog::add(const orchestration::Notice& notice) {
   const auto* message = std::get_if<orchestration::MessageNotice>(&notice);
   if (message != nullptr && message->message.type != "progress" && message->message.type != "log")
     return;
-  const orchestration::RunKey run = std::visit([](const auto& n) { return key_of(n); }, notice);
+  const orchestration::RunKey run = std::visit([](const auto& n) { return run_of(n); }, notice);
   Json event = std::visit([](const auto& n) { return event_of(n); }, notice);
   const std::size_t bytes = event.dump().size();
   {

@@ -42,7 +42,8 @@ void check_tasks(const project::Project& project, const project::Problems& befor
 
 /// The values that var() can have before there is a run: the defaults of `dag` (null: of none before
 /// others), those of the project, the defaults of every Dag, and any time.
-transform::Variables variables_of(const project::Project& project, const project::Pipeline* dag) {
+transform::Variables variables_of_dag(const project::Project& project,
+                                      const project::Pipeline* dag) {
   transform::Variables variables;
   const auto fill_in = [&](const Json& values) {
     for (const auto& [name, value] : values.as_object()) variables.emplace(name, value);
@@ -64,7 +65,7 @@ void check_suites_of_dags(project::Loaded& loaded,
     if (!asks_a_suite(pipeline)) continue;
     std::vector<Error> errors;
     transform::check_models(subjects.session, loaded.project.models, sources,
-                            variables_of(loaded.project, &pipeline), errors);
+                            variables_of_dag(loaded.project, &pipeline), errors);
     // With the values of all Dags they bind; what these values break, a run will tell.
     if (errors.empty()) check_suites(pipeline, subjects, loaded);
   }
@@ -91,7 +92,7 @@ Status check_sql(project::Loaded& loaded) {
   for (const auto& [name, source] : project.sources)
     sources.emplace(name, transform::LandedSource{landed_schema(source), source.table});
   std::vector<Error> errors;
-  transform::check_models(*session, project.models, sources, variables_of(project, nullptr),
+  transform::check_models(*session, project.models, sources, variables_of_dag(project, nullptr),
                           errors);
   for (const Error& error : errors)
     problems.push_back(project::problem_with_place("models/", error.message()));

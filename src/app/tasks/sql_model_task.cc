@@ -26,7 +26,8 @@ Result<const transform::SqlModel*> model_of(const Attempt& attempt) {
   return model;
 }
 
-transform::MaterializeSpec spec_of(const Attempt& attempt, const transform::SqlModel& model) {
+transform::MaterializeSpec materialize_spec(const Attempt& attempt,
+                                            const transform::SqlModel& model) {
   return {.writer = attempt.writer(model.table()),
           .fence = attempt.reporting().fence,
           .logical_date = attempt.request().logical_date,
@@ -57,7 +58,8 @@ class SqlModelTask final : public TaskKind {
   Result<bool> still_there(Attempt& attempt, const Json& result) const override {
     const std::string table = TRY(result.string_at("table"));
     const transform::SqlModel* model = TRY(model_of(attempt));
-    const auto later = TRY(transform::later_date(attempt.lake(), *model, spec_of(attempt, *model)));
+    const auto later =
+        TRY(transform::later_date(attempt.lake(), *model, materialize_spec(attempt, *model)));
     if (result.contains("later_date")) return later.has_value();
     const std::int64_t version = TRY(result.integer_at("version"));
     if (!TRY(is_written(attempt, table)) || !TRY(is_in_lake(attempt, table, version))) return false;
@@ -75,8 +77,8 @@ class SqlModelTask final : public TaskKind {
   Result<Json> run(Attempt& attempt) const override {
     const transform::SqlModel* model = TRY(model_of(attempt));
     TRY(define_models(attempt, {model->name}));
-    const transform::Made made = TRY(transform::materialize(attempt.lake(), attempt.session(),
-                                                            *model, spec_of(attempt, *model)));
+    const transform::Made made = TRY(transform::materialize(
+        attempt.lake(), attempt.session(), *model, materialize_spec(attempt, *model)));
     const std::int64_t rows = made.committed.rows_written;
     Json result = Json::object({{"table", model->table()}, {"model", model->name}, {"rows", rows}});
     if (made.later_date) {

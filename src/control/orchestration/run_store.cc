@@ -150,7 +150,7 @@ Result<std::shared_ptr<const Dag>> read_dag(Transaction& transaction, const DagI
   return Dag::make(TRY_DOING(place, DagSpec::from_json(json)));
 }
 
-Result<std::vector<TaskRecord>> read_tasks(Transaction& transaction, const RunKey& run) {
+Result<std::vector<TaskRecord>> load_task_records(Transaction& transaction, const RunKey& run) {
   const Rows rows = TRY(transaction.query(std::string("SELECT ") + kTaskColumns +
                                               " FROM orchestration_tasks "
                                               "WHERE dag_id = $1 AND run_id = $2",
@@ -169,7 +169,7 @@ Error no_such_run(const RunKey& run) {
 Result<event::RunsLoaded::Stored> read_stored(Transaction& transaction, RunRecord run) {
   event::RunsLoaded::Stored stored;
   stored.dag = TRY(read_dag(transaction, run.key.dag, run.dag_version));
-  stored.tasks = TRY(read_tasks(transaction, run.key));
+  stored.tasks = TRY(load_task_records(transaction, run.key));
   stored.run = std::move(run);
   return stored;
 }
@@ -376,7 +376,7 @@ Result<std::vector<TaskRecord>> RunStore::task_instances(const RunKey& run) cons
     const std::optional<RunRecord> record = TRY(read_run(transaction, run));
     if (!record) return no_such_run(run);
     std::map<TaskId, TaskRecord> stored;
-    for (TaskRecord& task : TRY(read_tasks(transaction, run)))
+    for (TaskRecord& task : TRY(load_task_records(transaction, run)))
       stored.emplace(task.task, std::move(task));
     const auto dag = TRY(read_dag(transaction, run.dag, record->dag_version));
     for (const TaskIndex i : dag->order()) {

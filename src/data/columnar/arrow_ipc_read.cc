@@ -14,7 +14,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the values are read as they lie there");
 
-Error invalid(std::string message) {
+Error invalid_stream(std::string message) {
   return {ErrorCode::Invalid, std::move(message)};
 }
 
@@ -31,9 +31,9 @@ class StreamReader final : public BatchReader {
   Status open() {
     auto message = TRY(located(read_message()));
     if (!message.has_value())
-      return invalid("an Arrow stream begins with a schema; there is nothing");
+      return invalid_stream("an Arrow stream begins with a schema; there is nothing");
     if (message->table->kind() != ipc::HeaderKind::Schema)
-      return invalid(place() + ": a stream begins with its schema");
+      return invalid_stream(place() + ": a stream begins with its schema");
     schema_ = std::make_shared<Schema>( TRY(located(ipc::schema_of(*message->table->schema()))));
     TRY(located(read_body(message->table->body_length())));
     return {};
@@ -73,12 +73,12 @@ class StreamReader final : public BatchReader {
     std::memcpy(&mark, head.data(), 4);
     std::memcpy(&size, head.data() + 4, 4);
     if (got < 4 || mark != 0xFFFFFFFF)
-      return invalid(
+      return invalid_stream(
           "expected FF FF FF FF and a length; this is no Arrow stream, or one of before "
           "Arrow 0.15");
-    if (got < 8) return invalid("the stream ends within the message");
+    if (got < 8) return invalid_stream("the stream ends within the message");
     if (size == 0) return std::optional<Message>();
-    if (size < 0) return invalid(fmt::format("its metadata has {} bytes", size));
+    if (size < 0) return invalid_stream(fmt::format("its metadata has {} bytes", size));
     if (size > limits_.metadata_bytes) return too_large("metadata", size, limits_.metadata_bytes);
     Message message;
     TRY(read_exactly(message.metadata, size));
@@ -87,7 +87,7 @@ class StreamReader final : public BatchReader {
     const bool has_root = verifier.VerifyOffset(0) != 0;
     if (has_root) message.table = flatbuffers::GetRoot<ipc::MessageTable>(message.metadata.data());
     if (!has_root || !message.table->verify(verifier))
-      return invalid("its metadata is no FlatBuffers table as Message.fbs has it");
+      return invalid_stream("its metadata is no FlatBuffers table as Message.fbs has it");
     if (message.table->version() != static_cast<std::int16_t>(ipc::MetadataVersion::V4) &&
         message.table->version() != static_cast<std::int16_t>(ipc::MetadataVersion::V5))
       return Error(ErrorCode::Unsupported,
@@ -99,18 +99,19 @@ class StreamReader final : public BatchReader {
   Result<RecordBatch> read_batch(const ipc::MessageTable& message) {
     if (message.kind() == ipc::HeaderKind::DictionaryBatch)
       return Error(ErrorCode::Unsupported, "it is a dictionary; send the columns decoded");
-    if (message.kind() != ipc::HeaderKind::RecordBatch) return invalid("expected a record batch");
+    if (message.kind() != ipc::HeaderKind::RecordBatch)
+      return invalid_stream("expected a record batch");
     const ipc::BatchTable& table = *message.batch();
     if (table.is_compressed())
       return Error(ErrorCode::Unsupported, "its body is compressed; send it plain");
     if (table.length() < 0 || table.length() > kMostRows)
-      return invalid(fmt::format("it has {} rows", table.length()));
+      return invalid_stream(fmt::format("it has {} rows", table.length()));
     auto body = TRY(read_body(message.body_length()));
     return ipc::read_batch(table, table.length(), std::move(body), schema_);
   }
 
   Result<std::shared_ptr<const ipc::Body>> read_body(std::int64_t size) {
-    if (size < 0) return invalid(fmt::format("its body has {} bytes", size));
+    if (size < 0) return invalid_stream(fmt::format("its body has {} bytes", size));
     if (size > limits_.body_bytes) return too_large("body", size, limits_.body_bytes);
     auto body = std::make_shared<ipc::Body>();
     body->size = size;
@@ -134,7 +135,7 @@ class StreamReader final : public BatchReader {
       const std::size_t got =
           TRY(read_up_to(into.data() + have, static_cast<std::size_t>(room - have)));
       have += static_cast<std::int64_t>(got);
-      if (have < room) return invalid("the stream ends within the message");
+      if (have < room) return invalid_stream("the stream ends within the message");
     }
     return {};
   }

@@ -144,7 +144,7 @@ std::string_view text_of(const fb::String* text) {
   return text == nullptr ? std::string_view() : std::string_view(text->c_str(), text->size());
 }
 
-std::size_t child_count(const FieldTable& field) {
+std::size_t children_in(const FieldTable& field) {
   return field.children() == nullptr ? 0 : field.children()->size();
 }
 
@@ -246,9 +246,9 @@ class SchemaReading {
   }
 
   Result<DataType> list_from(const FieldTable& field, const std::string& path) {
-    if (child_count(field) != 1)
+    if (children_in(field) != 1)
       return Error(ErrorCode::Invalid,
-                   fmt::format("{}: a list has one child, found {}", path, child_count(field)));
+                   fmt::format("{}: a list has one child, found {}", path, children_in(field)));
     const FieldTable& element = *field.children()->Get(0);
     DataType type = list_of(TRY(type_of(element, path + " element")));
     type.children[0].nullable = element.nullable();
@@ -256,9 +256,9 @@ class SchemaReading {
   }
 
   Result<DataType> map_from(const FieldTable& field, const std::string& path) {
-    const FieldTable* entries = child_count(field) == 1 ? field.children()->Get(0) : nullptr;
+    const FieldTable* entries = children_in(field) == 1 ? field.children()->Get(0) : nullptr;
     if (entries == nullptr || static_cast<TypeId>(entries->type_id()) != TypeId::Struct ||
-        child_count(*entries) != 2)
+        children_in(*entries) != 2)
       return Error(ErrorCode::Invalid, path + ": a map has one child, a struct of key and value");
     DataType key = TRY(type_of(*entries->children()->Get(0), path + " key"));
     DataType value = TRY(type_of(*entries->children()->Get(1), path + " value"));

@@ -50,7 +50,7 @@ const void* address(const void* data) {
   return data == nullptr ? nothing : data;
 }
 
-ArrowArray array_of(std::unique_ptr<Owned> owned, std::size_t length, std::int64_t buffers) {
+ArrowArray owning_array(std::unique_ptr<Owned> owned, std::size_t length, std::int64_t buffers) {
   ArrowArray array{};
   array.length = static_cast<std::int64_t>(length);
   array.n_buffers = buffers;
@@ -129,7 +129,7 @@ struct ColumnBuilder {
     }
     owned->buffers[1] = address(owned->values.empty() ? nullptr : owned->values.data());
     owned->buffers[2] = address(owned->text.data());
-    ArrowArray array = array_of(std::move(owned), length, is_text(type.kind) ? 3 : 2);
+    ArrowArray array = owning_array(std::move(owned), length, is_text(type.kind) ? 3 : 2);
     array.null_count = static_cast<std::int64_t>(nulls);
     valid.clear();
     values.clear();
@@ -233,7 +233,7 @@ RecordBatch BatchBuilder::finish() {
   }
   for (ArrowArray& child : owned->children) owned->pointers.push_back(&child);
   Result<RecordBatch> batch =
-      RecordBatch::adopt(state_->schema, array_of(std::move(owned), rows, 1));
+      RecordBatch::adopt(state_->schema, owning_array(std::move(owned), rows, 1));
   INVARIANT(batch.ok(), "a built batch fits its schema");
   return *std::move(batch);
 }

@@ -11,7 +11,7 @@
 namespace millrace::ingest {
 namespace {
 
-std::optional<std::int64_t> mark_in(const Marks& marks, const std::string& app_id) {
+std::optional<std::int64_t> value_of_mark(const Marks& marks, const std::string& app_id) {
   const auto found = marks.find(app_id);
   if (found == marks.end()) return std::nullopt;
   return found->second;
@@ -29,14 +29,15 @@ struct Compared {
 
 Result<Compared> compare(const Known& known, const Delivery& delivery) {
   Compared compared;
-  const auto landed_by = mark_in(known.marks, landed_mark(known.source, delivery.path));
+  const auto landed_by = value_of_mark(known.marks, landed_mark(known.source, delivery.path));
   if (!landed_by || *landed_by == kTakenBack) return compared;
   compared.landed = true;
   compared.own = *landed_by == mark_version(known.writer);
   const auto now = static_cast<std::int64_t>(delivery.size_bytes);
-  compared.size_then = mark_in(known.marks, size_mark(known.source, delivery.path)).value_or(now);
-  const auto content = mark_in(known.marks, content_mark(known.source, delivery.path));
-  const auto modified = mark_in(known.marks, modified_mark(known.source, delivery.path));
+  compared.size_then =
+      value_of_mark(known.marks, size_mark(known.source, delivery.path)).value_or(now);
+  const auto content = value_of_mark(known.marks, content_mark(known.source, delivery.path));
+  const auto modified = value_of_mark(known.marks, modified_mark(known.source, delivery.path));
   const bool same_size = compared.size_then == now;
   compared.content = content.value_or(0);
   if (same_size && (!content || modified == microseconds(delivery.modified))) return compared;
@@ -119,7 +120,7 @@ std::int64_t content_version(std::string_view sha256) {
 Result<LandPlan> plan_landing(const Known& known, std::vector<Delivery> deliveries) {
   LandPlan plan;
   for (Delivery& delivery : deliveries) {
-    const auto landed_by = mark_in(known.marks, landed_mark(known.source, delivery.path));
+    const auto landed_by = value_of_mark(known.marks, landed_mark(known.source, delivery.path));
     if (landed_by == mark_version(known.writer)) {
       plan.pending.push_back(std::move(delivery));
       continue;
@@ -143,8 +144,8 @@ std::vector<std::string> landed_and_gone(const Known& known,
 Result<std::string> landing_key(const Known& known, const std::vector<Delivery>& deliveries) {
   std::map<std::string, std::string> parts;  // by path
   for (const std::string& path : own_paths(known))
-    parts[path] = fmt::format("landed {}",
-                              mark_in(known.marks, content_mark(known.source, path)).value_or(0));
+    parts[path] = fmt::format(
+        "landed {}", value_of_mark(known.marks, content_mark(known.source, path)).value_or(0));
   for (const Delivery& delivery : deliveries) {
     const Compared compared = TRY(compare(known, delivery));
     if (!compared.landed)
@@ -167,7 +168,7 @@ std::map<std::int64_t, std::string> landed_contents(std::string_view source, con
   for (auto mark = marks.lower_bound(prefix);
        mark != marks.end() && mark->first.starts_with(prefix); ++mark) {
     std::string path = mark->first.substr(prefix.size());
-    if (left_out.contains(path) || mark_in(marks, landed_mark(source, path)) == kTakenBack)
+    if (left_out.contains(path) || value_of_mark(marks, landed_mark(source, path)) == kTakenBack)
       continue;
     contents.try_emplace(mark->second, std::move(path));
   }

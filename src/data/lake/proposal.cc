@@ -99,7 +99,7 @@ std::set<PartitionKey> touched_partitions(const TablePlan& plan,
   return touched;
 }
 
-std::string_view name_of(WriteMode mode) {
+std::string_view mode_name(WriteMode mode) {
   switch (mode) {
     case WriteMode::Append:
       return "Append";
@@ -122,8 +122,8 @@ CommitDescription describe(const Proposal& proposal, const TablePlan& plan, cons
   }
   const Actions& actions = proposal.actions;
   return {.operation = spec.operation,
-          .parameters = Json::object(
-              {{"mode", name_of(spec.mode)}, {"partitionBy", Json(plan.partition_columns).dump()}}),
+          .parameters = Json::object({{"mode", mode_name(spec.mode)},
+                                      {"partitionBy", Json(plan.partition_columns).dump()}}),
           .metrics = Json::object({{"numFiles", std::to_string(actions.adds.size())},
                                    {"numOutputRows", std::to_string(rows)},
                                    {"numOutputBytes", std::to_string(bytes)},

@@ -159,35 +159,35 @@ Result<Json> parse_document(std::string_view text) {
   return json;
 }
 
-Json json_of(const DataType& type);
+Json delta_json(const DataType& type);
 
-Json json_of(const Field& field) {
+Json delta_json(const Field& field) {
   return Json::object({{"name", field.name},
-                       {"type", json_of(field.type)},
+                       {"type", delta_json(field.type)},
                        {"nullable", field.nullable},
                        {"metadata", Json::object()}});
 }
 
 Json struct_json(const std::vector<Field>& fields) {
   Json list = Json::array();
-  for (const Field& field : fields) list.push(json_of(field));
+  for (const Field& field : fields) list.push(delta_json(field));
   return Json::object({{"type", "struct"}, {"fields", std::move(list)}});
 }
 
-Json json_of(const DataType& type) {
+Json delta_json(const DataType& type) {
   switch (type.kind) {
     case Kind::Decimal:
       return fmt::format("decimal({},{})", type.precision, type.scale);
     case Kind::List:
       return Json::object({{"type", "array"},
-                           {"elementType", json_of(type.children[0].type)},
+                           {"elementType", delta_json(type.children[0].type)},
                            {"containsNull", type.children[0].nullable}});
     case Kind::Struct:
       return struct_json(type.children);
     case Kind::Map:
       return Json::object({{"type", "map"},
-                           {"keyType", json_of(type.children[0].type)},
-                           {"valueType", json_of(type.children[1].type)},
+                           {"keyType", delta_json(type.children[0].type)},
+                           {"valueType", delta_json(type.children[1].type)},
                            {"valueContainsNull", type.children[1].nullable}});
     default:
       break;
@@ -270,7 +270,7 @@ Result<std::string> add_columns(std::string_view json, std::span<const Field> co
   Json document = TRY(parse_document(json));
   Json fields = document["fields"];
   if (!fields.is_array()) return broken_schema("a struct without 'fields'");
-  for (const Field& column : columns) fields.push(json_of(column));
+  for (const Field& column : columns) fields.push(delta_json(column));
   document.set("fields", std::move(fields));
   return document.dump();
 }

@@ -41,7 +41,7 @@ Json named_values(const RecordBatch& rows, std::size_t row, const std::vector<st
   return object;
 }
 
-Json shown(const RecordBatch& rows, std::size_t row, const Placed& placed) {
+Json shown_value(const RecordBatch& rows, std::size_t row, const Placed& placed) {
   switch (placed.request->shape) {
     case SampleShape::Value:
       return rows.column(placed.columns.front()).to_json(row);
@@ -105,7 +105,7 @@ Result<std::vector<std::vector<Sample>>> fetch_samples(
       for (std::size_t i = 0; i < placed.size(); ++i) {
         if (samples[i].size() == requests[i].wanted || !rows->column(placed[i].flag).boolean(row))
           continue;
-        Sample sample{shown(*rows, row, placed[i]), Json()};
+        Sample sample{shown_value(*rows, row, placed[i]), Json()};
         if (!index.empty()) {
           sample.index = named_values(*rows, row, requests[i].columns, placed[i].columns);
           const Json keys = named_values(*rows, row, index_columns, index);

@@ -103,7 +103,7 @@ std::string checked_name(const engine::RelationName& name) {
   return *quoted;
 }
 
-bool holds(const std::vector<std::string>& list, const std::string& name) {
+bool has_name(const std::vector<std::string>& list, const std::string& name) {
   return std::ranges::any_of(list,
                              [&](const std::string& one) { return same_ignoring_case(one, name); });
 }
@@ -173,7 +173,7 @@ void PointInTimeJoin::bind_labels(const Schema& labels, std::span<const FeatureV
                                   std::vector<Error>& errors) {
   Mistakes mistakes("training set " + set_.name, errors);
   const auto add = [&](const std::string& name) {
-    if (name.empty() || holds(label_columns_, name)) return;
+    if (name.empty() || has_name(label_columns_, name)) return;
     mistakes.note(column_is_there(labels, name, set_.labels));
     label_columns_.push_back(name);
   };
@@ -344,7 +344,7 @@ Status check_dimensions(engine::Session& session, const TrainingSet& set,
   std::vector<std::string> checked;
   for (const FeatureReference& reference : set.features) {
     const FeatureView& view = view_named(reference.view, views);
-    if (!view.timestamp_field.empty() || holds(checked, view.name)) continue;
+    if (!view.timestamp_field.empty() || has_name(checked, view.name)) continue;
     checked.push_back(view.name);
     std::string keys;
     std::string known;

@@ -19,7 +19,7 @@ struct Table {
 };
 
 /// Rows whose label is positive with about the probability that is their score, in `steps` steps.
-Table table_of(std::size_t rows, std::uint64_t seed, std::uint64_t steps) {
+Table table_for(std::size_t rows, std::uint64_t seed, std::uint64_t steps) {
   Table table;
   std::uint64_t x = seed;
   const auto draw = [&x] {
@@ -76,7 +76,7 @@ TEST(Metrics, AgreeWithScikitLearn) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.seed);
-    const Table table = table_of(c.rows, c.seed, c.steps);
+    const Table table = table_for(c.rows, c.seed, c.steps);
     const Result<Evaluation> evaluation = evaluate(table.scores, table.labels);
     ASSERT_TRUE(evaluation) << evaluation.error().message();
     EXPECT_EQ(evaluation->positives, c.positives);
@@ -200,7 +200,7 @@ TEST(StandardErrorOfAuc, HasItsLimits) {
 }
 
 TEST(Evaluation, JsonHoldsEveryValueAndTheBins) {
-  const Table table = table_of(1000, 2, 1000);
+  const Table table = table_for(1000, 2, 1000);
   const Evaluation evaluation = *evaluate(table.scores, table.labels);
   const Json json = evaluation.to_json();
   for (const auto& [name, value] : evaluation.values()) EXPECT_EQ(*json.number_at(name), value);
