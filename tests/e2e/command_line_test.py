@@ -92,6 +92,23 @@ class TestHelp(ProjectTest):
                 self.assertIn(f"has no verb '{words[-1]}'; did you mean '{nearest}'?", refused.err)
                 self.assertEqual(refused.out, "")
 
+    def test_what_was_meant_is_named(self):
+        project = self.project()
+        for words, said in (
+                (["trian"], r"no verb 'trian'; known: run, .*model, .*validate, .*completion"),
+                (["run", "--clear", "--date", "2026-04-20"], "no option '--date'; did you mean '--logical-date'"),
+                (["run", "--logical-dat=2026-04-20"], r"no option '--logical-dat'; did you mean '--logical-date'"),
+                (["table", "ls", "--where", "x"], r"millrace table ls has no option '--where'; known: .*--json"),
+                (["--jsn", "table", "ls"], r"no option '--jsn'; did you mean '--json'"),
+                (["model"], r"millrace model needs a verb: ls, show, promote, rollback, predict")):
+            with self.subTest(words):
+                self.assertRegex(self.assertRuns(project.millrace(*words), 2).err, said)
+        told = self.assertRuns(project.millrace("--json"), 2).json()["error"]
+        self.assertRegex(told["message"], "millrace needs a verb: run, backfill")
+        self.assertIn("ls", self.assertRuns(project.millrace("model", "--help")).out)
+        for verb in ("launcher", "attempt", "engine"):
+            self.assertIn("not for people", self.assertRuns(project.millrace(verb, "--help")).out)
+
     def test_a_program_may_be_of_any_language(self):
         told = self.assertRuns(self.project().millrace("run", "--help")).out
         self.assertRegex(told, r"--program FILE .*any language")
@@ -306,6 +323,8 @@ class TestRun(Shop):
         self.assertEqual(project.value(f"select count(*) from raw.orders at (version => {oldest})"), 3)
         rows = self.assertRuns(project.millrace("table", "at", "raw.orders", oldest, "--json")).json()
         self.assertEqual(len(rows), 3)
+        self.assertIn("there is no table 'orders'; did you mean 'raw.orders'?",
+                      self.assertRuns(project.millrace("table", "show", "orders"), 2).err)
         show = self.assertRuns(project.millrace("table", "show", "raw.orders", "--json")).json()
         self.assertEqual(show["rows"], 6)
         names = [table["table"] for table in self.assertRuns(project.millrace("table", "ls", "--json")).json()]

@@ -1,4 +1,4 @@
-// argv to plain values: the only file that knows CLI11.
+// argv to plain values. Only this file and mistakes.cc know CLI11.
 
 #include <algorithm>
 #include <cstdio>
@@ -9,9 +9,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
-#include "base/suggest.h"
 #include "cli/completion.h"
 #include "cli/connection.h"
+#include "cli/mistakes.h"
 #include "cli/to_the_end.h"
 #include "cli/verbs.h"
 
@@ -271,37 +271,9 @@ std::map<std::string, std::vector<std::string>> words_of(const CLI::App& app) {
   return words;
 }
 
-/// "millrace tabel": which verb was meant. Nothing when all verbs are known.
-std::optional<std::string> unknown_verb(const CLI::App& app,
-                                        const std::vector<std::string>& words) {
-  const CLI::App* at = &app;
-  std::string said = "millrace";
-  for (const std::string& word : words) {
-    std::vector<std::string> names;
-    const CLI::App* next = nullptr;
-    for (const CLI::App* verb : at->get_subcommands({})) {
-      if (verb->get_name() == word) next = verb;
-      if (!verb->get_group().empty()) names.push_back(verb->get_name());
-    }
-    if (names.empty() || word.starts_with('-')) return std::nullopt;
-    if (next == nullptr)
-      return fmt::format("{} has no verb '{}'{}", said, word, suggestion(word, names));
-    said += " " + next->get_name();
-    at = next;
-  }
-  return std::nullopt;
-}
-
-/// What was typed without the options that may stand before a verb.
-std::vector<std::string> from_the_verb_on(int argc, char** argv) {
-  int first = 1;
-  for (; first < argc && argv[first][0] == '-'; ++first) {
-    const std::string_view option = argv[first];
-    const bool has_value =
-        option == "-C" || option == "--project" || option == "-t" || option == "--target";
-    if (has_value) ++first;
-  }
-  return {argv + std::min(first, argc), argv + argc};
+/// The help of a verb that no list shows.
+std::string internal(const std::string& does) {
+  return "Internal, and not for people: " + does + ". Millrace starts it by itself.";
 }
 
 /// What cannot be read as a whole may still say in which form it wants its answer.
@@ -334,13 +306,15 @@ void add_others(CLI::App& app, Plan& plan) {
     };
   });
 
-  CLI::App* hidden = app.add_subcommand("attempt", "")->group("");
+  CLI::App* hidden = app.add_subcommand("attempt", internal("runs one task"))->group("");
   hidden->callback([&plan] { plan.action = attempt; });
-  hidden = app.add_subcommand("launcher", "")->group("");
+  hidden = app.add_subcommand("launcher",
+                              internal("runs attempts, and outlives the server that started it"))
+               ->group("");
   const auto state = std::make_shared<std::string>();
   hidden->add_option("--state", *state)->required();
   hidden->callback([&plan, state] { plan.action = [state] { return launch(*state); }; });
-  hidden = app.add_subcommand("engine", "")->group("");
+  hidden = app.add_subcommand("engine", internal("answers the SQL of a program's task"))->group("");
   hidden->add_flag("--stdio")->required();
   const auto engine = std::make_shared<EngineArguments>();
   hidden->add_option("--project", engine->project);
@@ -369,9 +343,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const std::vector<std::string> words = {argv + 1, argv + argc};
+    const bool asks_for_help = error.get_exit_code() == 0;
     // `millrace tabel --help` asks for the help of a verb that is not there.
-    const auto mistake = unknown_verb(app, from_the_verb_on(argc, argv));
-    if (error.get_exit_code() == 0 && !mistake.has_value()) return app.exit(error);
+    const auto mistake = asks_for_help ? unknown_verb(app, words) : mistake_in(app, words);
+    if (asks_for_help && !mistake.has_value()) return app.exit(error);
     if (wants_json(argc, argv))
       return fail({.json = true}, Error(ErrorCode::Invalid, mistake.value_or(error.what())));
     if (mistake.has_value())
@@ -380,6 +356,8 @@ int main(int argc, char** argv) {
       app.exit(error);
     return kMistake;
   }
+  if (!plan.action && plan.common.json)
+    return fail(plan.common, Error(ErrorCode::Invalid, *mistake_in(app, {})));
   if (!plan.action) {
     std::fputs(app.help().c_str(), stdout);
     return kMistake;

@@ -73,7 +73,12 @@ Result<lake::SnapshotPtr> LakeSession::snapshot(const std::string& table, const 
     auto newest = lake->snapshot(name);
     if (newest.ok() || newest.error().code() != ErrorCode::NotFound) return newest;
     std::vector<std::string> names;
-    for (const lake::TableName& known : TRY(lake->tables())) names.push_back(known.text());
+    for (const lake::TableName& known : TRY(lake->tables())) {
+      names.push_back(known.text());
+      if (known.text().ends_with("." + table))
+        return Error(ErrorCode::NotFound, fmt::format("there is no table '{}'; did you mean '{}'?",
+                                                      table, known.text()));
+    }
     return Error(ErrorCode::NotFound,
                  "there is no table '" + table + "'" + suggestion(table, names));
   }
