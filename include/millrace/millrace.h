@@ -128,7 +128,7 @@ class Dag {
     return add(std::move(id), wrap(std::move(work)), std::move(options));
   }
 
-  /// The program's main: describe, run-task, or run the Dag. Returns the exit code.
+  /// The program's main: describe, run-task, --help, or run the Dag. Returns the exit code.
   int main(int argc, char** argv);
 
  private:

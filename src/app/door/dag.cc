@@ -104,6 +104,7 @@ struct Dag::State {
   std::string mistake;  // the first one of building; told by main
 
   int describe() const;
+  int help(const std::string& program) const;
   int run_task(const std::string& id);
   int run(int argc, char** argv) const;
 };
@@ -182,6 +183,28 @@ int Dag::State::describe() const {
   return 0;
 }
 
+/// Of this program; what it may say to `millrace run`, that one explains.
+int Dag::State::help(const std::string& program) const {
+  std::string text = fmt::format("The Dag '{}', as a program.\n", spec.id.str());
+  if (!spec.description.empty()) text += spec.description + "\n";
+  std::string tasks;
+  for (const orchestration::TaskSpec& task : spec.tasks)
+    tasks += (tasks.empty() ? "" : ", ") + task.id.str();
+  text += fmt::format("\nTasks: {}\n", tasks);
+  if (!spec.params.as_object().empty()) text += "Parameters, with their defaults:\n";
+  for (const auto& [name, value] : spec.params.as_object())
+    text += fmt::format("  {}={}\n", name, value.is_string() ? value.as_string() : value.dump());
+  text += fmt::format(
+      "\nUsage: {0} [OPTIONS]       run it once, now: as `millrace run --program {0}`,\n"
+      "                             whose options it takes (`millrace run --help`)\n"
+      "       {0} describe        print the Dag as JSON; Millrace asks for this\n"
+      "       {0} run-task TASK   one attempt; only Millrace calls this\n\n"
+      "Example:\n  {0} --quiet\n",
+      program);
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
 int Dag::State::run_task(const std::string& id) {
   std::size_t found = 0;
   while (found < spec.tasks.size() && spec.tasks[found].id.str() != id) ++found;
@@ -225,6 +248,8 @@ int Dag::main(int argc, char** argv) {
     return failed(made.error().message());
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "describe") return state_->describe();
+  if (verb == "--help" || verb == "-h")
+    return state_->help(std::filesystem::path(argv[0]).filename().string());
   if (verb == "run-task")
     return argc == 3 ? state_->run_task(argv[2]) : failed("usage: run-task TASK");
   return state_->run(argc, argv);

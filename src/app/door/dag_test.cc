@@ -145,6 +145,21 @@ TEST(Dag, AMistakeInBuildingItIsToldByMain) {
   }
 }
 
+TEST(Dag, HelpIsOfTheProgramItself) {
+  Dag dag{"orders",
+          {.params = Json::object({{"out", "deliveries"}, {"days", 3}}),
+           .description = "The files of a shop."}};
+  dag.task("make", [] {}) >> dag.task("send", [] {});
+  for (const char* word : {"--help", "-h"}) {
+    const Said said = call(dag, {word});
+    EXPECT_EQ(said.code, 0) << said.err;
+    for (const char* expected :
+         {"The Dag 'orders', as a program.\nThe files of a shop.\n", "Tasks: make, send\n",
+          "  out=deliveries\n", "  days=3\n", "program describe", "millrace run --help"})
+      EXPECT_NE(said.out.find(expected), std::string::npos) << expected << " in:\n" << said.out;
+  }
+}
+
 TEST(Dag, TasksOfTwoDagsCannotBeJoined) {
   Dag one{"one", {}};
   Dag two{"two", {}};
