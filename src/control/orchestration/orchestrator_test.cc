@@ -199,6 +199,18 @@ TEST_F(OrchestratorTest, SubscribersHearOfRunsTasksAndMessages) {
                    R"(progress {"done":3})", "task running", "task success", "run success"}));
 }
 
+TEST_F(OrchestratorTest, ADagWithoutParametersSaysThatItHasNone) {
+  auto& executor =
+      make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });
+  DagSpec bare = chain({"train"});
+  bare.params = Json::object();
+  start(executor, bare);
+  const auto asked = orchestrator_->request_run(DagId("weekly"), kDate, Json::object({{"foo", 1}}));
+  ASSERT_FALSE(asked.ok());
+  EXPECT_EQ(asked.error().message(),
+            "Dag 'weekly' has no parameter 'foo'; it has none: they are declared in its 'params'");
+}
+
 TEST_F(OrchestratorTest, SaysWhatIsMissing) {
   auto& executor =
       make<InlineExecutor>([](const AttemptRequest&, ExecutorListener&) { return success(); });

@@ -24,8 +24,10 @@ Result<Json> merge(const Dag& dag, const Json& given) {
     if (!params.contains(name)) {
       std::vector<std::string> known;
       for (const auto& member : params.as_object()) known.push_back(member.first);
-      return Error(ErrorCode::Invalid, fmt::format("Dag '{}' has no parameter '{}'{}",
-                                                   dag.id().str(), name, suggestion(name, known)));
+      return Error(ErrorCode::Invalid,
+                   fmt::format("Dag '{}' has no parameter '{}'{}", dag.id().str(), name,
+                               known.empty() ? "; it has none: they are declared in its 'params'"
+                                             : suggestion(name, known)));
     }
     params.set(name, value);
   }
