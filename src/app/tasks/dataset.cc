@@ -53,4 +53,8 @@ Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::strin
                         TRY(sql::quoted_table_name(whole)), sql::quote_literal(dataset.run_id)));
 }
 
+std::string counted_rows(std::int64_t rows) {
+  return fmt::format("{} row{}", rows, rows == 1 ? "" : "s");
+}
+
 }  // namespace millrace::tasks

@@ -32,6 +32,9 @@ struct Dataset {
 /// The dataset that a task directly before this one made ("dataset" in its result).
 Result<Dataset> upstream_dataset(const Attempt& attempt);
 
+/// "1 row", "400 rows", as summaries say it.
+std::string counted_rows(std::int64_t rows);
+
 /// Defines `name` in the session as the dataset's rows, with its columns alone.
 Status define_dataset(Attempt& attempt, const Dataset& dataset, const std::string& name);
 

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/suggest.h"
+#include "tasks/dataset.h"
 #include "tasks/each_kind.h"
 #include "tasks/references.h"
 #include "tasks/run_relations.h"
@@ -80,24 +81,24 @@ class SqlModelTask final : public TaskKind {
     const transform::Made made = TRY(transform::materialize(
         attempt.lake(), attempt.session(), *model, materialize_spec(attempt, *model)));
     const std::int64_t rows = made.committed.rows_written;
+    const std::string written = counted_rows(rows);
     Json result = Json::object({{"table", model->table()}, {"model", model->name}, {"rows", rows}});
     if (made.later_date) {
       const std::string later = format_instant(*made.later_date);
       result.set("later_date", later);
-      result.set("summary",
-                 fmt::format("{} rows, not written: {} was written for the later date {}", rows,
-                             model->table(), later));
+      result.set("summary", fmt::format("{}, not written: {} was written for the later date {}",
+                                        written, model->table(), later));
       return result;
     }
     const std::int64_t version = made.committed.version.value();
     result.set("version", version);
-    std::string summary = fmt::format("{} rows in {} version {}", rows, model->table(), version);
+    std::string summary = fmt::format("{} in {} version {}", written, model->table(), version);
     if (const auto& left = made.left_to_later) {
       result.set("left_to_later", Json::object({{"partitions", left->partitions},
                                                 {"rows", left->rows},
                                                 {"date", format_instant(left->date)}}));
       summary += fmt::format(
-          "; {} rows not written: {} {} written for later dates, up to {}", left->rows,
+          "; {} not written: {} {} written for later dates, up to {}", counted_rows(left->rows),
           left->partitions,
           left->partitions == 1 ? "partition of theirs was" : "partitions of theirs were",
           format_instant(left->date));

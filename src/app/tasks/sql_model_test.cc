@@ -22,15 +22,15 @@ class SqlModelTable : public ProjectTest {
 
 TEST_F(SqlModelTable, KeepsTheRowsOfTheLatestDateInWhateverOrderRunsAreMade) {
   good(run("land"));
-  EXPECT_EQ(summary("2013-01-19"), "1 rows in models.totals version 0");
-  EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 1");
+  EXPECT_EQ(summary("2013-01-19"), "1 row in models.totals version 0");
+  EXPECT_EQ(summary("2013-01-21"), "1 row in models.totals version 1");
   EXPECT_EQ(
       summary("2013-01-20"),
-      "1 rows, not written: models.totals was written for the later date 2013-01-21T00:00:00Z");
+      "1 row, not written: models.totals was written for the later date 2013-01-21T00:00:00Z");
   EXPECT_TRUE(good(run("totals", "2013-01-20")).bool_or("reused", false));
   EXPECT_TRUE(good(run("totals", "2013-01-21")).bool_or("reused", false));
   EXPECT_TRUE(good(run("totals", "2013-01-19")).bool_or("reused", false));
-  EXPECT_EQ(summary("2013-01-22"), "1 rows in models.totals version 2");
+  EXPECT_EQ(summary("2013-01-22"), "1 row in models.totals version 2");
 }
 
 TEST_F(SqlModelTable, KeepsThePartitionsOfTheLatestDateWhenItIsIncremental) {
@@ -39,11 +39,11 @@ TEST_F(SqlModelTable, KeepsThePartitionsOfTheLatestDateWhenItIsIncremental) {
         "cast('{{ var('logical_date') }}' as timestamptz) as made_for, count(*) as orders from "
         "{{ source('cafe', 'orders') }}");
   good(run("land"));
-  EXPECT_EQ(summary("2013-01-21"), "1 rows in models.totals version 0");
+  EXPECT_EQ(summary("2013-01-21"), "1 row in models.totals version 0");
   const Json earlier = good(run("totals", "2013-01-20"));
   EXPECT_EQ(
       earlier["summary"].as_string(),
-      "0 rows in models.totals version 1; 1 rows not written: 1 partition of theirs was written "
+      "0 rows in models.totals version 1; 1 row not written: 1 partition of theirs was written "
       "for later dates, up to 2013-01-21T00:00:00Z");
   EXPECT_EQ(earlier["left_to_later"]["rows"].as_integer(), 1);
   EXPECT_TRUE(good(run("totals", "2013-01-20")).bool_or("reused", false));

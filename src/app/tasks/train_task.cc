@@ -201,17 +201,19 @@ class TrainTask final : public TaskKind {
     manifest.artefact_sha256 = sha256_hex(trained.artefact);
     const model::StoredModel stored =
         TRY(model::put_model(attempt.models(), trained.artefact, manifest));
-    return Json::object({{"model", manifest.model},
-                         {"content_id", stored.content_id},
-                         {"artefact_sha256", manifest.artefact_sha256},
-                         {"run_id", manifest.run_id},
-                         {"generation", manifest.generation},
-                         {"metrics", json_of(manifest.metrics)},
-                         {"rounds", trained.rounds},
-                         {"training_rows", trained.training_rows},
-                         {"validation_rows", trained.validation_rows},
-                         {"summary", fmt::format("{} rounds on {} rows{}", trained.rounds,
-                                                 trained.training_rows, best_of(trained))}});
+    return Json::object(
+        {{"model", manifest.model},
+         {"content_id", stored.content_id},
+         {"artefact_sha256", manifest.artefact_sha256},
+         {"run_id", manifest.run_id},
+         {"generation", manifest.generation},
+         {"metrics", json_of(manifest.metrics)},
+         {"rounds", trained.rounds},
+         {"training_rows", trained.training_rows},
+         {"validation_rows", trained.validation_rows},
+         {"summary",
+          fmt::format("{} round{} on {}{}", trained.rounds, trained.rounds == 1 ? "" : "s",
+                      counted_rows(trained.training_rows), best_of(trained))}});
   }
 
   /// The attempt has stored the bytes, and the content id vouches for them; a transaction is no

@@ -219,8 +219,8 @@ class TrainingDataTask final : public TaskKind {
     // The lake asked before its commit, which may be long ago.
     TRY(attempt.reporting().fence());
     TRY(file.publish());
-    std::string summary = fmt::format("{} rows of {} in {} version {}", rows, plan.bound.set.name,
-                                      plan.table, dataset.version);
+    std::string summary = fmt::format("{} of {} in {} version {}", counted_rows(rows),
+                                      plan.bound.set.name, plan.table, dataset.version);
     if (!anew.empty())
       summary +=
           fmt::format("; begun anew, since {}: rows of other runs are in versions before", anew);

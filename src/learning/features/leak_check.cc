@@ -443,7 +443,9 @@ Result<std::vector<LeakExample>> LeakChecker::examples_of(const std::string& fea
   std::vector<LeakExample> examples;
   for (const auto& rows : batches)
     for (std::size_t row = 0; row < rows.row_count(); ++row) {
-      LeakExample example{Json::object(), rows.column(2).to_string(row),
+      const std::string time = rows.column(2).to_string(row);
+      const auto instant = parse_instant(time);
+      LeakExample example{Json::object(), instant.ok() ? format_instant(*instant) : time,
                           rows.column(0).to_json(row), rows.column(1).to_json(row)};
       for (std::size_t i = 0; i < check_.set.key.size(); ++i)
         example.key.set(check_.set.key[i], rows.column(3 + i).to_json(row));

@@ -65,8 +65,8 @@ struct LeakCheck {
 };
 
 struct LeakExample {
-  Json key;  // {column: value}
-  std::string scoring_time;
+  Json key;                  // {column: value}
+  std::string scoring_time;  // "2013-03-01T05:00:00Z"
   Json recorded;
   Json recomputed;
 };
@@ -103,7 +103,7 @@ Result<LeakReport> check_leaks(engine::Session& session, const LeakCheck& check)
 Json to_json(const LeakReport& verdict);
 
 /// One line for people, with the row that differs most: "dest_late_rate differs in 23 of 24 rows:
-/// flight 8012 scored 2013-03-01 05:00:00 recorded 0.41, could have known 0.35".
+/// flight 8012 scored at 2013-03-01T05:00:00Z recorded 0.41, could have known 0.35".
 std::string describe(const Leak& leak, const LeakReport& verdict);
 
 }  // namespace millrace::features

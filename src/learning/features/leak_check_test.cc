@@ -201,6 +201,8 @@ TEST_F(LeakCheckTest, FindsASameDayAggregate) {
   EXPECT_GT(found.leaks[0].rows_differing, 20);
   EXPECT_EQ(found.leaks[0].examples.size(), 5U);
   EXPECT_NE(describe(found.leaks[0], found).find("day_delay differs in "), std::string::npos);
+  const std::string time = found.leaks[0].examples.at(0).scoring_time;
+  EXPECT_TRUE(time.starts_with("2013-01-") && time[10] == 'T' && time.ends_with("00Z")) << time;
   EXPECT_TRUE(found.leaks[0].examples[0].key.contains("flight_id"));
 }
 
