@@ -114,7 +114,7 @@ RemoveFile removed(const std::string& path, std::optional<DeletionVector> vector
 }
 std::string active(const TableState& state) {
   std::vector<std::string> paths;
-  for (const auto& [key, add] : state.files) {
+  for (const auto& add : state.files.sorted()) {
     paths.push_back(add->file.path + (add->file.deletion_vector
                                           ? "-" + add->file.deletion_vector->path_or_inline
                                           : ""));

@@ -39,7 +39,8 @@ constexpr std::string_view kStructure = R"json({
 
 /// Of a table of `files` that does not say it.
 std::int64_t default_interval(std::size_t files) {
-  return files < 100 ? 10 : 100;
+  if (files < 100) return 10;
+  return files < 5'000 ? 100 : 500;
 }
 constexpr std::size_t kLinesPerBatch = 2048;
 
@@ -81,13 +82,11 @@ Actions actions_of(const Snapshot& snapshot, Instant now) {
                       .time_since_epoch()
                       .count()
                 : 0;
-  for (const auto& [key, remove] : state.tombstones) {
+  for (const auto& remove : state.tombstones.sorted()) {
     if (remove->deletion_time_ms.value_or(0) <= oldest_ms) continue;
     RemoveFile& copy = actions.removes.emplace_back(*remove);
     copy.data_change = false;
   }
-  std::ranges::sort(actions.removes, {},
-                    [](const RemoveFile& remove) { return remove.file.key(); });
   return actions;
 }
 

@@ -48,24 +48,17 @@ Result<SnapshotPtr> Lake::snapshot(const TableName& table) {
 /// The newest snapshot from an older one; null when the log does not continue where that ended.
 Result<SnapshotPtr> Lake::advance(const Newest& newest) {
   const TableName& table = newest.snapshot->table();
-  const LogListing listing = TRY(list_log(store_, table, newest.snapshot->version()));
-  if (listing.commits.empty() || listing.commits[0].version != newest.commit.version ||
-      listing.commits[0].modified != newest.commit.modified ||
-      listing.commits[0].size_bytes != newest.commit.size_bytes) {
-    return SnapshotPtr();
-  }
-  if (listing.commits.size() == 1) return newest.snapshot;
+  const auto commits = TRY(commits_after(store_, table, newest.commit));
+  if (!commits) return SnapshotPtr();
+  if (commits->empty()) return newest.snapshot;
   TableState state = newest.snapshot->state();
-  Version version = newest.snapshot->version();
   Instant time = newest.snapshot->time();
-  for (const CommitEntry& entry : std::span(listing.commits).subspan(1)) {
-    version = version.next();
-    if (entry.version != version) return SnapshotPtr();
+  for (const CommitEntry& entry : *commits) {
     state.apply(TRY(read_commit(store_, entry.key)));
     time = std::max(entry.time, time + std::chrono::milliseconds(1));
   }
-  const CommitEntry& last = listing.commits.back();
-  SnapshotPtr snapshot = TRY(Snapshot::make(store_, table, version, time, std::move(state)));
+  const CommitEntry& last = commits->back();
+  SnapshotPtr snapshot = TRY(Snapshot::make(store_, table, last.version, time, std::move(state)));
   if (has_in_commit_timestamps(snapshot->state())) return SnapshotPtr();
   remember({snapshot, last});
   return snapshot;
@@ -193,8 +186,8 @@ Result<std::vector<storage::ObjectInfo>> Lake::loose_files(const Snapshot& snaps
     if (!location.is_local_path) known.insert(location.place);
     return {};
   };
-  for (const auto& [key, add] : snapshot.state().files) TRY(note(add->file));
-  for (const auto& [key, remove] : snapshot.state().tombstones) TRY(note(remove->file));
+  for (const auto& add : snapshot.files()) TRY(note(add->file));
+  for (const auto& remove : snapshot.state().tombstones.sorted()) TRY(note(remove->file));
   std::vector<storage::ObjectInfo> loose;
   for (storage::ObjectInfo& object : TRY(store_.list(folder + "/")))
     if (!object.key.starts_with(folder + "/_") && object.key.ends_with(".parquet") &&

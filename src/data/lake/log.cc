@@ -106,6 +106,15 @@ class CheckpointCollector {
   std::map<std::tuple<std::int64_t, CheckpointKind, std::int64_t>, Parts> found_;
 };
 
+/// The commit of that version, or nothing.
+Result<std::optional<storage::ObjectInfo>> find_commit(storage::ObjectStore& store,
+                                                       const TableName& table, Version version) {
+  Result<storage::ObjectInfo> info = store.head(commit_key(table, version));
+  if (!info.ok() && info.error().code() == ErrorCode::NotFound)
+    return std::optional<storage::ObjectInfo>();
+  return std::optional(TRY(std::move(info)));
+}
+
 using Commits = std::map<std::int64_t, storage::ObjectInfo>;  // by version
 
 /// Asks for the commits that are missing below the newest one, from there back, until one is really
@@ -115,9 +124,10 @@ Status fill_gaps(storage::ObjectStore& store, const TableName& table, Version fr
   if (commits.empty()) return {};
   for (std::int64_t version = commits.rbegin()->first - 1; version >= from.value(); --version) {
     if (commits.contains(version)) continue;
-    Result<storage::ObjectInfo> info = store.head(commit_key(table, Version(version)));
-    if (!info.ok() && info.error().code() == ErrorCode::NotFound) return {};
-    commits.emplace(version, TRY(std::move(info)));
+    const std::optional<storage::ObjectInfo> info =
+        TRY(find_commit(store, table, Version(version)));
+    if (!info) return {};
+    commits.emplace(version, *info);
   }
   return {};
 }
@@ -193,6 +203,22 @@ Result<LogListing> list_log(storage::ObjectStore& store, const TableName& table,
   }
   TRY(fill_gaps(store, table, from, commits));
   return LogListing{entries_of(commits), std::move(checkpoints).complete()};
+}
+
+Result<std::optional<std::vector<CommitEntry>>> commits_after(storage::ObjectStore& store,
+                                                              const TableName& table,
+                                                              const CommitEntry& known) {
+  const std::optional<storage::ObjectInfo> as_it_is = TRY(find_commit(store, table, known.version));
+  if (!as_it_is || as_it_is->modified != known.modified ||
+      as_it_is->size_bytes != known.size_bytes) {
+    return std::optional<std::vector<CommitEntry>>();
+  }
+  Commits commits;
+  for (Version version = known.version.next();; version = version.next()) {
+    const std::optional<storage::ObjectInfo> info = TRY(find_commit(store, table, version));
+    if (!info) return std::optional(entries_of(commits));
+    commits.emplace(version.value(), *info);
+  }
 }
 
 std::optional<Version> last_checkpoint(storage::ObjectStore& store, const TableName& table) {

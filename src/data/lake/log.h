@@ -60,6 +60,15 @@ struct LogListing {
 /// at `from`.
 Result<LogListing> list_log(storage::ObjectStore& store, const TableName& table, Version from);
 
+/// The commits behind one that is known, asked for by their names, each as it was made: a folder of a
+/// million entries is not listed for one more. Nothing where the known one is not there as it was: the
+/// table was dropped or made anew, or its log was cleaned. A commit that is missing below a later one
+/// ends the answer; list_log() tells such a gap.
+/// Cost: a question for each commit, and two more.
+Result<std::optional<std::vector<CommitEntry>>> commits_after(storage::ObjectStore& store,
+                                                              const TableName& table,
+                                                              const CommitEntry& known);
+
 /// The version that _last_checkpoint names, or nothing.
 std::optional<Version> last_checkpoint(storage::ObjectStore& store, const TableName& table);
 

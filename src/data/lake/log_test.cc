@@ -222,8 +222,13 @@ TEST_F(LogTest, TheIntervalOfCheckpointsIsTheTablesOwn) {
               due);
   }
   EXPECT_FALSE(is_checkpoint_due({}, 1, Version(0)));
-  for (const auto& [files, version, due] : std::vector<std::tuple<std::size_t, int, bool>>{
-           {99, 110, true}, {100, 110, false}, {100, 200, true}, {5'000, 205, false}})
+  for (const auto& [files, version, due] :
+       std::vector<std::tuple<std::size_t, int, bool>>{{99, 110, true},
+                                                       {100, 110, false},
+                                                       {100, 200, true},
+                                                       {4'999, 5'100, true},
+                                                       {5'000, 5'100, false},
+                                                       {5'000, 5'500, true}})
     EXPECT_EQ(is_checkpoint_due({}, files, Version(version)), due) << files << " " << version;
 }
 

@@ -8,12 +8,12 @@ void TableState::apply(Actions&& actions) {
   for (RemoveFile& remove : actions.removes) {
     std::string key = remove.file.key();
     files.erase(key);
-    tombstones[std::move(key)] = std::make_shared<const RemoveFile>(std::move(remove));
+    tombstones.put(std::move(key), std::make_shared<const RemoveFile>(std::move(remove)));
   }
   for (AddFile& add : actions.adds) {
     std::string key = add.file.key();
     tombstones.erase(key);
-    files[std::move(key)] = std::make_shared<const AddFile>(std::move(add));
+    files.put(std::move(key), std::make_shared<const AddFile>(std::move(add)));
   }
   for (Txn& txn : actions.txns) txns[txn.app_id] = std::move(txn);
   for (DomainMetadata& domain : actions.domains) {

@@ -8,21 +8,18 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include "lake/actions.h"
+#include "lake/file_set.h"
 
 namespace millrace::lake {
 
-/// A value: copies share the files. Keys are FileName::key().
+/// A value: copies share the files.
 struct TableState {
-  template <typename File>
-  using Files = std::unordered_map<std::string, std::shared_ptr<const File>>;
-
   std::optional<Protocol> protocol;
   std::optional<Metadata> metadata;
-  Files<AddFile> files;
-  Files<RemoveFile> tombstones;  // removed, and perhaps still on disk for readers of old versions
+  FileSet<AddFile> files;
+  FileSet<RemoveFile> tombstones;  // removed, and perhaps still on disk for readers of old versions
   std::map<std::string, Txn> txns;                // by app_id
   std::map<std::string, DomainMetadata> domains;  // by name; removed ones are gone
 

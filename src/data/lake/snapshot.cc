@@ -43,16 +43,7 @@ Snapshot::Snapshot(storage::ObjectStore& store, TableName table, Version version
       state_(std::move(state)) {}
 
 const std::vector<std::shared_ptr<const AddFile>>& Snapshot::files() const {
-  std::call_once(files_are_sorted_, [this] {
-    using Entry = std::pair<const std::string, std::shared_ptr<const AddFile>>;
-    std::vector<const Entry*> entries;
-    entries.reserve(state_.files.size());
-    for (const Entry& entry : state_.files) entries.push_back(&entry);
-    std::ranges::sort(entries, {},
-                      [](const Entry* entry) { return std::string_view(entry->first); });
-    files_.reserve(entries.size());
-    for (const Entry* entry : entries) files_.push_back(entry->second);
-  });
+  std::call_once(files_are_sorted_, [this] { files_ = state_.files.sorted(); });
   return files_;
 }
 
@@ -65,6 +56,8 @@ Result<std::shared_ptr<const Snapshot>> Snapshot::make(storage::ObjectStore& sto
                  fmt::format("{}: its log has no {}", name,
                              state.protocol ? "metaData action" : "protocol action"));
   }
+  state.files.settle();
+  state.tombstones.settle();
   std::shared_ptr<Snapshot> snapshot(
       new Snapshot(store, std::move(table), version, time, std::move(state)));
   TRY_DOING(name, snapshot->read_metadata());
