@@ -260,6 +260,24 @@ class TestLauncherStopped(Launcher):
         self.assertEqual(cancel.wait(timeout=60), 0)
         self.assertRuns(project.millrace("down"))
 
+    def test_a_server_that_starts_says_which_process_it_waits_for(self):
+        project = self.commands(waits=f"touch began; {GO}")
+        server = self.running(project)
+        launcher = project.launcher()
+        self.kill(server)
+        os.kill(launcher, signal.SIGSTOP)
+        self.addCleanup(self.go_on, launcher)
+        up = subprocess.Popen([MILLRACE, "up", "--detach"], cwd=project.root, text=True, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE)
+        self.addCleanup(up.stderr.close)
+        self.addCleanup(up.kill)
+        named = f"waits for the launcher (pid {launcher}), the process that runs the attempts"
+        self.assertIn(named, up.stderr.readline())
+        self.assertIn(named, project.millrace("status").err)
+        self.go_on(launcher)
+        self.assertEqual(up.wait(timeout=60), 0)
+        self.assertRuns(project.millrace("down"))
+
     def go_on(self, launcher):
         with contextlib.suppress(ProcessLookupError):
             os.kill(launcher, signal.SIGCONT)

@@ -31,7 +31,21 @@ std::unique_ptr<net::HttpClient> client_for(const project::Project& project,
       net::ClientOptions{.unix_path = server::socket_path(project), .timeout = timeout});
 }
 
+/// "" when it is not that one, or the server answers already.
+std::string waits_for_launcher(const project::Project& project) {
+  const std::int64_t launcher = server::ProjectLock::launcher_waited_for(project.state);
+  if (launcher == 0) return "";
+  return fmt::format(
+      "a server with pid {0} starts, and waits for the launcher (pid {1}), the process that runs "
+      "the "
+      "attempts, for up to a minute; if it was stopped let it go on (`kill -CONT {1}`), or end it "
+      "with its attempts (`kill -9 {1}`)",
+      server::ProjectLock::holder(project.state), launcher);
+}
+
 Error not_answering(const project::Project& project) {
+  if (std::string words = waits_for_launcher(project); !words.empty())
+    return Error(ErrorCode::Timeout, std::move(words));
   const std::int64_t pid = server::ProjectLock::holder(project.state);
   return Error(ErrorCode::Timeout,
                fmt::format("a server with pid {0} holds this project and does not answer: it is "
@@ -49,6 +63,8 @@ Error no_server(const project::Project& project) {
                     "everybody may ask the address of its status ('status' of the target "
                     "'{}' in millrace.yml)",
                     pid, project.target.name));
+  if (std::string words = waits_for_launcher(project); !words.empty())
+    return Error(ErrorCode::Unavailable, std::move(words));
   return Error(
       ErrorCode::Unavailable,
       "no server runs for this project; start one with `millrace up`, or see what ran with "

@@ -18,12 +18,16 @@
 #include "base/log.h"
 #include "cli/connection.h"
 #include "cli/stop_signals.h"
+#include "server/project_lock.h"
 #include "tasks/check_project.h"
 
 namespace millrace::cli {
 namespace {
 
-constexpr int kPatienceToStart = 300;  // tenths of a second
+// It waits for a launcher that does not answer, 30 s for each of its first two answers.
+constexpr std::chrono::milliseconds kPatienceToStart(90'000);
+constexpr std::chrono::milliseconds kBetweenLooks(100);
+constexpr std::chrono::seconds kLongestLook(2);
 // A server waits 10 s for its attempts, 30 s more for a launcher that does not answer, and 10 s for
 // who still asks.
 constexpr int kPatienceToStop = 600;
@@ -123,15 +127,23 @@ Result<Json> detach(const Common& common) {
                              "processes (`ulimit -u`)",
                              std::strerror(errno)));
   if (child == 0) become_server(project, program, words.get());
-  for (int i = 0; i < kPatienceToStart; ++i) {
-    auto status = status_of_running(project);
+  std::string told;
+  for (auto left = kPatienceToStart; left.count() > 0;) {
+    auto status = status_of_running(project, kLongestLook);
     if (status.ok()) return status;
     int ended = 0;
     if (::waitpid(child, &ended, WNOHANG) == child) return why_it_ended(log, before, ended);
-    ::poll(nullptr, 0, 100);
+    const bool was_long = status.error().code() == ErrorCode::Timeout;
+    if (!was_long) ::poll(nullptr, 0, static_cast<int>(kBetweenLooks.count()));
+    left -= was_long ? kLongestLook : kBetweenLooks;
+    const bool is_odd = left < kPatienceToStart - kLongestLook;
+    if (is_odd && server::ProjectLock::launcher_waited_for(project.state) != 0 &&
+        status.error().message() != told)
+      warn(told = status.error().message());
   }
-  return Error(ErrorCode::Timeout,
-               "the server does not answer after 30 s; its words are in " + log);
+  return Error(ErrorCode::Timeout, "the server does not answer after " +
+                                       std::to_string(kPatienceToStart.count() / 1'000) +
+                                       " s; its words are in " + log);
 }
 
 /// What keeps a server that stops from its end, "" when nothing does; none when it has ended. Not by

@@ -48,6 +48,11 @@ bool is_held(const std::string& path) {
   return !file.is_open() || ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
 }
 
+std::int64_t pid_that_holds(const std::string& path) {
+  const std::int64_t pid = written_in(path).integer_or("pid", 0);
+  return lives(pid) && is_held(path) ? pid : 0;
+}
+
 /// Who only asks whether it is held has it for a moment.
 Result<bool> lock_file(const FileDescriptor& file, const std::string& path) {
   if (TRY(try_lock_exclusively(file, path))) return true;
@@ -84,12 +89,25 @@ Result<ProjectLock> ProjectLock::take(const std::string& state_folder, const std
                  path +
                      " was moved or replaced while this server started; start it again in the "
                      "folder where the project is now");
-  const std::string holder = Json::object({{"pid", ::getpid()}, {"since", since}}).dump() + "\n";
+  ProjectLock lock(path, since, std::move(file));
+  TRY(lock.write_holder(true));
+  return lock;
+}
+
+void ProjectLock::note_that_it_has_started() const {
+  static_cast<void>(write_holder(false));  // of interest to people only
+}
+
+/// The same bytes but one word, so that who reads it meanwhile finds a whole document.
+Status ProjectLock::write_holder(bool is_starting) const {
+  std::string holder =
+      Json::object({{"pid", ::getpid()}, {"since", since_}, {"starting", is_starting}}).dump();
+  holder += is_starting ? " \n" : "\n";
   const auto size = static_cast<off_t>(holder.size());
-  if (::pwrite(file.get(), holder.data(), holder.size(), 0) != size ||
-      ::ftruncate(file.get(), size) != 0)
-    return file_error(errno, path);
-  return ProjectLock(path, std::move(file));
+  if (::pwrite(file_.get(), holder.data(), holder.size(), 0) != size ||
+      ::ftruncate(file_.get(), size) != 0)
+    return file_error(errno, path_);
+  return {};
 }
 
 Status ProjectLock::check_place() const {
@@ -104,9 +122,13 @@ Status ProjectLock::check_place() const {
 }
 
 std::int64_t ProjectLock::holder(const std::string& state_folder) {
+  return pid_that_holds(state_folder + "/lock");
+}
+
+std::int64_t ProjectLock::launcher_waited_for(const std::string& state_folder) {
   const std::string path = state_folder + "/lock";
-  const std::int64_t pid = written_in(path).integer_or("pid", 0);
-  return lives(pid) && is_held(path) ? pid : 0;
+  const bool starts = written_in(path).bool_or("starting", false) && pid_that_holds(path) != 0;
+  return starts ? pid_that_holds(state_folder + "/launcher.lock") : 0;
 }
 
 }  // namespace millrace::server

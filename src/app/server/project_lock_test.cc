@@ -31,6 +31,21 @@ TEST(ProjectLock, TheSecondServerLearnsWhoHoldsTheProject) {
   EXPECT_NE(second.error().message().find("2013-12-01T05:00:00Z"), std::string::npos);
 }
 
+TEST(ProjectLock, WhileItsHolderStartsTheLauncherIsNamedThatItWaitsFor) {
+  const TemporaryFolder folder = *TemporaryFolder::make();
+  const std::string path = folder.path() + "/launcher.lock";
+  const FileDescriptor launcher(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  ASSERT_TRUE(write_holder(launcher, ::getpid()));
+  const auto lock = ProjectLock::take(folder.path(), "2013-12-01T05:00:00Z");
+  ASSERT_TRUE(lock.ok());
+  EXPECT_EQ(ProjectLock::launcher_waited_for(folder.path()), 0) << "that launcher has ended";
+  ASSERT_TRUE(lock_exclusively(launcher, path).ok());
+  EXPECT_EQ(ProjectLock::launcher_waited_for(folder.path()), ::getpid());
+  lock->note_that_it_has_started();
+  EXPECT_EQ(ProjectLock::launcher_waited_for(folder.path()), 0);
+  EXPECT_EQ(ProjectLock::holder(folder.path()), ::getpid());
+}
+
 TEST(ProjectLock, AHolderIsNamedAlsoWhenItHasOnlyJustTakenTheLock) {
   const TemporaryFolder folder = *TemporaryFolder::make();
   const std::string path = folder.path() + "/lock";

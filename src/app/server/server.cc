@@ -238,6 +238,7 @@ Result<std::unique_ptr<Server>> Server::start(project::Project project, ServerOp
   if (ready.ok()) ready = state.orchestrator->start();
   state.started.count_down();
   TRY(std::move(ready));
+  state.lock->note_that_it_has_started();
   if (state.options.resident) state.reload->follow();
   return server;
 }
