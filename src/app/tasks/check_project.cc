@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include <fmt/core.h>
 
@@ -57,18 +59,54 @@ transform::Variables variables_of_dag(const project::Project& project,
   return variables;
 }
 
-/// Each Dag asks its suites of what its own parameters make of the SQL models.
-void check_suites_of_dags(project::Loaded& loaded,
-                          const std::map<std::string, transform::LandedSource>& sources,
-                          const SuiteSubjects& subjects) {
-  for (const project::Pipeline& pipeline : loaded.project.pipelines) {
-    if (!asks_a_suite(pipeline)) continue;
+/// The values that SQL models read, of the Dag's own parameters before others.
+transform::Variables read_by_models(const project::Project& project, const project::Pipeline& dag) {
+  const transform::Variables all = variables_of_dag(project, &dag);
+  transform::Variables read;
+  for (const transform::SqlModel* model : project.models.in_order())
+    for (const sql::Template::Var& var : model->text.vars())
+      if (const auto value = all.find(var.name); value != all.end()) read.insert(*value);
+  return read;
+}
+
+/// A suite is asked of what the parameters of the Dag make that makes its table; of several, one that
+/// fits it is enough, since each may be another's turn. All models are bound once for each set of values.
+void check_suites(project::Loaded& loaded,
+                  const std::map<std::string, transform::LandedSource>& sources,
+                  const SuiteSubjects& subjects) {
+  const project::Project& project = loaded.project;
+  const std::vector<SuiteQuestion> questions = suite_questions(project);
+  struct Values {
+    transform::Variables variables;
+    std::set<std::size_t> questions;
+  };
+  std::map<std::string, Values> by_values;
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    for (const project::Pipeline* maker : questions[i].makers) {
+      transform::Variables variables = read_by_models(project, *maker);
+      Json text = Json::object();
+      for (const auto& [name, value] : variables) text.set(name, value);
+      Values& values = by_values[text.dump()];
+      values.variables = std::move(variables);
+      values.questions.insert(i);
+    }
+  std::map<std::size_t, std::vector<SuiteMistake>> mistakes;
+  std::set<std::size_t> fits;
+  for (const auto& [text, values] : by_values) {
     std::vector<Error> errors;
-    transform::check_models(subjects.session, loaded.project.models, sources,
-                            variables_of_dag(loaded.project, &pipeline), errors);
-    // With the values of all Dags they bind; what these values break, a run will tell.
-    if (errors.empty()) check_suites(pipeline, subjects, loaded);
+    transform::check_models(subjects.session, project.models, sources, values.variables, errors);
+    for (const std::size_t i : values.questions) {
+      // With the values of all Dags they bind; what these values break, a run will tell.
+      auto found = errors.empty() ? suite_mistakes(questions[i], subjects, project)
+                                  : std::vector<SuiteMistake>();
+      if (found.empty()) fits.insert(i);
+      mistakes.try_emplace(i, std::move(found));
+    }
   }
+  for (auto& [i, found] : mistakes)
+    for (SuiteMistake& mistake : found)
+      if (!fits.contains(i))
+        (mistake.stops ? loaded.problems : loaded.warnings).push_back(std::move(mistake.problem));
 }
 
 Status check_sql(project::Loaded& loaded) {
@@ -90,7 +128,8 @@ Status check_sql(project::Loaded& loaded) {
   if (!sources_are_well) return {};  // SQL over them would only repeat it
   std::map<std::string, transform::LandedSource> sources;
   for (const auto& [name, source] : project.sources)
-    sources.emplace(name, transform::LandedSource{landed_schema(source), source.table});
+    sources.emplace(name,
+                    transform::LandedSource{rehearsal.landed().at(source.table), source.table});
   std::vector<Error> errors;
   transform::check_models(*session, project.models, sources, variables_of_dag(project, nullptr),
                           errors);
@@ -100,7 +139,7 @@ Status check_sql(project::Loaded& loaded) {
     if (model->materialized != transform::Materialized::View) rehearsal.write(*model);
   if (!errors.empty()) return {};
   check_training_sets(project, *session, problems);
-  check_suites_of_dags(loaded, sources, {rehearsal.landed(), **engine, *session});
+  check_suites(loaded, sources, {rehearsal.landed(), **engine, *session});
   return {};
 }
 

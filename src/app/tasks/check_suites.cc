@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include <fmt/core.h>
@@ -37,17 +38,20 @@ bool keeps_rows_of_before(const transform::SqlModel& model) {
 
 class SuiteCheck {
  public:
-  SuiteCheck(const SuiteSubjects& subjects, project::Loaded& loaded)
-      : subjects_(subjects), loaded_(loaded) {}
+  SuiteCheck(const SuiteSubjects& subjects, const project::Project& project)
+      : subjects_(subjects), project_(project) {}
 
-  void check(const TaskSettings& settings) {
-    const auto suite = loaded_.project.suites.find(setting(settings, "suite"));
+  std::vector<SuiteMistake> mistakes(const TaskSettings& settings) const {
+    const auto suite = project_.suites.find(setting(settings, "suite"));
     const auto subject = subject_of(settings);
-    if (suite == loaded_.project.suites.end() || !subject.has_value()) return;
+    if (suite == project_.suites.end() || !subject.has_value()) return {};
+    std::vector<SuiteMistake> found;
     for (const quality::Misfit& misfit : misfits(suite->second.suite, *subject))
-      note(suite->second, misfit,
-           fmt::format("{} (task '{}' of the Dag '{}' asks this of {})", misfit.error.message(),
-                       settings.task.id.str(), settings.pipeline.dag.id.str(), subject->name));
+      found.push_back(mistake(
+          suite->second, misfit,
+          fmt::format("{} (task '{}' of the Dag '{}' asks this of {})", misfit.error.message(),
+                      settings.task.id.str(), settings.pipeline.dag.id.str(), subject->name)));
+    return found;
   }
 
  private:
@@ -61,7 +65,7 @@ class SuiteCheck {
   columnar::Schema with_those_in_the_lake(const Subject& subject) const {
     std::vector<columnar::Field> fields = subject.columns.fields();
     std::error_code error;
-    const std::string& lake_folder = loaded_.project.target.lake;
+    const std::string& lake_folder = project_.target.lake;
     if (!std::filesystem::is_directory(lake_folder, error)) return subject.columns;
     const auto store = storage::open_local_store(lake_folder);
     if (!store.ok()) return subject.columns;
@@ -80,7 +84,7 @@ class SuiteCheck {
     if (!name.ok()) return std::nullopt;
     if (const auto source = subjects_.landed.find(table); source != subjects_.landed.end())
       return Subject{table, source->second, *name};
-    for (const transform::SqlModel* model : loaded_.project.models.in_order())
+    for (const transform::SqlModel* model : project_.models.in_order())
       if (model->materialized != transform::Materialized::View && model->table() == table)
         return answer_of(table, "SELECT * FROM " + *sql::quoted_table_name(model->relation()),
                          keeps_rows_of_before(*model) ? std::optional(*name) : std::nullopt);
@@ -102,34 +106,62 @@ class SuiteCheck {
     return Subject{std::move(name), std::move(bound->result), std::move(table)};
   }
 
-  void note(const project::SuiteFile& suite, const quality::Misfit& misfit, std::string message) {
+  static SuiteMistake mistake(const project::SuiteFile& suite, const quality::Misfit& misfit,
+                              std::string message) {
     const project::Place place =
         suite.node.has_value() ? project::place_of_mistake(*suite.node, message) : suite.place;
-    const bool stops = misfit.severity == quality::Severity::Critical;
-    (stops ? loaded_.problems : loaded_.warnings).push_back({place, std::move(message)});
+    return {{place, std::move(message)}, misfit.severity == quality::Severity::Critical};
   }
 
   const SuiteSubjects& subjects_;
-  project::Loaded& loaded_;
+  const project::Project& project_;
 };
+
+/// The table that a task makes from a SQL model; "" when it makes none.
+std::string made_table(const TaskSettings& settings) {
+  if (settings.task.kind != sql_model_kind().name()) return "";
+  const transform::SqlModel* model = settings.project.models.find(setting(settings, "model"));
+  return model == nullptr ? "" : model->table();
+}
+
+/// The tasks that Dags declare in files, with their settings.
+void each_task(const project::Project& project,
+               const std::function<void(const TaskSettings&)>& visit) {
+  const project::Problems none;
+  for (const project::Pipeline& pipeline : project.pipelines)
+    for (const orchestration::TaskSpec& task : pipeline.dag.tasks)
+      if (const auto node = pipeline.task_nodes.find(task.id); node != pipeline.task_nodes.end())
+        visit({project, pipeline, task, node->second, none});
+}
 
 }  // namespace
 
-bool asks_a_suite(const project::Pipeline& pipeline) {
-  return std::ranges::any_of(pipeline.dag.tasks, [](const orchestration::TaskSpec& task) {
-    return task.kind == validate_kind().name();
+std::vector<SuiteQuestion> suite_questions(const project::Project& project) {
+  std::map<std::string, std::vector<const project::Pipeline*>> makers;  // by table
+  each_task(project, [&](const TaskSettings& settings) {
+    if (const std::string table = made_table(settings); !table.empty())
+      makers[table].push_back(&settings.pipeline);
   });
+  std::vector<SuiteQuestion> questions;
+  each_task(project, [&](const TaskSettings& settings) {
+    if (settings.task.kind != validate_kind().name()) return;
+    SuiteQuestion question{&settings.pipeline, &settings.task, &settings.node, {}};
+    if (const auto made = makers.find(setting(settings, "table")); made != makers.end())
+      question.makers = made->second;
+    if (question.makers.empty() ||
+        std::ranges::find(question.makers, question.pipeline) != question.makers.end())
+      question.makers = {question.pipeline};
+    questions.push_back(std::move(question));
+  });
+  return questions;
 }
 
-void check_suites(const project::Pipeline& pipeline, const SuiteSubjects& subjects,
-                  project::Loaded& loaded) {
-  SuiteCheck check(subjects, loaded);
+std::vector<SuiteMistake> suite_mistakes(const SuiteQuestion& question,
+                                         const SuiteSubjects& subjects,
+                                         const project::Project& project) {
   const project::Problems none;
-  for (const orchestration::TaskSpec& task : pipeline.dag.tasks) {
-    const auto node = pipeline.task_nodes.find(task.id);
-    if (node == pipeline.task_nodes.end() || task.kind != validate_kind().name()) continue;
-    check.check({loaded.project, pipeline, task, node->second, none});
-  }
+  return SuiteCheck(subjects, project)
+      .mistakes({project, *question.pipeline, *question.task, *question.node, none});
 }
 
 }  // namespace millrace::tasks

@@ -267,6 +267,33 @@ TEST_F(Check, ASuiteIsAskedOfWhatTheParametersOfItsOwnDagMake) {
   ASSERT_EQ(problems().size(), 1U);
 }
 
+TEST_F(Check, ASuiteIsAskedOfWhatTheParametersOfTheDagMakeThatMakesItsTable) {
+  change("models/labels.sql", "select id", "select cups as {{ var('extra') }}, id");
+  change("models/labels.sql", "\nselect", "{{ config(materialized='table') }}\nselect");
+  write("pipelines/asks.yml",
+        "params: {extra: first}\ntasks:\n"
+        "  - {id: ask, kind: validate, suite: good, table: models.labels}\n");
+  const auto maker = [](const std::string& extra) {
+    return "params: {extra: " + extra +
+           "}\ntasks:\n  - {id: make, kind: sql_model, model: labels}\n";
+  };
+  write("pipelines/makes.yml", maker("second"));
+  write("expectations/good.yml", not_null("second"));
+  EXPECT_EQ(problems(), std::vector<std::string>());
+  write("expectations/good.yml", not_null("first"));
+  EXPECT_EQ(problems().size(), 1U);
+  write("pipelines/makes_too.yml", maker("first"));
+  EXPECT_EQ(problems(), std::vector<std::string>()) << "one of them makes what it asks of";
+}
+
+TEST_F(Check, AModelMayNameEveryColumnThatLandingAdds) {
+  change("models/labels.sql", "select id", "select event_date, _file, _row, id");
+  EXPECT_EQ(problems(), std::vector<std::string>());
+  ASSERT_TRUE(run("land").ok());
+  const auto trained = run("training_data");
+  EXPECT_TRUE(trained.ok()) << trained.error().message();
+}
+
 TEST_F(Check, AModelWithAMistakeIsToldAlthoughTrainingSetsReadIt) {
   for (const char* mistake : {"{{ var(logical_date) }}", "{{ rf('orders') }}", "{% if x %}",
                               "{{ config(materialized='tabel') }}"}) {

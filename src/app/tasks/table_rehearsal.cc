@@ -7,6 +7,24 @@
 #include "sql/names.h"
 
 namespace millrace::tasks {
+namespace {
+
+/// A source's columns as they are after landing, but for that of its partitions.
+columnar::Schema landed_schema(const project::SourceTable& source) {
+  std::vector<columnar::Field> fields = source.files.columns.fields();
+  const auto add = [&](std::string_view name, columnar::Kind kind) {
+    if (!source.files.columns.index_of(name).has_value())
+      fields.push_back({std::string(name), columnar::simple(kind), true});
+  };
+  add(source.available_at, columnar::Kind::Timestamp);
+  if (source.files.unknown == ingest::UnknownMembers::Keep)
+    add(ingest::kUnknown, columnar::Kind::String);
+  add(ingest::kFile, columnar::Kind::String);
+  add(ingest::kRow, columnar::Kind::Int64);
+  return columnar::Schema(std::move(fields));
+}
+
+}  // namespace
 
 TableRehearsal::TableRehearsal(engine::Engine& engine, engine::Session& session,
                                project::Problems& problems)
@@ -75,20 +93,6 @@ void TableRehearsal::write(const transform::SqlModel& model) {
   const Status made = make(model.table(), fmt::format("the SQL model '{}'", model.name),
                            bound->result, model.partition_by);
   if (!made.ok()) problems_.push_back({{model.path}, made.error().message()});
-}
-
-columnar::Schema landed_schema(const project::SourceTable& source) {
-  std::vector<columnar::Field> fields = source.files.columns.fields();
-  const auto add = [&](std::string_view name, columnar::Kind kind) {
-    if (!source.files.columns.index_of(name).has_value())
-      fields.push_back({std::string(name), columnar::simple(kind), true});
-  };
-  add(source.available_at, columnar::Kind::Timestamp);
-  if (source.files.unknown == ingest::UnknownMembers::Keep)
-    add(ingest::kUnknown, columnar::Kind::String);
-  add(ingest::kFile, columnar::Kind::String);
-  add(ingest::kRow, columnar::Kind::Int64);
-  return columnar::Schema(std::move(fields));
 }
 
 }  // namespace millrace::tasks

@@ -16,9 +16,6 @@
 
 namespace millrace::tasks {
 
-/// A source's columns as they are after landing.
-columnar::Schema landed_schema(const project::SourceTable& source);
-
 /// Notes what a run would refuse.
 class TableRehearsal {
  public:
