@@ -3,7 +3,7 @@ delivered nothing is lost: a row is in the table or among the dead letters, with
 import gzip
 import unittest
 
-from command_line_test import PIPELINE, SOURCES, Shop, order
+from command_line_test import PIPELINE, SOURCES, TOTALS, Shop, order
 
 DAY, RUN = "2013-01-03", "2013-01-04"
 FILE = f"orders-{DAY}.jsonl.gz"
@@ -171,6 +171,20 @@ class TestWhatAPersonWrites(Shop):
                     answer = self.assertRuns(project.millrace(*verb), 2)
                     self.assertIn(told, answer.err)
                 self.assertEqual(project.millrace("table", "ls", "--json").json(), [])
+
+    def test_a_model_that_is_saved_by_half_lets_nothing_begin(self):
+        """An editor's file as another process may see it: empty, or cut anywhere."""
+        project = self.shop()
+        whole = TOTALS
+        ends = [0, whole.index("from"), whole.index("{{ source") + 12, whole.index("group") + 8]
+        for half in (whole[:end] for end in ends):
+            with self.subTest(half):
+                project.write("models/totals.sql", half)
+                self.assertIn("models/totals.sql", self.assertRuns(project.millrace("run"), 2).err)
+                self.assertEqual(project.millrace("table", "ls", "--json").json(), [])
+                self.assertEqual(project.millrace("runs", "--json").json(), [])
+        project.write("models/totals.sql", whole)
+        self.assertRuns(project.millrace("run"))
 
     def test_a_server_takes_over_no_setting_that_is_misspelt(self):
         project = self.shop()
