@@ -162,18 +162,19 @@ TEST_F(JudgedWeek, ManifestNamesTheCodeAndTheMetricsOfTheTraining) {
 }
 
 TEST_F(JudgedWeek, EachRoundOfTheTrainingIsToldAndLogged) {
+  change("pipelines/daily.yml", "metric: logloss", "metric: auc");
   for (const char* task : {"land", "training_data"}) good(run(task));
   const Json trained = good(run("train"));
   ASSERT_GE(trained["rounds"].as_integer(), 1);
   for (const auto& told : {log_, progress_}) {
     ASSERT_GE(told.size(), 2U);
-    EXPECT_TRUE(told[0].starts_with("round 1: logloss 0.")) << told[0];
+    EXPECT_TRUE(told[0].starts_with("round 1: auc 0.")) << told[0];
     EXPECT_TRUE(told[1].ends_with(" in validation")) << told[1];
   }
-  change("pipelines/daily.yml", "    early_stopping: {metric: logloss, rounds: 5}\n", "");
+  change("pipelines/daily.yml", "    early_stopping: {metric: auc, rounds: 5}\n", "");
   good(run("train"));
   ASSERT_FALSE(log_.empty());
-  EXPECT_TRUE(log_[0].starts_with("round 1: auc 0.")) << "the objective's own; " << log_[0];
+  EXPECT_TRUE(log_[0].starts_with("round 1: logloss 0.")) << "the objective's own; " << log_[0];
 }
 
 TEST_F(JudgedWeek, AnArtefactThatIsGoneIsMadeAgain) {

@@ -154,7 +154,7 @@ Result<std::map<std::string, std::string>> check_parameters(
 
 Result<Objective> objective_named(const std::string& name) {
   static const std::vector<Objective> objectives = {
-      {"binary:logistic", Objective::Labels::ZeroOrOne, "auc"},
+      {"binary:logistic", Objective::Labels::ZeroOrOne, "logloss"},
       {"reg:squarederror", Objective::Labels::Any, "rmse"},
       {"reg:absoluteerror", Objective::Labels::Any, "mae"},
       {"count:poisson", Objective::Labels::NotNegative, "rmse"},

@@ -26,7 +26,7 @@ struct Objective {
   enum class Labels { ZeroOrOne, NotNegative, Any };
   std::string name;
   Labels labels = Labels::Any;
-  std::string default_metric;  // "auc"
+  std::string default_metric;  // "logloss": XGBoost's own where it has one of ours
 };
 
 /// "binary:logistic", "reg:squarederror", "reg:absoluteerror", "count:poisson": those that give one

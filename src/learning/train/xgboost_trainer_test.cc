@@ -75,6 +75,7 @@ TEST(XgboostTrainer, EarlyStoppingKeepsTheBestRound) {
   asked.rounds = 400;
   asked.parameters["learning_rate"] = "0.9";
   asked.validate_on_last = ValidateOnLast{.time_column = "at", .fraction = 0.3};
+  asked.metric = "auc";
   asked.early_stopping = EarlyStopping{.rounds = 10};
   const Result<TrainedModel> trained = train(asked, 1000);
   ASSERT_TRUE(trained) << trained.error().message();
@@ -130,6 +131,7 @@ TEST(XgboostTrainer, TheManifestNamesTheMetricsByTheirRows) {
 
 TEST(XgboostTrainer, RoundMetricsAreThoseOfTheModel) {
   TrainingRequest asked = request();
+  asked.metric = "auc";
   const auto training = flights(2000);
   const auto validation = flights(1000, 300, 2000);
   std::vector<RoundMetrics> seen;
