@@ -214,11 +214,16 @@ Result<std::optional<std::vector<CommitEntry>>> commits_after(storage::ObjectSto
     return std::optional<std::vector<CommitEntry>>();
   }
   Commits commits;
-  for (Version version = known.version.next();; version = version.next()) {
+  Version version = known.version.next();
+  for (;; version = version.next()) {
     const std::optional<storage::ObjectInfo> info = TRY(find_commit(store, table, version));
-    if (!info) return std::optional(entries_of(commits));
+    if (!info) break;
     commits.emplace(version.value(), *info);
   }
+  if (TRY(find_commit(store, table, version.next()))) {
+    return std::optional<std::vector<CommitEntry>>();
+  }
+  return std::optional(entries_of(commits));
 }
 
 std::optional<Version> last_checkpoint(storage::ObjectStore& store, const TableName& table) {

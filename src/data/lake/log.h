@@ -62,9 +62,9 @@ Result<LogListing> list_log(storage::ObjectStore& store, const TableName& table,
 
 /// The commits behind one that is known, asked for by their names, each as it was made: a folder of a
 /// million entries is not listed for one more. Nothing where the known one is not there as it was: the
-/// table was dropped or made anew, or its log was cleaned. A commit that is missing below a later one
-/// ends the answer; list_log() tells such a gap.
-/// Cost: a question for each commit, and two more.
+/// table was dropped or made anew, or its log was cleaned; nor where one commit is missing below the
+/// next: list_log() tells such a gap. Of several that are missing in a row it knows nothing.
+/// Cost: a question for each commit, and three more.
 Result<std::optional<std::vector<CommitEntry>>> commits_after(storage::ObjectStore& store,
                                                               const TableName& table,
                                                               const CommitEntry& known);

@@ -249,6 +249,19 @@ TEST_F(LogTest, TheRememberedSnapshotFollowsTheLog) {
   EXPECT_EQ(said(lake_->snapshot(table("t"))), "not_found: table t does not exist");
 }
 
+TEST_F(LogTest, ACommitThatIsLostBehindARememberedVersionIsAGapToReadersAndWriters) {
+  append(2);
+  EXPECT_EQ(rows("t"), "0;1");
+  Lake other(*memory_, *engine_, clock_);
+  for (const char* value : {"2", "3"})
+    good(other.write(*session_, table("t"), "SELECT " + std::string(value) + " AS a", {}));
+  good(memory_->remove(key(2)));
+  const std::string gap = "the log has a gap, t/_delta_log/00000000000000000002.json is missing";
+  EXPECT_HAS(said(lake_->snapshot(table("t"))), gap);
+  EXPECT_HAS(said(lake_->write(*session_, table("t"), "SELECT 4 AS a", {})), gap);
+  EXPECT_EQ(said(memory_->head(key(2))).substr(0, 9), "not_found") << "nothing was put there";
+}
+
 TEST_F(LogTest, ADataFileThatIsGoneIsNamed) {
   append(1);
   const std::string path = snapshot("t")->files().at(0)->file.path;
