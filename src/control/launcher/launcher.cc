@@ -37,6 +37,9 @@ constexpr Duration kPatienceForHello = std::chrono::seconds(10);
 constexpr std::size_t kMostGuests = 8;
 constexpr Duration kPatienceAtTheEnd = std::chrono::seconds(5);
 constexpr std::size_t kPiece = 1U << 16U;
+// Read before what was heard is obeyed: more than a socket holds, so that a start and an end that lie in
+// it together are seen together.
+constexpr int kMostPieces = 64;
 
 /// One who is connected: a server, once it has said hello.
 struct Connection {
@@ -240,12 +243,15 @@ void Launcher::welcome(FileDescriptor socket) {
 
 bool Launcher::read(Connection& from) const {
   std::array<char, kPiece> piece;
-  const ssize_t size = ::recv(from.fd.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-  if (size <= 0) return false;
-  const Status fed = from.lines.feed({piece.data(), static_cast<std::size_t>(size)});
-  if (!fed.ok()) log_error("a connection was ended: " + fed.error().message());
-  return fed.ok();
+  for (int pieces = 0; pieces < kMostPieces; ++pieces) {
+    const ssize_t size = ::recv(from.fd.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    if (size <= 0) return pieces > 0;  // an end is met again when what came before it was heard
+    const Status fed = from.lines.feed({piece.data(), static_cast<std::size_t>(size)});
+    if (!fed.ok()) log_error("a connection was ended: " + fed.error().message());
+    if (!fed.ok()) return false;
+  }
+  return true;
 }
 
 bool Launcher::serve_guest(Connection& guest) {
@@ -289,15 +295,20 @@ void Launcher::serve_server(short events) {
 }
 
 void Launcher::hear() {
-  while (server_) {
-    const std::optional<std::string> line = server_->lines.next();
-    if (!line) return;
+  std::vector<Order> orders;
+  Status understood;
+  while (const std::optional<std::string> line = server_->lines.next()) {
     Result<Order> order = order_from(*line);
-    const Status obeyed = order.ok() ? desk_->obey(*std::move(order)) : Status(order.error());
-    if (!obeyed.ok())
-      lose_server(fmt::format("it said what cannot be obeyed: {}: {}", obeyed.error().message(),
-                              line->substr(0, 200)));
+    if (!order.ok()) {
+      understood =
+          std::move(order).error().while_doing("'" + line->substr(0, 200) + "' is no order");
+      break;
+    }
+    orders.push_back(*std::move(order));
   }
+  const Status obeyed = desk_->obey(std::move(orders));
+  const Status& first = obeyed.ok() ? understood : obeyed;
+  if (!first.ok()) lose_server("it said what cannot be obeyed: " + first.error().message());
 }
 
 void Launcher::lose_server(const std::string& why) {

@@ -74,9 +74,19 @@ void LauncherDesk::server_left() {
   rest_asked_by_.reset();
 }
 
-Status LauncherDesk::obey(Order order) {
+Status LauncherDesk::obey(std::vector<Order> orders) {
   const std::lock_guard lock(mutex_);
-  return std::visit([this](auto& what) { return take(std::move(what)); }, order);
+  is_obeying_ = true;
+  const Status obeyed = caught([&] { return obey_all(orders); });
+  is_obeying_ = false;
+  for (const AttemptId& attempt : live_attempts()) begin_if_alone(attempt);
+  return obeyed;
+}
+
+Status LauncherDesk::obey_all(std::vector<Order>& orders) {
+  for (Order& order : orders)
+    TRY(std::visit([this](auto& what) { return take(std::move(what)); }, order));
+  return {};
 }
 
 Status LauncherDesk::take(const order::Hello&) {
@@ -97,10 +107,7 @@ Status LauncherDesk::take(order::Start start) {
                             other.str()));
     kill(other, kGraceOfReplaced);
   }
-  if (others_of_its_task(id).empty())
-    begin(std::move(start.request));
-  else
-    live_[id].waiting = std::move(start.request);
+  live_[id].waiting = std::move(start.request);
   return {};
 }
 
@@ -127,13 +134,17 @@ std::set<AttemptId> LauncherDesk::others_of_its_task(const AttemptId& attempt) c
   return others;
 }
 
+void LauncherDesk::begin_if_alone(const AttemptId& attempt) {
+  const auto live = live_.find(attempt);
+  if (live == live_.end() || !live->second.waiting || !others_of_its_task(attempt).empty()) return;
+  AttemptRequest request = *std::exchange(live->second.waiting, std::nullopt);
+  begin(std::move(request));
+}
+
 void LauncherDesk::begin_what_waited_for(const AttemptId& ended) {
-  const std::set<AttemptId> others = others_of_its_task(ended);
   // At most one waits: the start of another one ends it.
-  if (others.size() != 1) return;
-  std::optional<AttemptRequest> request =
-      std::exchange(live_[*others.begin()].waiting, std::nullopt);
-  if (request) begin(*std::move(request));
+  const std::set<AttemptId> others = others_of_its_task(ended);
+  if (!is_obeying_ && others.size() == 1) begin_if_alone(*others.begin());
 }
 
 /// One that has not begun is over at once.

@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "launcher/kept_ends.h"
@@ -47,8 +48,10 @@ class LauncherDesk final : public orchestration::ExecutorListener {
   /// A server is there, in the place of an earlier one.
   void server_came(const order::Hello& hello);
   void server_left();
-  /// Errors: Invalid for what no server in its senses says; its connection should end.
-  Status obey(Order order);
+  /// Carries out what has been heard at one time, in order; what is started and ended in it never
+  /// begins. Errors: Invalid for what no server in its senses says, behind which nothing is obeyed;
+  /// its connection should end.
+  Status obey(std::vector<Order> orders);
   /// What takes time, or follows from an end. Whenever `wake` was called.
   void tend();
 
@@ -76,7 +79,8 @@ class LauncherDesk final : public orchestration::ExecutorListener {
     std::string token;
     bool told = true;         // the server of now hears of it: it has started or adopted it
     bool is_settled = false;  // nobody will ask for its end
-    /// What is begun when the earlier attempt of its task is gone; none once it has begun.
+    /// What is begun when all that was heard with it has been obeyed, and the earlier attempt of its
+    /// task is gone; none once it has begun.
     std::optional<orchestration::AttemptRequest> waiting = std::nullopt;
   };
   struct Question {
@@ -92,7 +96,9 @@ class LauncherDesk final : public orchestration::ExecutorListener {
   Status take(const order::Settled& settled);
   Status take(const order::FenceAnswer& answer);
   Status take(const order::Stop& stop);
+  Status obey_all(std::vector<Order>& orders);
   void begin(orchestration::AttemptRequest request);
+  void begin_if_alone(const orchestration::AttemptId& attempt);
   void begin_what_waited_for(const orchestration::AttemptId& ended);
   void kill(const orchestration::AttemptId& attempt, Duration grace);
   std::set<orchestration::AttemptId> live_attempts() const;
@@ -112,6 +118,7 @@ class LauncherDesk final : public orchestration::ExecutorListener {
   KeptEnds ends_;
   bool server_is_there_ = false;
   bool stopping_ = false;
+  bool is_obeying_ = false;  // nothing begins before all has been obeyed
   order::Hello server_;
   std::map<orchestration::AttemptId, Live> live_;
   std::set<orchestration::AttemptId> told_ends_;  // of the kept ones, those that it has heard

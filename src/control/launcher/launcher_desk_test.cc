@@ -67,7 +67,7 @@ class LauncherDeskTest : public testing::Test {
     heard_.clear();
   }
   void obey(Order order) {
-    const Status obeyed = desk_->obey(std::move(order));
+    const Status obeyed = desk_->obey({std::move(order)});
     ASSERT_TRUE(obeyed.ok()) << obeyed.error().message();
   }
   void start(const std::string& task, const std::string& token = "a.1") {
@@ -361,13 +361,41 @@ TEST_F(LauncherDeskTest, WhatWaitsForAnEarlierAttemptIsAdoptedEndedAndStoppedLik
   EXPECT_EQ(executor_.started_[1].id, attempt_of("a", 3));
 }
 
+TEST_F(LauncherDeskTest, WhatIsStartedAndEndedAtOneTimeNeverBegins) {
+  server_comes();
+  std::vector<Order> orders;
+  for (const char* task : {"a", "b"}) {
+    order::Start start;
+    start.request.id = attempt_of(task);
+    start.token = "a.1";
+    orders.emplace_back(std::move(start));
+  }
+  orders.emplace_back(order::Kill{attempt_of("a"), std::chrono::seconds(5)});
+  const Status obeyed = desk_->obey(std::move(orders));
+  ASSERT_TRUE(obeyed.ok()) << obeyed.error().message();
+  ASSERT_EQ(executor_.started_.size(), 1U);
+  EXPECT_EQ(executor_.started_[0].id, attempt_of("b"));
+  ASSERT_EQ(heard<report::Finished>().size(), 1U);
+  EXPECT_EQ(heard<report::Finished>()[0].attempt, attempt_of("a"));
+  EXPECT_EQ(heard<report::Finished>()[0].end.outcome.error, ErrorCode::Cancelled);
+}
+
+TEST_F(LauncherDeskTest, WhatWasHeardBeforeAnOrderOfNoSenseIsObeyed) {
+  server_comes();
+  order::Start start;
+  start.request.id = attempt_of("a");
+  start.token = "a.1";
+  EXPECT_EQ(desk_->obey({std::move(start), order::Hello{}}).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(executor_.started_.size(), 1U);
+}
+
 TEST_F(LauncherDeskTest, ASecondStartOfWhatRunsIsRefused) {
   server_comes();
   start("a");
   order::Start again;
   again.request.id = attempt_of("a");
-  EXPECT_EQ(desk_->obey(std::move(again)).error().code(), ErrorCode::Invalid);
-  EXPECT_EQ(desk_->obey(order::Hello{}).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(desk_->obey({std::move(again)}).error().code(), ErrorCode::Invalid);
+  EXPECT_EQ(desk_->obey({order::Hello{}}).error().code(), ErrorCode::Invalid);
 }
 
 }  // namespace
