@@ -106,10 +106,12 @@ std::string counted(std::int64_t count, std::string_view noun) {
 
 struct Totals {
   std::int64_t deliveries = 0;
+  std::int64_t deliveries_already = 0;
   std::int64_t rows_read = 0;
   std::int64_t rows_landed = 0;
   std::int64_t rows_late = 0;
   std::int64_t rows_rejected = 0;
+  std::size_t skipped = 0;
   std::size_t passed_over = 0;
   std::size_t kept = 0;
   std::vector<std::string> same_content;
@@ -120,10 +122,12 @@ struct Totals {
 
   void add(const project::SourceTable& table, const ingest::LandReport& report) {
     deliveries += report.deliveries_landed;
+    deliveries_already += report.deliveries_already;
     rows_read += report.rows_read;
     rows_landed += report.rows_landed;
     rows_late += report.rows_late;
     rows_rejected += report.rows_rejected;
+    skipped += report.skipped.size();
     passed_over += report.passed_over.size();
     kept += report.kept.size();
     for (const std::string& same : report.same_content) same_content.push_back(same);
@@ -148,9 +152,7 @@ struct Totals {
   }
 
   std::string summary() const {
-    std::string text =
-        fmt::format("{} read from {}, {} of an earlier day", counted(rows_read, "row"),
-                    counted(deliveries, "file"), rows_late);
+    std::string text = what_came();
     if (rows_rejected > 0)
       text += fmt::format(", {} rejected (see {})", rows_rejected, fmt::join(with_rejected, ", "));
     if (passed_over > 0)
@@ -162,6 +164,15 @@ struct Totals {
     if (!same_content.empty()) text += "; " + twice();
     for (const std::string& why : why_nothing) text += "; " + why;
     return text;
+  }
+
+  /// That there is nothing new is no worry, and not told in noughts. A file that was left out is new.
+  std::string what_came() const {
+    if (deliveries > 0 || skipped > 0)
+      return fmt::format("{} read from {}, {} of an earlier day", counted(rows_read, "row"),
+                         counted(deliveries, "file"), rows_late);
+    if (deliveries_already == 0) return "nothing new";
+    return fmt::format("nothing new; {} landed before", counted(deliveries_already, "file"));
   }
 
   /// Of deliveries that came under two names.

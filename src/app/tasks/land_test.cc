@@ -25,8 +25,25 @@ TEST_F(LandSummary, SaysThatThePatternFitsNoFileThoughTheTableIsThere) {
   EXPECT_EQ(summary("2013-01-21"), "400 rows read from 20 files, 0 of an earlier day");
   change("sources/cafe.yml", "orders-{date}.jsonl", "order-{date}.jsonl");
   EXPECT_EQ(summary("2013-01-22"),
-            "0 rows read from 0 files, 0 of an earlier day; cafe.orders: no file fits the pattern "
+            "nothing new; cafe.orders: no file fits the pattern "
             "'order-{date}.jsonl'; there is orders-2013-01-01.jsonl and 19 more");
+}
+
+TEST_F(LandSummary, SaysThatNothingIsNewAndHowManyFilesLandedBefore) {
+  good(run("land", "2013-01-21"));
+  const Json landed = good(run("land", "2013-01-22"));
+  EXPECT_EQ(landed["summary"].as_string(), "nothing new; 20 files landed before");
+  EXPECT_EQ(landed["deliveries"].as_integer(), 0);
+  EXPECT_EQ(landed["rows_read"].as_integer(), 0);
+}
+
+TEST_F(LandSummary, OfAFileThatWasLeftOutDoesNotSayThatNothingIsNew) {
+  change("sources/cafe.yml", "    pattern:", "    on_bad_file: skip\n    pattern:");
+  good(run("land", "2013-01-20"));
+  write(delivery(20), "no JSON\n");
+  EXPECT_EQ(summary("2013-01-21").find("nothing new"), std::string::npos);
+  EXPECT_TRUE(std::ranges::any_of(
+      log_, [](const std::string& line) { return line.starts_with("skipped: "); }));
 }
 
 TEST_F(LandSummary, TellsOfAFileThatCameUnderTwoNames) {

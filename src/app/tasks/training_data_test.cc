@@ -138,8 +138,7 @@ TEST_F(Land, OfACleanedFolderLeavesTheRowsUnlessItWasCleared) {
   const auto again = [](orchestration::TaskInstance& task) { task.generation = 2; };
   const Json kept = good(run("land", "2013-01-21", again));
   EXPECT_EQ(kept["summary"].as_string(),
-            "0 rows read from 0 files, 0 of an earlier day; what was landed from 1 file no "
-            "longer delivered stays");
+            "nothing new; what was landed from 1 file no longer delivered stays");
   forget("land");
   EXPECT_NE(said(run("land", "2013-01-21", again)).find("its rows would be lost"),
             std::string::npos);
