@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/suggest.h"
+#include "base/utf8.h"
 #include "quality/validate.h"
 #include "sql/names.h"
 #include "tasks/dataset.h"
@@ -122,6 +123,29 @@ std::string failures(const quality::SuiteVerdict& verdict) {
   return text;
 }
 
+constexpr std::size_t kFailuresNamed = 3;
+constexpr std::size_t kLongestFailure = 120;  // bytes
+
+/// "expect_column_values_to_not_be_null of price, ... and 2 more": those that failed, first the ones
+/// that stop the run.
+std::string names_of_failures(const quality::SuiteVerdict& verdict) {
+  std::vector<const quality::Verdict*> failed;
+  for (const bool critical : {true, false})
+    for (const quality::Verdict& each : verdict.results)
+      if (!each.success && (each.expectation.severity == quality::Severity::Critical) == critical)
+        failed.push_back(&each);
+  const std::size_t named = std::min(failed.size(), kFailuresNamed);
+  std::string text;
+  for (std::size_t i = 0; i < named; ++i) {
+    const std::string subject = quality::subject_of(*failed[i]);
+    std::string name = failed[i]->expectation.type + (subject.empty() ? "" : " of " + subject);
+    if (name.size() > kLongestFailure)
+      name = std::string(cut_utf8(name, kLongestFailure - 3)) + "...";
+    text += (i == 0 ? "" : ", ") + name;
+  }
+  return failed.size() == named ? text : fmt::format("{} and {} more", text, failed.size() - named);
+}
+
 /// "; unmet (warning): expect_... of price: 2 of 6 rows; ..." of those that stop nothing.
 std::string told_only(const quality::SuiteVerdict& verdict) {
   std::string text;
@@ -188,11 +212,14 @@ class ValidateTask final : public TaskKind {
     TRY(write_file(path, document.dump_pretty() + "\n"));
     const bool critical = verdict.worst_failure() == quality::Severity::Critical;
     if (critical)
-      return Error(ErrorCode::DataQuality,
-                   fmt::format("the suite '{}' failed on {}: {}; nothing behind this task runs, "
-                               "and the last good model "
-                               "goes on serving{}",
-                               suite->name, subject.what, passed, failures(verdict)));
+      return Error(
+          ErrorCode::DataQuality,
+          fmt::format("the suite '{}' failed on {}: {}; not met: {}; `millrace logs {} {} "
+                      "--task {}` shows what was found; nothing behind this task runs, and "
+                      "the last good model goes on serving{}",
+                      suite->name, subject.what, passed, names_of_failures(verdict),
+                      attempt.request().dag, attempt.request().run, attempt.request().task,
+                      failures(verdict)));
     return Json::object({{"suite", suite->name},
                          {"expectations", verdict.results.size()},
                          {"expectations_met", verdict.successful()},

@@ -62,6 +62,41 @@ TEST_F(Validate, AnUnmetWarningIsToldInItsLine) {
       << summary;
 }
 
+TEST_F(Validate, TheFirstLineOfAFailureNamesWhatFailedFirstWhatStopsAndWhereMoreStands) {
+  write("expectations/best.yml",
+        "name: best\nexpectations:\n"
+        "  - {type: expect_column_values_to_be_between, column: orders, min_value: 1000, "
+        "severity: warning}\n"
+        "  - {type: expect_column_values_to_not_be_null, column: orders}\n"
+        "  - {type: expect_column_values_to_be_between, column: orders, max_value: 1}\n");
+  make_both();
+  const auto failed = run("validate", kBad);
+  ASSERT_FALSE(failed.ok()) << failed->dump();
+  const std::string& words = failed.error().message();
+  EXPECT_EQ(words.substr(0, words.find('\n')),
+            "the suite 'best' failed on models.best version 0: 1 of 3 expectations met; not met: "
+            "expect_column_values_to_be_between of orders (max_value 1), "
+            "expect_column_values_to_be_between of orders (min_value 1000); `millrace logs daily "
+            "2013-01-02T00:00:00Z --task validate` shows what was found; nothing behind this task "
+            "runs, and the last good model goes on serving");
+}
+
+TEST_F(Validate, TheFirstLineOfAFailureIsShortHoweverManyAndLongTheExpectations) {
+  std::string suite = "name: best\nexpectations:\n";
+  for (int i = 0; i < 20; ++i)
+    suite += fmt::format(
+        "  - {{type: expect_column_values_to_be_in_set, column: orders, value_set: [{}{}]}}\n",
+        1'000'000 + i, std::string(9, '0'));
+  write("expectations/best.yml", suite);
+  make_both();
+  const auto failed = run("validate", kBad);
+  ASSERT_FALSE(failed.ok()) << failed->dump();
+  const std::string& words = failed.error().message();
+  const std::string line = words.substr(0, words.find('\n'));
+  EXPECT_NE(line.find(" and 17 more; `millrace logs "), std::string::npos) << line;
+  EXPECT_LT(line.size(), 800U);
+}
+
 TEST_F(Validate, StandsWhileTableAndSuiteAreTheSame) {
   make_both();
   good(run("validate", kGood));
