@@ -4,6 +4,7 @@ import gzip
 import unittest
 
 from command_line_test import PIPELINE, SOURCES, TOTALS, Shop, order
+from harness import SOURCE
 
 DAY, RUN = "2013-01-03", "2013-01-04"
 FILE = f"orders-{DAY}.jsonl.gz"
@@ -60,6 +61,21 @@ class TestDeliveries(Delivered):
         letters = self.letters(project)
         self.assertEqual([letter["row_number"] for letter in letters], list(range(1, 41)))
         self.assertTrue(all("id" in letter["reason"] for letter in letters), letters[0])
+
+    def test_bad_rows_of_a_refused_content_are_kept_and_the_documented_query_passes_over_them(self):
+        page = (SOURCE / "docs/reference/sources.md").read_text()
+        query = next(block.split("```")[0] for block in page.split("```sql\n") if "__rejected" in block.split("```")[0])
+        project = self.shop()
+        refused = ["no JSON"] * 12 + self.lines()[12:]
+        self.deliver(project, gzip.compress("\n".join(refused).encode(), mtime=0))
+        self.land(project, 1)
+        mended = ["no JSON"] + self.lines()[1:]
+        self.deliver(project, gzip.compress("\n".join(mended).encode(), mtime=0))
+        self.assertEqual(self.land(project)["result"]["rows_rejected"], 1)
+        rows = [letter["row_number"] for letter in self.letters(project)]
+        self.assertEqual(sorted(rows, key=lambda row: row or 0), [1, *range(1, 13)])
+        [bad] = project.rows(query)
+        self.assertEqual((bad["file"].split("/")[-1], bad["row_number"]), (FILE, 1))
 
     def test_an_empty_file(self):
         project = self.shop()
