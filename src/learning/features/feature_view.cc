@@ -91,14 +91,21 @@ FeatureView read_view(const Json& json, Mistakes& mistakes) {
   return view;
 }
 
+constexpr std::string_view kKnownAt =
+    "the moment from which the value was known, a column of the labels such as the scoring time, "
+    "or SQL over their columns";
+
 Result<KnownColumn> read_known_column(const Json& json) {
+  if (!json.is_object())
+    return Error(
+        ErrorCode::Invalid,
+        fmt::format("expected {{name: {}, known_at: ...}}, {}; found {}",
+                    json.is_string() ? json.as_string() : "...", kKnownAt, json.type_name()));
   TRY(only_members(json, {"name", "known_at", "description"}));
   KnownColumn column;
   column.name = TRY(required_text(json, "name"));
   if (json["known_at"].is_null())
-    return Error(ErrorCode::Invalid,
-                 "the member 'known_at' is missing: the moment from which the value was known, a "
-                 "column of the labels such as the scoring time, or SQL over their columns");
+    return Error(ErrorCode::Invalid, fmt::format("the member 'known_at' is missing: {}", kKnownAt));
   column.known_at = TRY(required_text(json, "known_at"));
   return column;
 }

@@ -165,6 +165,24 @@ TEST(FeatureView, AllMistakesOfADefinitionAreKnownAtOnce) {
   EXPECT_EQ(definitions.views[0].name, "weather");
 }
 
+TEST(FeatureView, AKnownColumnThatIsOnlyANameIsToldTheForm) {
+  Definitions definitions;
+  std::vector<Error> errors;
+  read_definitions(*Json::parse(R"({"training_sets": [
+      {"name": "late", "labels": "labels", "key": "id", "timestamp": "at",
+       "request_columns": ["qty"], "entity_columns": ["shop", 1]}]})"),
+                   definitions, errors);
+  const std::string place = "training_sets 1 (late): ";
+  const std::string moment =
+      ", known_at: ...}, the moment from which the value was known, a column of the labels such as "
+      "the scoring time, or SQL over their columns; found ";
+  EXPECT_EQ(texts(errors),
+            (std::vector<std::string>{
+                place + "request_columns: expected {name: qty" + moment + "string",
+                place + "entity_columns: expected {name: shop" + moment + "string",
+                place + "entity_columns: expected {name: ..." + moment + "integer"}));
+}
+
 TEST(FeatureView, AllReferencesThatLeadNowhereAreKnownAtOnce) {
   Definitions definitions;
   std::vector<Error> errors;
