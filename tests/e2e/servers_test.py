@@ -177,6 +177,22 @@ class TestCancelAndClear(Servers):
         self.assertIn("killed: the run was cancelled", self.assertRuns(project.millrace("logs")).out)
         self.assertRuns(project.millrace("down"))
 
+    def test_runs_says_that_what_has_not_ended_waits_for_a_server(self):
+        project = self.commands()
+        waits = "wait for `millrace up`"
+        child = project.start("run")
+        self.began(project)
+        told = self.assertRuns(project.millrace("runs")).out
+        self.assertIn(" running ", told)
+        self.assertNotIn(waits, told)
+        child.kill()
+        self.ended(child, -signal.SIGKILL)
+        told = self.assertRuns(project.millrace("runs")).out
+        self.assertIn(" running ", told)
+        self.assertIn(waits, told)
+        self.assertRuns(project.millrace("cancel"))
+        self.assertNotIn(waits, self.assertRuns(project.millrace("runs")).out)
+
     def test_a_run_whose_server_was_killed_can_be_cancelled_without_going_on(self):
         project = self.commands()
         child = project.start("run")

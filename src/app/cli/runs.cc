@@ -1,5 +1,6 @@
 // runs: what ran, from the store of runs; with a server or without one.
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -11,8 +12,7 @@
 namespace millrace::cli {
 namespace {
 
-Result<Json> list_runs(const Common& common, const RunsArguments& arguments) {
-  const project::Project project = TRY(open_project(common, project::Parts::config()));
+Result<Json> list_runs(const project::Project& project, const RunsArguments& arguments) {
   Json runs = Json::array();
   std::error_code error;
   if (!std::filesystem::exists(project.target.metadata, error)) return runs;
@@ -31,10 +31,19 @@ Result<Json> list_runs(const Common& common, const RunsArguments& arguments) {
   return runs;
 }
 
+/// What was begun or stands in line goes on with a server, and with nothing else.
+bool waits_for_a_server(const project::Project& project, const Json& runs) {
+  if (std::ranges::all_of(runs.as_array(), is_finished)) return false;
+  const auto status = status_of_running(project);
+  return !status.ok() && status.error().code() == ErrorCode::Unavailable;
+}
+
 }  // namespace
 
 int runs(const Common& common, const RunsArguments& arguments) {
-  const Result<Json> listed = list_runs(common, arguments);
+  const auto project = open_project(common, project::Parts::config());
+  if (!project.ok()) return fail(common, project.error());
+  const Result<Json> listed = list_runs(*project, arguments);
   if (!listed.ok()) return fail(common, listed.error());
   if (common.json) {
     print_json(*listed);
@@ -45,6 +54,8 @@ int runs(const Common& common, const RunsArguments& arguments) {
     terminal.line("nothing has run yet");
   else
     print_runs(terminal, *listed);
+  if (waits_for_a_server(*project, *listed))
+    terminal.line("no server answers: runs that have not ended wait for `millrace up`");
   return kSuccess;
 }
 
