@@ -154,6 +154,13 @@ class TestInterruption(Servers):
         child.send_signal(signal.SIGINT)
         self.ended(child, 130)
 
+    def test_ctrl_c_is_a_good_end_of_a_server(self):
+        project = self.commands(quick="true")
+        server = project.start("up")
+        self.until(lambda: project.millrace("status").code == 0, "the server answers")
+        server.send_signal(signal.SIGINT)
+        self.assertIn("stopping", self.ended(server, 0))
+
     def test_a_closed_terminal_stops_the_server_in_good_order(self):
         project = self.commands(quick="true")
         server = project.start("up")

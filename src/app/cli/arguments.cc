@@ -25,7 +25,7 @@ constexpr const char* kDescription =
 constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 done and failed (a run, an expectation); 2 the command line or the\n"
     "project's files must be mended; 3 could not be done now (no server, a full disk);\n"
-    "130 interrupted by Ctrl-C.";
+    "130 interrupted by Ctrl-C (`up`: 0, since that is how it is stopped).";
 
 /// What argv says to do; filled by the callbacks of the verbs.
 struct Plan {
