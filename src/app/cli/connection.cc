@@ -160,7 +160,7 @@ Result<project::Project> open_project(const Common& common, const project::Parts
 
 Result<project::Project> open_checked_project(const Common& common) {
   project::Loaded loaded = TRY(project::load_project(common.project, common.target));
-  TRY(tasks::check_project(loaded));
+  TRY(tasks::check_before_run(loaded));
   return project::whole(std::move(loaded));
 }
 

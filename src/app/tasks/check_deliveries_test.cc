@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/check_project.h"
 #include "tasks/project_fixture.h"
 
 namespace millrace::tasks {
@@ -56,6 +57,10 @@ TEST_F(CheckDeliveries, ADelimiterThatNoDeliveryHasIsAMistakeUntilSomethingHasLa
         day);
   };
   EXPECT_EQ(problems(), std::vector<std::string>{told(2)});
+  auto loaded = *project::load_project(root(), "");
+  EXPECT_TRUE(check_before_run(loaded).ok());
+  EXPECT_EQ(texts(loaded.problems), std::vector<std::string>())
+      << "a Dag that does not land it may run";
 
   write("deliveries/o-2013-01-01.csv", as_csv(1, ','));
   EXPECT_EQ(warnings(), std::vector<std::string>{told(2)}) << "one file is as declared";

@@ -169,12 +169,16 @@ project::Problems problems_of_dags(const project::Loaded& loaded) {
   return problems;
 }
 
-Status check_project(project::Loaded& loaded) {
+Status check_before_run(project::Loaded& loaded) {
   const bool readable = loaded.problems.empty();
   if (readable) check_there_are_dags(loaded.project, loaded.problems);
   check_tasks(loaded.project, project::Problems(loaded.problems), loaded.problems);
   // SQL over half a project would only repeat what is known to be wrong.
-  if (readable) TRY(check_sql(loaded));
+  return readable ? check_sql(loaded) : Status();
+}
+
+Status check_project(project::Loaded& loaded) {
+  TRY(check_before_run(loaded));
   if (loaded.problems.empty()) TRY(check_deliveries(loaded));
   if (loaded.problems.empty())
     for (project::Problem& warning : TRY(warnings_of(loaded.project)))

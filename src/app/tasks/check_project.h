@@ -12,8 +12,12 @@ namespace millrace::tasks {
 /// a task asks for it when it begins. No engine.
 project::Problems problems_of_dags(const project::Loaded& loaded);
 
-/// Adds what is wrong to `loaded.problems`, and to `loaded.warnings` what check_warnings.h names,
-/// once nothing is wrong. Opens an engine without data.
+/// Adds what is wrong with the project itself to `loaded.problems`. Deliveries are not looked at: one
+/// that cannot be read is the matter of the Dag that lands it. Opens an engine without data.
+Status check_before_run(project::Loaded& loaded);
+
+/// That, what check_deliveries.h says, and to `loaded.warnings` what check_warnings.h names, once
+/// nothing is wrong.
 Status check_project(project::Loaded& loaded);
 
 }  // namespace millrace::tasks

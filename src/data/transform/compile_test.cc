@@ -171,6 +171,9 @@ TEST_F(Compile, ATableThatATemplateShouldNameIsRefusedWithWhatToWrite) {
       {"a source by its bare name", "with a as (select * from flights) select * from a",
        "models/m.sql:1: flights is named past the templates, so no run knows that this model "
        "reads it; write {{ source('raw', 'flights') }} instead"},
+      {"a table in a text", "select 1 as x\nfrom query('select * from landing.flights')",
+       "models/m.sql:2: what query() reads is named past the templates, so no run knows that this "
+       "model reads it; write {{ ref('...') }} or {{ source('...', '...') }} instead"},
   };
   const SqlModel a_model = sql_model("a_model", "select id from {{ source('raw', 'flights') }}");
   for (const Case& c : cases) {

@@ -34,6 +34,25 @@ std::optional<DirectNaming> first_table(const Json& tree, const TableWords& word
   return std::nullopt;
 }
 
+/// query() and query_table(): tables in a text, which nobody can read before the run does.
+std::optional<DirectNaming> table_in_a_text(const Json& tree) {
+  if (tree.is_array()) {
+    for (const Json& each : tree.as_array())
+      if (auto found = table_in_a_text(each)) return found;
+  }
+  if (!tree.is_object()) return std::nullopt;
+  if (tree.string_or("type", "") == "TABLE_FUNCTION") {
+    const std::string function = fold_case(tree["function"].string_or("function_name", ""));
+    if (function == "query" || function == "query_table")
+      return DirectNaming{fmt::format("what {}() reads", function),
+                          "{{ ref('...') }} or {{ source('...', '...') }}",
+                          static_cast<std::size_t>(tree.integer_or("query_location", 0))};
+  }
+  for (const auto& [name, member] : tree.as_object())
+    if (auto found = table_in_a_text(member)) return found;
+  return std::nullopt;
+}
+
 /// What the model's own words become.
 std::set<std::string> relations_of(const SqlModel& model) {
   std::set<std::string> relations;
@@ -64,6 +83,7 @@ TableWords table_words(const ModelGraph& graph, const std::map<std::string, std:
 
 std::optional<DirectNaming> direct_naming(const Json& tree, const SqlModel& model,
                                           const TableWords& words) {
+  if (auto found = table_in_a_text(tree)) return found;
   const std::set<std::string> own = relations_of(model);
   return first_table(tree, words, [&](const std::string& schema, const std::string& name) {
     return !schema.empty() && !own.contains(fold_case(schema + "." + name));

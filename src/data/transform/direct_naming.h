@@ -28,7 +28,7 @@ struct DirectNaming {
 };
 
 /// The first table in a SELECT of the model that has a word and a schema, and that none of the
-/// model's own words has put there. `tree` as engine::Session::parse gives it.
+/// model's own words has put there; or what query() or query_table() reads. `tree` as engine::Session::parse gives it.
 std::optional<DirectNaming> direct_naming(const Json& tree, const SqlModel& model,
                                           const TableWords& words);
 
