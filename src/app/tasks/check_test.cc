@@ -139,11 +139,14 @@ TEST_F(Check, AMomentThatTheLabelsLackIsToldOnce) {
 
 TEST_F(Check, AMistakeOfAViewIsToldOnceHoweverManySetsReadIt) {
   const std::string set = *read_file(path("features/orders.yml"));
-  write("features/orders.yml", set + "    features: [{feature: weather:rain, as: drops}]\n" +
+  const std::string joined =
+      "    entity_columns: [{name: id, known_at: placed_at}]\n"
+      "    features: [{feature: weather:rain, as: drops}]\n";
+  write("features/orders.yml", set + joined +
                                    std::string(set)
                                        .replace(set.find("name: orders"), 12, "name: twin")
                                        .substr(set.find("  - name")) +
-                                   "    features: [{feature: weather:rain, as: drops}]\n");
+                                   joined);
   write("features/weather.yml",
         "feature_views:\n  - name: weather\n    entities: [order]\n"
         "    source: labels\n    timestamp_field: placed_att\n"

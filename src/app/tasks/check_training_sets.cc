@@ -29,6 +29,7 @@ class TrainingSetCheck {
     if (!labels.ok()) return;  // said already
     check_known_at(bound->set, *labels);
     check_label(bound->set, *labels);
+    check_joined_columns(bound->set, bound->views);
   }
 
  private:
@@ -99,7 +100,7 @@ class TrainingSetCheck {
     if (!label.has_value()) return;  // none, or said already
     const columnar::DataType& type = labels[*label].type;
     if (type.kind == columnar::Kind::Boolean || type.is_numeric()) return;
-    const std::string learner = learner_from(set.name);
+    const std::string learner = task_over(set.name, train_kind());
     if (learner.empty()) return;
     problem(in_set(set.name,
                    fmt::format("label: '{}' is {} in {}, and the task '{}' learns from a number or "
@@ -107,12 +108,20 @@ class TrainingSetCheck {
                                set.label, columnar::to_sql(type), set.labels, learner)));
   }
 
-  /// The first task that trains a model on the set's rows, or "".
-  std::string learner_from(const std::string& set) const {
+  /// What the leak check would refuse in every run.
+  void check_joined_columns(const features::TrainingSet& set,
+                            std::span<const features::FeatureView> views) {
+    if (task_over(set.name, leak_check_kind()).empty()) return;
+    for (const std::string& name : features::undeclared_joined_columns(set, views))
+      problem(in_set(set.name, fmt::format("{}: {}", name, features::kUndeclaredJoin)));
+  }
+
+  /// The first task of that kind over the set's rows, or "".
+  std::string task_over(const std::string& set, const TaskKind& kind) const {
     for (const project::Pipeline& pipeline : project_.pipelines)
       for (const auto& task : pipeline.dag.tasks) {
         const auto node = pipeline.task_nodes.find(task.id);
-        if (node == pipeline.task_nodes.end() || task.kind != train_kind().name()) continue;
+        if (node == pipeline.task_nodes.end() || task.kind != kind.name()) continue;
         const auto learned =
             upstream_training_set({project_, pipeline, task, node->second, problems_});
         if (learned.has_value() && learned->set.name == set) return task.id.str();

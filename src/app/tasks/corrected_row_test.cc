@@ -57,6 +57,17 @@ class CorrectedRow : public ProjectTest {
   }
 };
 
+TEST_F(CorrectedRow, ACheckRefusesAJoinKeyOfWhichNothingSaysWhenItWasKnown) {
+  change("features/orders.yml", "    entity_columns: [{name: dish, known_at: placed_at}]\n", "");
+  const std::vector<std::string> mistakes = problems();
+  ASSERT_EQ(mistakes.size(), 1U);
+  EXPECT_EQ(mistakes[0].find("features/orders.yml:"), 0U) << mistakes[0];
+  EXPECT_NE(mistakes[0].find("training set orders: dish: features are joined by it, and nothing "
+                             "says when it was known; declare it with its known_at"),
+            std::string::npos)
+      << mistakes[0];
+}
+
 TEST_F(CorrectedRow, AFeatureIsTheRowThatWasKnownAtTheScoringTime) {
   for (const char* task : {"land", "land_menu", "training_data"}) good(run(task));
   EXPECT_EQ(prices_known("< '2013-01-10'"), "13");

@@ -190,8 +190,10 @@ class TrainingDataTask final : public TaskKind {
     if (rows == 0)
       return Error(
           ErrorCode::DataQuality,
-          fmt::format("the training set '{}' has no rows before {}; was everything landed?",
-                      plan.bound.set.name, format_instant(attempt.request().logical_date)));
+          fmt::format("the training set '{}' has no rows as of {}: its labels ({}) give none; was "
+                      "what they select from delivered by then, and do they look at that time?",
+                      plan.bound.set.name, format_instant(attempt.request().logical_date),
+                      plan.bound.set.labels));
     attempt.reporting().progress(0.6, "writing the table");
     Dataset dataset{.table = plan.table,
                     .run_id = attempt.request().run,

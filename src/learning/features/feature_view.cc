@@ -324,6 +324,19 @@ std::vector<std::string> joined_columns(const TrainingSet& set,
   return columns;
 }
 
+std::vector<std::string> undeclared_joined_columns(const TrainingSet& set,
+                                                   std::span<const FeatureView> views) {
+  std::vector<std::string> columns = joined_columns(set, views);
+  std::erase_if(columns, [&](const std::string& name) {
+    const auto is_it = [&](const KnownColumn& column) {
+      return same_ignoring_case(column.name, name);
+    };
+    return std::ranges::any_of(set.request_columns, is_it) ||
+           std::ranges::any_of(set.entity_columns, is_it);
+  });
+  return columns;
+}
+
 const FeatureView& view_named(std::string_view name, std::span<const FeatureView> views) {
   const auto found = std::find_if(views.begin(), views.end(),
                                   [&](const FeatureView& view) { return view.name == name; });

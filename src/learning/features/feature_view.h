@@ -115,6 +115,12 @@ void resolve(Definitions& definitions, std::vector<Error>& errors);
 /// The columns of the labels that the set's features are joined by, each once, in order, whether or
 /// not they are declared.
 std::vector<std::string> joined_columns(const TrainingSet& set, std::span<const FeatureView> views);
+/// Those of them of which nothing says when they were known: a leak check refuses them.
+std::vector<std::string> undeclared_joined_columns(const TrainingSet& set,
+                                                   std::span<const FeatureView> views);
+inline constexpr std::string_view kUndeclaredJoin =
+    "features are joined by it, and nothing says when it was known; declare it with its known_at "
+    "under entity_columns, or under request_columns when it is an input too";
 
 /// Precondition: resolved.
 const FeatureView& view_named(std::string_view name, std::span<const FeatureView> views);

@@ -256,19 +256,8 @@ Status LeakChecker::record_sample() {
 /// A column that features are joined by picks their values, so it must say when it is known, as a
 /// request column does.
 void LeakChecker::check_joined_columns() {
-  const TrainingSet& set = check_.set;
-  for (const std::string& name : joined_columns_) {
-    const auto is_it = [&](const KnownColumn& column) {
-      return same_ignoring_case(column.name, name);
-    };
-    if (std::ranges::any_of(set.request_columns, is_it) ||
-        std::ranges::any_of(set.entity_columns, is_it))
-      continue;
-    verdict_.refused.push_back(
-        {name,
-         "features are joined by it, and nothing says when it was known; declare it with its "
-         "known_at under entity_columns, or under request_columns when it is an input too"});
-  }
+  for (const std::string& name : undeclared_joined_columns(check_.set, check_.feature_views))
+    verdict_.refused.push_back({name, std::string(kUndeclaredJoin)});
 }
 
 /// Whether everything that was taken from the label row was known by the scoring time, by its own
