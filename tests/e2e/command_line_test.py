@@ -74,6 +74,8 @@ class TestHelp(ProjectTest):
             self.assertIn("Example:", answer.out, verb)
             self.assertIn("--json", answer.out, verb)
             self.assertIn("130 interrupted", answer.out, verb)
+        for group in ("table", "model"):
+            self.assertIn("Example:", self.assertRuns(project.millrace(group, "--help")).out, group)
 
     def test_every_argument_is_explained(self):
         """Behind its name, or below it where the name is long."""

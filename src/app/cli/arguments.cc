@@ -56,6 +56,15 @@ CLI::App* add_verb(CLI::App& app, Plan& plan, const std::string& name, const std
   return verb;
 }
 
+/// A verb that has verbs of its own.
+CLI::App* add_group(CLI::App& app, const std::string& name, const std::string& what,
+                    const std::string& example) {
+  CLI::App* group = app.add_subcommand(name, what);
+  group->footer("Example:\n  " + example + "\n\n" + kExitCodes);
+  group->require_subcommand(1);
+  return group;
+}
+
 /// Keeps the arguments of one verb alive and says what to call with them.
 template <typename Arguments>
 std::shared_ptr<Arguments> calls(CLI::App* verb, Plan& plan,
@@ -184,8 +193,8 @@ void add_tables(CLI::App& app, Plan& plan) {
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{0}, kMostRowsAsked));
 
-  CLI::App* group = app.add_subcommand("table", "Tables of the lake: ls, show, history, at");
-  group->require_subcommand(1);
+  CLI::App* group = add_group(app, "table", "Tables of the lake: ls, show, history, at",
+                              "millrace table show raw.flights");
   calls(add_verb(*group, plan, "ls", "All tables", "millrace table ls"), plan, table_list);
   struct Verb {
     const char* name;
@@ -212,8 +221,8 @@ void add_tables(CLI::App& app, Plan& plan) {
 
 void add_models(CLI::App& app, Plan& plan) {
   CLI::App* group =
-      app.add_subcommand("model", "Registered models: ls, show, promote, rollback, predict");
-  group->require_subcommand(1);
+      add_group(app, "model", "Registered models: ls, show, promote, rollback, predict",
+                "millrace model show late_arrival_departure");
   CLI::App* verb = add_verb(*group, plan, "ls", "All versions of all models, or of one",
                             "millrace model ls late_arrival_departure");
   auto list = calls(verb, plan, model_list);

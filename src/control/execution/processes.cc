@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <string_view>
 
 #include <dirent.h>
@@ -76,16 +77,15 @@ std::optional<Process> find_process(pid_t pid) {
 
 std::vector<Process> list_processes() {
   std::vector<Process> all;
-  DIR* folder = ::opendir("/proc");
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), ::closedir);
   if (folder == nullptr) return all;
-  while (const dirent* entry = ::readdir(folder)) {
+  while (const dirent* entry = ::readdir(folder.get())) {
     const std::string_view name = entry->d_name;
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
     if (const auto process = find_process(pid)) all.push_back(*process);
   }
-  ::closedir(folder);
   return all;
 }
 

@@ -114,7 +114,7 @@ Status LauncherDesk::take(order::Start start) {
 void LauncherDesk::begin(AttemptRequest request) {
   const AttemptId id = request.id;
   const Status accepted = stopping_ ? Error(ErrorCode::Unavailable, "the launcher is stopping")
-                                    : executor_.start(std::move(request));
+                                    : caught([&] { return executor_.start(std::move(request)); });
   if (!accepted.ok())
     keep_end({id, live_[id].token, failed(accepted.error().code(), accepted.error().message())});
 }

@@ -4,6 +4,7 @@
 // and where an error of ours that concerns one must not end the others.
 
 #include <exception>
+#include <new>
 #include <string>
 #include <type_traits>
 
@@ -23,6 +24,8 @@ auto caught(Work&& work, ErrorOf&& error_of) {
     } else {
       return Outcome(work());
     }
+  } catch (const std::bad_alloc&) {
+    return Outcome(error_of(std::string("no memory")));  // short enough to need none
   } catch (const std::exception& error) {
     return Outcome(error_of(std::string(error.what())));
   } catch (...) {
