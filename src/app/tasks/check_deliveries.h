@@ -4,8 +4,8 @@
 //
 // It warns of a source whose pattern no file fits today, and of one whose latest file a run would
 // refuse by its first rows: tomorrow's may be well, and no run that needs none of them is held up.
-// A mistake is only a `delimiter` that no delivery has while nothing has landed yet: the files then
-// show the declared columns, and no run could land one.
+// A mistake is only a `delimiter` that neither the first nor the latest file has while nothing has
+// landed yet: no run could land the files.
 
 #include "project/project.h"
 

@@ -96,9 +96,8 @@ void check_suites(project::Loaded& loaded,
     std::vector<Error> errors;
     transform::check_models(subjects.session, project.models, sources, values.variables, errors);
     for (const std::size_t i : values.questions) {
-      // With the values of all Dags they bind; what these values break, a run will tell.
-      auto found = errors.empty() ? suite_mistakes(questions[i], subjects, project)
-                                  : std::vector<SuiteMistake>();
+      // A model that these values break stands as the values of all Dags made it; a run will tell.
+      auto found = suite_mistakes(questions[i], subjects, project);
       if (found.empty()) fits.insert(i);
       mistakes.try_emplace(i, std::move(found));
     }

@@ -208,6 +208,22 @@ TEST_F(Check, ASuiteThatNamesAColumnWhichItsTableDoesNotHaveIsRefused) {
   }
 }
 
+TEST_F(Check, ASuiteIsAskedThoughAnotherModelIsBrokenByTheValuesOfTheDag) {
+  change("millrace.yml", "name: cafe\n", "name: cafe\nvars: {drink: cups}\n");
+  write("models/other.sql",
+        "select {{ var('drink') }} + 1 as x from {{ source('cafe', 'orders') }}");
+  write("pipelines/daily.yml",
+        std::string(kPipeline) +
+            "  - {id: ask, kind: validate, upstream: [training_data], suite: good}\n");
+  change("pipelines/daily.yml", "params: {set: orders}", "params: {set: orders, drink: paper}");
+  write("expectations/good.yml",
+        "expectations:\n  - {type: expect_column_values_to_not_be_null, column: cusp}\n");
+  const std::vector<std::string> found = problems();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_NE(found[0].find("\"cusp\" does not exist; did you mean 'cups'?"), std::string::npos)
+      << found[0];
+}
+
 constexpr const char* kAsk =
     "  - {id: ask, kind: validate, upstream: [land], suite: good, table: raw.orders}\n";
 

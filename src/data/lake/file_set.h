@@ -7,6 +7,7 @@
 // changes, and the few that came or went since, which a copy copies. settle() makes one of the two
 // when the second has grown to the root of the first: a version then costs the root of the number of
 // files, and not that number.
+// What else a state holds (the marks of its writers, txns) is copied whole.
 
 #include <algorithm>
 #include <cstddef>
