@@ -40,7 +40,8 @@ class LauncherExecutor final : public orchestration::Executor {
 
   void listen(orchestration::ExecutorListener& listener) override;
   std::string resume_token() const override;
-  /// Waits for nobody: where no launcher is connected the attempt waits until one is. Errors:
+  /// Waits for no connection: where no launcher is connected the attempt waits until one is. It may
+  /// wait for a launcher that was stopped, once its socket is full (docs/formats/launcher.md). Errors:
   /// Unavailable after stop(); Invalid for a request document above the attempt protocol's limit.
   /// That there is no launcher and none can be started is told by finished().
   Status start(orchestration::AttemptRequest request) override;
